@@ -1,0 +1,62 @@
+/**
+ * The port through which edge and provision see the directory. Adapter over LDAP: `lib/ldap/client.ts`.
+ * The directory's word on a home shard is a hint: the shard itself decides (rule 17 of the replication design).
+ */
+import type { AccountId, ShardName } from '#lib/mail/types.ts'
+
+export type AccountStatus = 'active' | 'suspended' | 'deleting'
+
+export interface DirectoryAccount {
+  readonly id: AccountId
+  /** Primary address in lower case with an A-label domain: `anna@example.test`. */
+  readonly address: string
+  /** Other addresses that reach this account. */
+  readonly aliases: readonly string[]
+  readonly displayName: string
+  readonly home: ShardName
+  readonly generation: number
+  readonly status: AccountStatus
+  /** Null: no limit. */
+  readonly quotaBytes: number | null
+}
+
+export interface DirectoryDomain {
+  readonly name: string
+  readonly active: boolean
+  /** Account that gets what no address matches, if any. */
+  readonly catchAll: string | null
+}
+
+export type AddressLookup =
+  | {
+      readonly kind: 'account'
+      readonly account: DirectoryAccount /** Part after the recipient delimiter `+`, if any. */
+      readonly detail: string | null
+    }
+  /** The domain is ours, the address is not: 550 5.1.1. */
+  | { readonly kind: 'unknown-address' }
+  /** The domain is not ours: mail for it would have to leave the system. */
+  | { readonly kind: 'foreign-domain' }
+
+export type PasswordVerdict =
+  | {
+      readonly kind: 'ok'
+      readonly account: DirectoryAccount /** Which secret matched: the password or an app password's name. */
+      readonly secret: string
+    }
+  /** Unknown name or wrong password: the caller cannot tell which. */
+  | { readonly kind: 'denied' }
+  | { readonly kind: 'suspended'; readonly account: DirectoryAccount }
+
+/** What an app password may be used for. */
+export type Scope = 'imap' | 'pop3' | 'smtp' | 'sieve'
+
+/** Reads. @throws {DirectoryError} DIRECTORY_UNAVAILABLE when it cannot answer: callers refuse temporarily. */
+export interface Directory {
+  lookup(address: string): Promise<AddressLookup>
+  /** Constant work for known and unknown names; success is cached for at most 5 minutes and dropped on change. */
+  checkPassword(login: string, password: string, scope: Scope): Promise<PasswordVerdict>
+  domain(name: string): Promise<DirectoryDomain | null>
+  /** Drops what is cached about an account or address; null drops everything. */
+  forget(addressOrId: string | null): void
+}

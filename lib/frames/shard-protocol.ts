@@ -1,0 +1,344 @@
+/**
+ * What edge, provision and the command line say to a shard, and what it answers. One connection begins with `hello`;
+ * its purpose decides the rest:
+ *
+ * - `rpc`: frames both ways, many requests at once, matched by request id.
+ * - `session`: one `sessionOpen`, one `sessionOpened` or `refused`; after `sessionOpened` both directions are the raw bytes
+ *   of the client's IMAP, POP3 or ManageSieve session.
+ *
+ * The shard is the only one who knows whether it may answer: every request can end in `refused` with `moved` (another shard
+ * owns the account), `not-primary` or `unavailable`. No caller treats a cached route as the truth.
+ */
+import { ByteReader, BytesError } from '#lib/bytes/reader.ts'
+import { ByteWriter } from '#lib/bytes/writer.ts'
+import { type AccountId, type ShardName, toAccountId, toShardName } from '#lib/mail/types.ts'
+
+export const FrameType = {
+  hello: 1,
+  refused: 2,
+  recipientsCheck: 10,
+  recipientsVerdict: 11,
+  deliverBegin: 12,
+  deliverData: 13,
+  deliverEnd: 14,
+  deliverResult: 15,
+  accountCommand: 20,
+  accountResult: 21,
+  statusQuery: 22,
+  statusReport: 23,
+  sessionsEnd: 24,
+  done: 25,
+  sessionOpen: 30,
+  sessionOpened: 31,
+} as const
+export type FrameType = (typeof FrameType)[keyof typeof FrameType]
+
+export type Purpose = 'rpc' | 'session'
+
+export interface Hello {
+  readonly purpose: Purpose
+  /** The shard that the caller means; a process that serves another one refuses. */
+  readonly shard: ShardName
+  /** Process that calls, for logs: `edge n1-0`. Authority comes from the certificate or the socket's folder, never from here. */
+  readonly caller: string
+}
+
+export type RefusalReason =
+  /** Another shard owns the account: `target` names it if known. */
+  | 'moved'
+  /** This replica is not the primary: `target` is the address of the one that is, if known. */
+  | 'not-primary'
+  /** Try again later: starting, draining, disk full, too many sessions. */
+  | 'unavailable'
+  | 'unknown-account'
+  | 'suspended'
+  | 'forbidden'
+  | 'malformed'
+
+export interface Refusal {
+  readonly reason: RefusalReason
+  readonly message: string
+  readonly target: string | null
+}
+
+export interface RecipientQuery {
+  readonly account: AccountId
+  /** RFC 1870 SIZE, 0 if not given. */
+  readonly sizeBytes: number
+}
+
+/** `over-quota` is 452 4.2.2, `too-large` 552 5.2.3, `suspended` 550 5.2.1, `moved` asks again at the target, `unavailable` is 451. */
+export type RecipientVerdict =
+  | { readonly kind: 'ok' | 'unknown' | 'suspended' | 'over-quota' | 'too-large' | 'unavailable' }
+  | { readonly kind: 'moved'; readonly target: string }
+
+export interface DeliveryRecipient {
+  readonly account: AccountId
+  /** Made by the edge per transaction and recipient; the same one on every retry (replication.md rule 7). 16 bytes. */
+  readonly deliveryId: Uint8Array
+  /** Mailbox name; `INBOX` unless a subaddress or policy says otherwise. A missing one falls back to INBOX. */
+  readonly mailbox: string
+  /** Return-Path, Received, Delivered-To and so on, with CRLF line ends, no empty line. Served before the body. */
+  readonly headerBlock: Uint8Array
+}
+
+export interface DeliverBegin {
+  /** The id by which a letter can be traced through all logs. */
+  readonly traceId: string
+  readonly reversePath: string
+  readonly recipients: readonly DeliveryRecipient[]
+  /** First bytes of the body; the rest comes in `deliverData`. */
+  readonly body: Uint8Array
+  /** True when `body` is all of it: no `deliverData`, no `deliverEnd`. */
+  readonly complete: boolean
+}
+
+/** Per recipient, in the order of the request. `duplicate` means: stored by an earlier try with this delivery id. */
+export type DeliveryOutcome =
+  | { readonly kind: 'stored'; readonly uid: number; readonly duplicate: boolean }
+  | { readonly kind: 'unknown' | 'suspended' | 'over-quota' | 'unavailable' }
+  | { readonly kind: 'moved'; readonly target: string }
+
+export type SessionProtocol = 'imap' | 'pop3' | 'managesieve'
+
+export interface SessionOpen {
+  readonly protocol: SessionProtocol
+  readonly account: AccountId
+  /** The name the client logged in with, for the log. */
+  readonly login: string
+  /** Unique per client connection, the same in edge and shard logs. */
+  readonly sessionId: string
+  readonly clientAddress: string
+  readonly clientPort: number
+  /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null for a connection without TLS. */
+  readonly tls: string | null
+  /** RFC 2971 ID parameters the client gave before login, as key, value, key, value. */
+  readonly clientId: readonly string[]
+}
+
+export interface SessionOpened {
+  /** Capability line of the session after login, without the word CAPABILITY; the edge puts it into its tagged OK. */
+  readonly capabilities: string
+}
+
+/** What provisioning asks of a shard about one account. JSON, because it is rare and grows. */
+export type AccountCommand =
+  | {
+      readonly kind: 'own'
+      readonly account: AccountId
+      readonly generation: number
+      readonly quotaBytes: number | null
+      /** Language tag for the names of the first mailboxes. */
+      readonly locale: string
+    }
+  | { readonly kind: 'set-quota'; readonly account: AccountId; readonly quotaBytes: number | null }
+  | { readonly kind: 'suspend' | 'resume' | 'delete'; readonly account: AccountId }
+
+export interface AccountResult {
+  readonly account: AccountId
+  /** False when the command found its wish already true (a repeat). */
+  readonly changed: boolean
+}
+
+function reading<T>(payload: Uint8Array, read: (from: ByteReader) => T): T {
+  const from = new ByteReader(payload)
+  const value = read(from)
+  from.end()
+  return value
+}
+
+const PURPOSES: readonly Purpose[] = ['rpc', 'session']
+const REASONS: readonly RefusalReason[] = [
+  'moved',
+  'not-primary',
+  'unavailable',
+  'unknown-account',
+  'suspended',
+  'forbidden',
+  'malformed',
+]
+const VERDICTS: readonly RecipientVerdict['kind'][] = [
+  'ok',
+  'unknown',
+  'suspended',
+  'over-quota',
+  'too-large',
+  'unavailable',
+  'moved',
+]
+const OUTCOMES: readonly DeliveryOutcome['kind'][] = [
+  'stored',
+  'unknown',
+  'suspended',
+  'over-quota',
+  'unavailable',
+  'moved',
+]
+const PROTOCOLS: readonly SessionProtocol[] = ['imap', 'pop3', 'managesieve']
+
+/** One word of a closed list as its index: the lists only ever grow at the end. */
+function writeWord<T extends string>(to: ByteWriter, words: readonly T[], word: T): void {
+  to.u8(words.indexOf(word))
+}
+
+function readWord<T extends string>(from: ByteReader, words: readonly T[]): T {
+  const index = from.u8()
+  const word = words[index]
+  if (word === undefined) throw new BytesError('BYTES_MALFORMED', `Cannot read word ${index} of ${words.join('|')}`)
+  return word
+}
+
+export function encodeHello(hello: Hello): Buffer {
+  const to = new ByteWriter(64)
+  writeWord(to, PURPOSES, hello.purpose)
+  return to.string(hello.shard).string(hello.caller).finish()
+}
+
+export function decodeHello(payload: Uint8Array): Hello {
+  return reading(payload, (from) => ({
+    purpose: readWord(from, PURPOSES),
+    shard: toShardName(from.string()),
+    caller: from.string(),
+  }))
+}
+
+export function encodeRefusal(refusal: Refusal): Buffer {
+  const to = new ByteWriter(64)
+  writeWord(to, REASONS, refusal.reason)
+  to.string(refusal.message)
+  to.optional(refusal.target, (target) => to.string(target))
+  return to.finish()
+}
+
+export function decodeRefusal(payload: Uint8Array): Refusal {
+  return reading(payload, (from) => ({
+    reason: readWord(from, REASONS),
+    message: from.string(),
+    target: from.optional(() => from.string()),
+  }))
+}
+
+export function encodeRecipientsCheck(queries: readonly RecipientQuery[]): Buffer {
+  const to = new ByteWriter(64)
+  to.list(queries, (query) => to.string(query.account).varint(query.sizeBytes))
+  return to.finish()
+}
+
+export function decodeRecipientsCheck(payload: Uint8Array): RecipientQuery[] {
+  return reading(payload, (from) =>
+    from.list(() => ({ account: toAccountId(from.string()), sizeBytes: from.varint() })),
+  )
+}
+
+export function encodeRecipientsVerdict(verdicts: readonly RecipientVerdict[]): Buffer {
+  const to = new ByteWriter(64)
+  to.list(verdicts, (verdict) => {
+    writeWord(to, VERDICTS, verdict.kind)
+    if (verdict.kind === 'moved') to.string(verdict.target)
+  })
+  return to.finish()
+}
+
+export function decodeRecipientsVerdict(payload: Uint8Array): RecipientVerdict[] {
+  return reading(payload, (from) =>
+    from.list(() => {
+      const kind = readWord(from, VERDICTS)
+      return kind === 'moved' ? { kind, target: from.string() } : { kind }
+    }),
+  )
+}
+
+/** Everything of a `deliverBegin` before the body: send it and the body pieces as one frame. */
+export function encodeDeliverBegin(begin: Omit<DeliverBegin, 'body'>): Buffer {
+  const to = new ByteWriter(512)
+  to.string(begin.traceId).string(begin.reversePath)
+  to.list(begin.recipients, (recipient) =>
+    to.string(recipient.account).raw(recipient.deliveryId).string(recipient.mailbox).bytes(recipient.headerBlock),
+  )
+  return to.bool(begin.complete).finish()
+}
+
+export const DELIVERY_ID_BYTES = 16
+
+/** The body is a view into `payload`. */
+export function decodeDeliverBegin(payload: Uint8Array): DeliverBegin {
+  const from = new ByteReader(payload)
+  const traceId = from.string()
+  const reversePath = from.string()
+  const recipients = from.list(() => ({
+    account: toAccountId(from.string()),
+    deliveryId: from.raw(DELIVERY_ID_BYTES),
+    mailbox: from.string(),
+    headerBlock: from.bytes(),
+  }))
+  const complete = from.bool()
+  return { traceId, reversePath, recipients, complete, body: from.raw(from.remaining) }
+}
+
+export function encodeDeliverEnd(commit: boolean): Buffer {
+  return new ByteWriter(1).bool(commit).finish()
+}
+
+export function decodeDeliverEnd(payload: Uint8Array): { commit: boolean } {
+  return reading(payload, (from) => ({ commit: from.bool() }))
+}
+
+export function encodeDeliverResult(outcomes: readonly DeliveryOutcome[]): Buffer {
+  const to = new ByteWriter(64)
+  to.list(outcomes, (outcome) => {
+    writeWord(to, OUTCOMES, outcome.kind)
+    if (outcome.kind === 'stored') to.varint(outcome.uid).bool(outcome.duplicate)
+    else if (outcome.kind === 'moved') to.string(outcome.target)
+  })
+  return to.finish()
+}
+
+export function decodeDeliverResult(payload: Uint8Array): DeliveryOutcome[] {
+  return reading(payload, (from) =>
+    from.list((): DeliveryOutcome => {
+      const kind = readWord(from, OUTCOMES)
+      if (kind === 'stored') return { kind, uid: from.varint(), duplicate: from.bool() }
+      if (kind === 'moved') return { kind, target: from.string() }
+      return { kind }
+    }),
+  )
+}
+
+export function encodeSessionOpen(open: SessionOpen): Buffer {
+  const to = new ByteWriter(256)
+  writeWord(to, PROTOCOLS, open.protocol)
+  to.string(open.account).string(open.login).string(open.sessionId).string(open.clientAddress).varint(open.clientPort)
+  to.optional(open.tls, (tls) => to.string(tls))
+  to.list(open.clientId, (text) => to.string(text))
+  return to.finish()
+}
+
+export function decodeSessionOpen(payload: Uint8Array): SessionOpen {
+  return reading(payload, (from) => ({
+    protocol: readWord(from, PROTOCOLS),
+    account: toAccountId(from.string()),
+    login: from.string(),
+    sessionId: from.string(),
+    clientAddress: from.string(),
+    clientPort: from.varint(),
+    tls: from.optional(() => from.string()),
+    clientId: from.list(() => from.string()),
+  }))
+}
+
+export function encodeSessionOpened(opened: SessionOpened): Buffer {
+  return new ByteWriter(256).string(opened.capabilities).finish()
+}
+
+export function decodeSessionOpened(payload: Uint8Array): SessionOpened {
+  return reading(payload, (from) => ({ capabilities: from.string() }))
+}
+
+/** `sessionsEnd`: closes every live session of the account (password changed, suspended). */
+export function encodeSessionsEnd(account: AccountId, reason: string): Buffer {
+  return new ByteWriter(64).string(account).string(reason).finish()
+}
+
+export function decodeSessionsEnd(payload: Uint8Array): { account: AccountId; reason: string } {
+  return reading(payload, (from) => ({ account: toAccountId(from.string()), reason: from.string() }))
+}

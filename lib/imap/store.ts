@@ -1,0 +1,160 @@
+/**
+ * The port through which an IMAP session reaches mailboxes. The engine (`lib/imap`) states what it needs; the shard
+ * (`services/shard/mailbox`) provides it; tests provide one in memory. Everything shown through it is committed: an answer
+ * never contains what a crash or a failover could take back (rule 2 of the replication design).
+ *
+ * Writes resolve when they are durable on every in-sync disk and applied. They reject with `CodedError`s whose `imap`
+ * response code and retry class stand in the catalogue of `services/shard/errors.ts`.
+ */
+import type { FlagChange, Flags } from '#lib/mail/flags.ts'
+import type { AccountId, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
+
+/** RFC 6154 uses, as stored; `\All` and `\Flagged` are not offered. */
+export type SpecialUse = 'archive' | 'drafts' | 'junk' | 'sent' | 'trash'
+
+export interface MailboxInfo {
+  readonly id: MailboxId
+  /** UTF-8, levels separated by `/`; INBOX is always spelled `INBOX`. */
+  readonly name: string
+  readonly uidValidity: number
+  readonly specialUse: SpecialUse | null
+  readonly subscribed: boolean
+}
+
+export interface MailboxStatus {
+  readonly messages: number
+  readonly unseen: number
+  readonly deleted: number
+  /** Messages that no session has claimed as \Recent yet. */
+  readonly recent: number
+  readonly uidNext: number
+  readonly uidValidity: number
+  readonly highestModSeq: ModSeq
+  /** Sum of RFC822.SIZE. */
+  readonly sizeBytes: number
+}
+
+export interface MessageFacts {
+  readonly uid: Uid
+  readonly modSeq: ModSeq
+  readonly flags: Flags
+  readonly internalDateMs: number
+  readonly saveDateMs: number
+  /** RFC822.SIZE: header block plus body. */
+  readonly sizeBytes: number
+  /** RFC 8474 EMAILID: the same for every copy of the same bytes by COPY or MOVE. */
+  readonly emailId: string
+}
+
+/** The exact bytes of one message as IMAP serves it: our header block, then the body as received. */
+export interface MessageBytes {
+  readonly sizeBytes: number
+  /** Bytes from `offset`, `length` or fewer at the end. Works after an expunge for as long as any session still shows the message. */
+  read(offset: number, length: number): Promise<Uint8Array>
+}
+
+/** Told to every session that has the mailbox open, after commit, in order. The session answers the client when the protocol allows it. */
+export type MailboxChange =
+  | { readonly kind: 'changed' }
+  /** The mailbox is gone or the shard no longer serves this account: the session says BYE. */
+  | { readonly kind: 'closed'; readonly reason: string }
+
+/**
+ * What a session believes about a mailbox: an immutable snapshot. `uids` is shared between sessions and may be longer
+ * than `exists`; only the first `exists` entries belong to the view, ascending. Sequence number n is `uids[n - 1]`.
+ */
+export interface MailboxView {
+  readonly uids: Uint32Array
+  readonly exists: number
+  /** Everything up to this MODSEQ is reflected in the view. */
+  readonly modSeq: ModSeq
+  readonly uidNext: number
+}
+
+/** What happened between a view and now. */
+export interface MailboxDelta {
+  readonly view: MailboxView
+  /** UIDs of the old view that are no longer there, ascending. */
+  readonly vanished: readonly Uid[]
+  /** Messages of the old view whose flags changed since, ascending by UID. */
+  readonly changed: readonly MessageFacts[]
+  /** Where new messages begin in the new view: index of the first, equal to `view.exists` if there are none. */
+  readonly firstNew: number
+}
+
+export interface StoreRequest {
+  readonly uids: readonly Uid[]
+  readonly change: FlagChange
+  readonly flags: Flags
+  /** RFC 7162: messages changed after this MODSEQ are left alone and reported. */
+  readonly unchangedSince?: ModSeq
+}
+
+export interface StoreResult {
+  /** Facts of all messages of the request that exist (or existed and are still shown), after the change. */
+  readonly facts: readonly MessageFacts[]
+  /** UIDs that failed the UNCHANGEDSINCE test. */
+  readonly modified: readonly Uid[]
+}
+
+/** RFC 4315 COPYUID: `source[i]` became `target[i]`. */
+export interface CopyResult {
+  readonly uidValidity: number
+  readonly source: readonly Uid[]
+  readonly target: readonly Uid[]
+}
+
+export interface AppendRequest {
+  readonly mailbox: string
+  readonly flags: Flags
+  /** Null: now. */
+  readonly internalDateMs: number | null
+  /** The literal in the pieces in which it arrived. */
+  readonly body: readonly Uint8Array[]
+}
+
+/** One mailbox that a session has selected. */
+export interface OpenMailbox {
+  readonly info: MailboxInfo
+  readonly readOnly: boolean
+  /** The view at SELECT. */
+  readonly view: MailboxView
+  /** Claims \Recent for this session: UIDs above the returned one (and below `uidNext`) are recent here and nowhere else. */
+  claimRecent(): Promise<number>
+  status(): MailboxStatus
+  /** The newest committed view against `from`. Cheap when nothing changed. */
+  delta(from: MailboxView): MailboxDelta
+  /** Facts for `uids` (ascending), also of messages that were expunged while this session still shows them; unknown ones are left out. */
+  facts(uids: readonly Uid[]): MessageFacts[]
+  /** All keywords in use, for the FLAGS response. */
+  keywords(): readonly string[]
+  message(uid: Uid): MessageBytes | null
+  store(request: StoreRequest): Promise<StoreResult>
+  /** Expunges those of `uids` that carry \Deleted (null: all that do); returns what went. */
+  expunge(uids: readonly Uid[] | null): Promise<readonly Uid[]>
+  copy(uids: readonly Uid[], target: string): Promise<CopyResult>
+  move(uids: readonly Uid[], target: string): Promise<CopyResult>
+  /** Frees the snapshot; the session no longer shows anything of it. */
+  close(): void
+}
+
+/** Everything an IMAP session may do with one account. */
+export interface ImapAccount {
+  readonly id: AccountId
+  /** Sorted by name. Committed state, from memory. */
+  mailboxes(): readonly MailboxInfo[]
+  /** Names that are subscribed, also of mailboxes that no longer exist (RFC 9051 section 6.3.9). */
+  subscriptions(): readonly string[]
+  /** Null if there is no such mailbox. INBOX in any case. */
+  find(name: string): MailboxInfo | null
+  status(mailbox: MailboxId): MailboxStatus
+  /** @param listener Called after each commit that touched the mailbox. */
+  open(mailbox: MailboxId, readOnly: boolean, listener: (change: MailboxChange) => void): Promise<OpenMailbox>
+  create(name: string, specialUse: SpecialUse | null): Promise<MailboxInfo>
+  rename(from: string, to: string): Promise<void>
+  delete(name: string): Promise<void>
+  subscribe(name: string, on: boolean): Promise<void>
+  append(request: AppendRequest): Promise<{ uidValidity: number; uid: Uid }>
+  /** Bytes an APPEND may have (RFC 7889). */
+  readonly appendLimitBytes: number
+}

@@ -1,0 +1,192 @@
+/**
+ * The facts of a shard's log. Each record is one atomic step: it is applied whole or not at all. Everything is decided by
+ * the primary when it appends and stands in the record; applying only copies (rule 2 of the replication design).
+ * Encoding: `codec.ts`, one version byte first. Numbers of types never change meaning and are never reused.
+ */
+
+import type { SpecialUse } from '#lib/imap/store.ts'
+import type { Flags } from '#lib/mail/flags.ts'
+import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
+
+export const RecordType = {
+  /** First record of an epoch: who writes from here on. */
+  epochStart: 1,
+  /** Bytes of a letter up to 1 MiB, or the first MiB of a larger one. Its LSN is the body's name. */
+  body: 2,
+  /** Further MiB of a large letter, before the last one. */
+  bodyChunk: 3,
+  /** Last chunk of a large letter, with its length and hash; its LSN is the body's name. */
+  bodyEnd: 4,
+  accountOwn: 10,
+  accountUpdate: 11,
+  accountDelete: 12,
+  /** Reserved for moves: { target, generation }. */
+  accountMoved: 13,
+  mailboxCreate: 20,
+  mailboxRename: 21,
+  mailboxDelete: 22,
+  mailboxSubscribe: 23,
+  mailboxRecent: 24,
+  messagesAdd: 30,
+  messagesFlags: 31,
+  messagesExpunge: 32,
+  messagesMove: 33,
+  /** Reserved for the queue in the log. */
+  queueAdd: 40,
+  queueAttempt: 41,
+  queueDefer: 42,
+  queueDone: 43,
+  /** Reserved for compaction and backup. */
+  segmentSeal: 50,
+} as const
+export type RecordType = (typeof RecordType)[keyof typeof RecordType]
+
+export interface EpochStart {
+  readonly type: typeof RecordType.epochStart
+  readonly replica: string
+  readonly bootId: string
+}
+
+/** Where the bytes of a letter lie. `lsns` has one entry for a `body` record, several for a chunked letter. */
+export interface BodyReference {
+  readonly lsns: readonly Lsn[]
+  readonly sizeBytes: number
+}
+
+export interface AccountOwn {
+  readonly type: typeof RecordType.accountOwn
+  readonly account: AccountId
+  readonly generation: number
+  readonly quotaBytes: number | null
+  readonly mailboxes: readonly NewMailbox[]
+  readonly modSeq: ModSeq
+}
+
+export interface NewMailbox {
+  readonly id: MailboxId
+  readonly name: string
+  readonly uidValidity: number
+  readonly specialUse: SpecialUse | null
+  readonly subscribed: boolean
+}
+
+export interface AccountUpdate {
+  readonly type: typeof RecordType.accountUpdate
+  readonly account: AccountId
+  readonly quotaBytes: number | null
+  readonly suspended: boolean
+}
+
+export interface AccountDelete {
+  readonly type: typeof RecordType.accountDelete
+  readonly account: AccountId
+}
+
+export interface MailboxCreate {
+  readonly type: typeof RecordType.mailboxCreate
+  readonly account: AccountId
+  /** The mailbox and those of its parents that were missing, parents first. */
+  readonly mailboxes: readonly NewMailbox[]
+  readonly modSeq: ModSeq
+}
+
+export interface MailboxRename {
+  readonly type: typeof RecordType.mailboxRename
+  readonly account: AccountId
+  /** Every mailbox whose name changes (children too). */
+  readonly names: readonly { readonly id: MailboxId; readonly name: string }[]
+  /** Parents of the new name that were missing. */
+  readonly created: readonly NewMailbox[]
+  readonly modSeq: ModSeq
+}
+
+export interface MailboxDelete {
+  readonly type: typeof RecordType.mailboxDelete
+  readonly account: AccountId
+  readonly mailbox: MailboxId
+  readonly modSeq: ModSeq
+}
+
+export interface MailboxSubscribe {
+  readonly type: typeof RecordType.mailboxSubscribe
+  readonly account: AccountId
+  readonly name: string
+  readonly on: boolean
+}
+
+/** A session has claimed everything up to `upTo` as \Recent. */
+export interface MailboxRecent {
+  readonly type: typeof RecordType.mailboxRecent
+  readonly account: AccountId
+  readonly mailbox: MailboxId
+  readonly upTo: number
+}
+
+export interface NewMessage {
+  readonly uid: Uid
+  readonly modSeq: ModSeq
+  readonly flags: Flags
+  readonly internalDateMs: number
+  readonly saveDateMs: number
+  readonly emailId: string
+  readonly headerBlock: Uint8Array
+  readonly body: BodyReference
+}
+
+export interface MessagesAdd {
+  readonly type: typeof RecordType.messagesAdd
+  readonly account: AccountId
+  readonly mailbox: MailboxId
+  readonly messages: readonly NewMessage[]
+  /** Set for a delivery: 16 bytes; the same id is never stored twice in 7 days. */
+  readonly deliveryId: Uint8Array | null
+  /** The id by which the letter can be traced through all logs, or empty. */
+  readonly traceId: string
+}
+
+/** State after the change, not the change: applying twice changes nothing. */
+export interface MessagesFlags {
+  readonly type: typeof RecordType.messagesFlags
+  readonly account: AccountId
+  readonly mailbox: MailboxId
+  readonly modSeq: ModSeq
+  readonly changes: readonly { readonly uids: readonly Uid[]; readonly flags: Flags }[]
+}
+
+export interface MessagesExpunge {
+  readonly type: typeof RecordType.messagesExpunge
+  readonly account: AccountId
+  readonly mailbox: MailboxId
+  readonly modSeq: ModSeq
+  readonly uids: readonly Uid[]
+}
+
+/** Atomic: out of one mailbox, into another. `messages[i]` is the copy of `sourceUids[i]`. */
+export interface MessagesMove {
+  readonly type: typeof RecordType.messagesMove
+  readonly account: AccountId
+  readonly source: MailboxId
+  readonly sourceUids: readonly Uid[]
+  readonly target: MailboxId
+  readonly messages: readonly NewMessage[]
+  readonly modSeq: ModSeq
+}
+
+export interface Body {
+  readonly type: typeof RecordType.body | typeof RecordType.bodyChunk | typeof RecordType.bodyEnd
+}
+
+export type ShardRecord =
+  | EpochStart
+  | AccountOwn
+  | AccountUpdate
+  | AccountDelete
+  | MailboxCreate
+  | MailboxRename
+  | MailboxDelete
+  | MailboxSubscribe
+  | MailboxRecent
+  | MessagesAdd
+  | MessagesFlags
+  | MessagesExpunge
+  | MessagesMove
