@@ -13,6 +13,8 @@ import { ByteReader, BytesError } from '#lib/bytes/reader.ts'
 import { ByteWriter } from '#lib/bytes/writer.ts'
 import { type AccountId, type ShardName, toAccountId, toShardName } from '#lib/mail/types.ts'
 
+export type { AccountCommand, AccountResult } from './account-command.ts'
+
 export const FrameType = {
   hello: 1,
   refused: 2,
@@ -119,25 +121,6 @@ export interface SessionOpen {
 export interface SessionOpened {
   /** Capability line of the session after login, without the word CAPABILITY; the edge puts it into its tagged OK. */
   readonly capabilities: string
-}
-
-/** What provisioning asks of a shard about one account. JSON, because it is rare and grows. */
-export type AccountCommand =
-  | {
-      readonly kind: 'own'
-      readonly account: AccountId
-      readonly generation: number
-      readonly quotaBytes: number | null
-      /** Language tag for the names of the first mailboxes. */
-      readonly locale: string
-    }
-  | { readonly kind: 'set-quota'; readonly account: AccountId; readonly quotaBytes: number | null }
-  | { readonly kind: 'suspend' | 'resume' | 'delete'; readonly account: AccountId }
-
-export interface AccountResult {
-  readonly account: AccountId
-  /** False when the command found its wish already true (a repeat). */
-  readonly changed: boolean
 }
 
 function reading<T>(payload: Uint8Array, read: (from: ByteReader) => T): T {

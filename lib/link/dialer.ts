@@ -39,7 +39,9 @@ export function createDialer(options: {
   const sessions = new Map<string, Promise<ClientHttp2Session>>()
 
   async function openSession(host: string, port: number): Promise<ClientHttp2Session> {
-    const address = await options.resolve(host)
+    const address = await options.resolve(host).catch((cause: unknown) => {
+      throw new LinkError('LINK_UNREACHABLE', `Cannot reach ${host}:${port}`, { cause })
+    })
     const material = options.tls()
     const socket = connectTls({
       host: address,
