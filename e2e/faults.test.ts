@@ -1,0 +1,201 @@
+/** Things are killed while mail comes in: what was answered 250 is there once, byte for byte; the rest was refused temporarily. */
+import assert from 'node:assert/strict'
+import { closeSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { TestArray } from './support/array.ts'
+import { allMessages, imapLogin } from './support/imap.ts'
+import { type Reply, SmtpDialogue } from './support/smtp.ts'
+
+let array: TestArray
+before(async () => {
+  array = await TestArray.start()
+})
+after(() => array?.remove())
+
+function letter(subject: string): Buffer {
+  return Buffer.from(`From: <s@example.net>\r\nSubject: ${subject}\r\n\r\n${subject} ${'x'.repeat(2_000)}\r\n`)
+}
+
+/** Subjects of all messages; every one of them must be whole. */
+async function subjects(name: string): Promise<string[]> {
+  const found: string[] = []
+  for (const bytes of (await allMessages(array, array.account(name))).values()) {
+    const text = bytes.toString('latin1')
+    const subject = /^Subject: (.*)\r$/m.exec(text)?.[1] ?? '(none)'
+    if (!subject.startsWith('Welcome')) {
+      assert.ok(text.endsWith(letter(subject).toString('latin1')), `${subject} is whole`)
+      found.push(subject)
+    }
+  }
+  return found
+}
+
+async function waitFor<T>(what: string, attempt: () => Promise<T | null>): Promise<T> {
+  for (let tries = 0; tries < 150; tries++) {
+    const value = await attempt().catch(() => null)
+    if (value !== null) return value
+    await pause(200)
+  }
+  throw new Error(`Gave up waiting for ${what}`)
+}
+
+/** Sends `count` letters over some connections; a temporary refusal or a lost connection leaves the letter unsent. */
+async function pour(prefix: string, to: string, count: number, onSent: (sent: number) => void) {
+  const accepted: string[] = []
+  const replies: Reply[] = []
+  let next = 0
+  let sent = 0
+  async function worker(): Promise<void> {
+    let smtp: SmtpDialogue | null = null
+    while (next < count) {
+      const subject = `${prefix}-${next++}`
+      try {
+        if (!smtp) {
+          smtp = await SmtpDialogue.open(array.endpoints.smtp)
+          await smtp.say('EHLO pour.example.net')
+        }
+        const reply = await smtp.deliver('s@example.net', [to], letter(subject))
+        replies.push(reply)
+        if (reply.code === 250) accepted.push(subject)
+        onSent(++sent)
+      } catch {
+        smtp?.close()
+        smtp = null
+      }
+    }
+    smtp?.close()
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+  return { accepted, replies }
+}
+
+test('kill -9 of a shard in the middle of 1,000 deliveries loses and doubles nothing that was answered 250', async () => {
+  const dave = array.account('dave')
+  const name = `${dave.home.replace('/', '-')}`
+  const shardProcess = (await array.status()).shards.find((line) => line.shard === dave.home)?.primary
+  assert.ok(shardProcess, `${name} has a primary`)
+  let killed = false
+  const { accepted, replies } = await pour('kill', dave.address, 1_000, (sent) => {
+    if (sent === 400 && !killed) {
+      killed = true
+      process.kill(shardProcess.pid, 'SIGKILL')
+    }
+  })
+  assert.ok(killed)
+  for (const reply of replies)
+    assert.ok(reply.code === 250 || (reply.code >= 400 && reply.code < 500), `${reply.code} ${reply.text}`)
+  assert.ok(accepted.length > 500, `${accepted.length} accepted`)
+  const stored = await waitFor('the shard to serve again', () => subjects('dave'))
+  const counts = new Map<string, number>()
+  for (const subject of stored) counts.set(subject, (counts.get(subject) ?? 0) + 1)
+  for (const subject of accepted) assert.equal(counts.get(subject), 1, subject)
+  for (const [subject, count] of counts) assert.equal(count, 1, subject)
+})
+
+for (const away of ['directory', 'nats'] as const) {
+  test(`with ${away} killed no accepted mail is lost, refusals are temporary, and all comes back by itself`, async () => {
+    const bob = array.account('bob')
+    await array.kill((await array.status()).processes.find((line) => line.name.includes(away))?.name ?? away)
+    const { accepted, replies } = await pour(`${away}`, bob.address, 50, () => {})
+    for (const reply of replies)
+      assert.ok(reply.code === 250 || (reply.code >= 400 && reply.code < 500), `${reply.code} ${reply.text}`)
+    await waitFor(`${away} to be back`, async () => {
+      const { accepted: now } = await pour(`${away}-back-${Date.now()}`, bob.address, 1, () => {})
+      accepted.push(...now)
+      return now.length === 1 ? true : null
+    })
+    const stored = new Set(await subjects('bob'))
+    for (const subject of accepted) assert.ok(stored.has(subject), subject)
+    await waitFor('provisioning to work again', async () => {
+      const { code } = await array.command(
+        'account',
+        'add',
+        `after-${away}@example.test`,
+        '--password',
+        'correct horse battery',
+      )
+      return code === 0 ? true : null
+    })
+  })
+}
+
+/** Folder of the replica of alice's home shard that is primary. */
+async function replicaFolder(): Promise<{ name: string; shard: string; folder: string }> {
+  const { home } = array.account('alice')
+  const line = (await array.status()).shards.find((candidate) => candidate.shard === home)
+  assert.ok(line?.primary)
+  const [mailNode, index] = home.split('/')
+  const volumes = join(array.root, 'volumes')
+  const member = String(line.primary.member).replace(/^.*-/, '')
+  const volume = readdirSync(volumes).find((one) => one.endsWith(`${mailNode}-${member}`))
+  assert.ok(volume, `${volumes} has the volume of ${mailNode}-${member}`)
+  return { name: home, shard: home, folder: join(volumes, volume, `shard-${index}`) }
+}
+
+test('a deleted index, a torn last record and a flipped bit are found, said, and repaired where the bytes allow', async () => {
+  const alice = array.account('alice')
+  const { accepted } = await pour('damage', alice.address, 20, () => {})
+  assert.equal(accepted.length, 20)
+  const before = await allMessages(array, alice)
+  const { shard, folder } = await replicaFolder()
+  await array.down()
+
+  for (const file of readdirSync(folder, { recursive: true }) as string[]) {
+    if (/index.*\.sqlite/.test(file)) rmSync(join(folder, file))
+  }
+  const logFiles = (readdirSync(folder, { recursive: true }) as string[])
+    .filter((file) => /\.(log|segment|seg)$/.test(file))
+    .sort()
+  const newest = join(folder, logFiles.at(-1) ?? '')
+  const tail = openSync(newest, 'a')
+  writeSync(tail, Buffer.from('torn record: these bytes are no batch'))
+  closeSync(tail)
+
+  await array.up()
+  assert.deepEqual(await allMessages(array, alice), before)
+  await array.down()
+  const report = await array.command('fsck', shard)
+  assert.equal(report.code, 0, report.stdout + report.stderr)
+
+  const files = (readdirSync(folder, { recursive: true }) as string[])
+    .filter((file) => /\.(log|segment|seg)$/.test(file) && !file.startsWith('cut'))
+    .map((file) => join(folder, file))
+  const marker = Buffer.from('damage-7 xxxx')
+  let flipped = false
+  for (const file of files) {
+    const at = readFileSync(file).indexOf(marker)
+    if (at < 0) continue
+    const handle = openSync(file, 'r+')
+    const byte = Buffer.alloc(1)
+    readSync(handle, byte, 0, 1, at + 20)
+    byte.writeUInt8((byte[0] ?? 0) ^ 1)
+    writeSync(handle, byte, 0, 1, at + 20)
+    closeSync(handle)
+    flipped = true
+  }
+  assert.ok(flipped, `found the letter in ${files.map((file) => `${file} (${statSync(file).size})`).join(', ')}`)
+  const rotten = await array.command('fsck', shard)
+  assert.notEqual(rotten.code, 0)
+  assert.match(rotten.stdout + rotten.stderr, /rot/i)
+  await array.up()
+  const client = await imapLogin(array, alice)
+  const lock = await client.getMailboxLock('INBOX', { readOnly: true })
+  let whole = 0
+  let damaged = 0
+  for (const uid of before.keys()) {
+    const message = await client.fetchOne(String(uid), { source: true }, { uid: true }).catch(() => false)
+    const source = typeof message === 'object' ? message.source : undefined
+    const original = before.get(uid)
+    if (source && original && source.equals(original)) whole++
+    else {
+      assert.ok(!source || source.length === 0, 'a rotten letter is refused, never served wrong')
+      damaged++
+    }
+  }
+  lock.release()
+  client.close()
+  assert.equal(damaged, 1)
+  assert.equal(whole, before.size - 1)
+})

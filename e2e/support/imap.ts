@@ -1,0 +1,53 @@
+/** imapflow, set up as a careful user's client: TLS verified against the array's CA, nothing hidden. */
+import { ImapFlow } from 'imapflow'
+import type { DemoAccount, TestArray } from './array.ts'
+
+export async function imapLogin(array: TestArray, account: DemoAccount): Promise<ImapFlow> {
+  const { host, port } = array.endpoints.imaps
+  const client = new ImapFlow({
+    host,
+    port,
+    secure: true,
+    tls: { ca: array.ca },
+    auth: { user: account.address, pass: account.password },
+    logger: false,
+  })
+  client.on('error', () => {}) // connections are cut on purpose in some specs; the command in flight rejects
+  await client.connect()
+  return client
+}
+
+/** UID and exact bytes of every message of a mailbox. */
+export async function allMessages(
+  array: TestArray,
+  account: DemoAccount,
+  mailbox = 'INBOX',
+): Promise<Map<number, Buffer>> {
+  const client = await imapLogin(array, account)
+  const messages = new Map<number, Buffer>()
+  const lock = await client.getMailboxLock(mailbox, { readOnly: true })
+  try {
+    if (client.mailbox && client.mailbox.exists > 0) {
+      for await (const message of client.fetch('1:*', { uid: true, source: true })) {
+        if (message.source) messages.set(message.uid, message.source)
+      }
+    }
+  } finally {
+    lock.release()
+  }
+  await client.logout()
+  return messages
+}
+
+/**
+ * Cuts our header block off a stored letter.
+ * @returns What follows the block, or null if `stored` does not end with `sent` behind whole header lines of ours.
+ */
+export function withoutHeaderBlock(stored: Buffer, sent: Buffer): { block: string; body: Buffer } | null {
+  const cut = stored.length - sent.length
+  if (cut < 0 || !stored.subarray(cut).equals(sent)) return null
+  const block = stored.subarray(0, cut).toString('latin1')
+  return block === '' || (block.startsWith('Return-Path:') && block.endsWith('\r\n') && !block.includes('\r\n\r\n'))
+    ? { block, body: stored.subarray(cut) }
+    : null
+}
