@@ -1,0 +1,164 @@
+/** Entries of the directory as records of ours, and back. Names of attributes are taken in any case. */
+import type { AccountStatus, DirectoryAccount, DirectoryDomain } from '#lib/directory/port.ts'
+import { errorMessage } from '#lib/errors/coded-error.ts'
+import { type ShardName, splitShardName, toAccountId, toShardName } from '#lib/mail/types.ts'
+import { type AppPassword, parseAppPassword } from '#lib/sasl/app-password.ts'
+import type { StoredSecrets } from '#lib/sasl/secrets.ts'
+import { DirectoryError } from './errors.ts'
+
+/** An entry as a client library gives it: values are strings; an attribute may be missing or single. */
+export interface RawEntry {
+  readonly dn: string
+  readonly [attribute: string]: unknown
+}
+
+/** `creating` is told to provisioning only: for mail and login the account does not exist yet. */
+export type StoredStatus = AccountStatus | 'creating'
+
+export interface StoredAccount extends Omit<DirectoryAccount, 'status'> {
+  readonly status: StoredStatus
+  readonly locale: string
+  readonly entitlements: readonly string[]
+  /** Place in the command stream of the last command applied: `<stream>:<sequence>`. */
+  readonly lastCommand: string
+}
+
+export interface StoredDomain extends DirectoryDomain {
+  readonly postmaster: string | null
+  readonly isDefault: boolean
+}
+
+export interface StoredShard {
+  readonly name: ShardName
+  /** False: keeps its accounts but gets no new ones. */
+  readonly active: boolean
+}
+
+export interface AccountSecrets {
+  readonly passwordHash: string | null
+  readonly scramKeys: string | null
+  readonly appPasswords: readonly AppPassword[]
+}
+
+export const ACCOUNT_ATTRIBUTES = [
+  'mail',
+  'mailLocalAddress',
+  'displayName',
+  'preferredLanguage',
+  'twinpostAccountId',
+  'twinpostShard',
+  'twinpostGeneration',
+  'twinpostQuotaBytes',
+  'twinpostStatus',
+  'twinpostEntitlement',
+  'twinpostLastCommand',
+] as const
+export const SECRET_ATTRIBUTES = ['twinpostPasswordHash', 'twinpostScramKeys', 'twinpostAppPassword'] as const
+export const DOMAIN_ATTRIBUTES = [
+  'associatedDomain',
+  'twinpostStatus',
+  'twinpostPostmaster',
+  'twinpostCatchAll',
+  'twinpostDefaultDomain',
+] as const
+
+/** Values of an attribute; none if it is missing. */
+export function values(entry: RawEntry, attribute: string): string[] {
+  const wanted = attribute.toLowerCase()
+  return Object.entries(entry)
+    .filter(([name]) => name.toLowerCase() === wanted)
+    .flatMap(([, value]) => value)
+    .map((item) => (Buffer.isBuffer(item) ? item.toString() : String(item)))
+}
+
+const value = (entry: RawEntry, attribute: string): string | null => values(entry, attribute)[0] ?? null
+
+const STATUSES: readonly StoredStatus[] = ['creating', 'active', 'suspended', 'deleting']
+
+/** @throws {DirectoryError} DIRECTORY_ENTRY when something that the schema demands is missing or wrong. */
+export function accountFrom(entry: RawEntry): StoredAccount {
+  try {
+    const address = value(entry, 'mail')?.toLowerCase()
+    const status = STATUSES.find((word) => word === value(entry, 'twinpostStatus')?.toLowerCase())
+    if (address === undefined || status === undefined) throw new Error('mail or twinpostStatus is missing or unknown')
+    const quota = value(entry, 'twinpostQuotaBytes')
+    return {
+      id: toAccountId(value(entry, 'twinpostAccountId') ?? ''),
+      address,
+      aliases: values(entry, 'mailLocalAddress')
+        .map((alias) => alias.toLowerCase())
+        .filter((alias) => alias !== address)
+        .sort(),
+      displayName: value(entry, 'displayName') ?? address,
+      home: toShardName(value(entry, 'twinpostShard') ?? ''),
+      generation: whole(value(entry, 'twinpostGeneration')),
+      status,
+      quotaBytes: quota === null ? null : whole(quota),
+      locale: value(entry, 'preferredLanguage') ?? 'en',
+      entitlements: values(entry, 'twinpostEntitlement').sort(),
+      lastCommand: value(entry, 'twinpostLastCommand') ?? '',
+    }
+  } catch (cause) {
+    throw new DirectoryError('DIRECTORY_ENTRY', `Cannot use the entry ${entry.dn}: ${errorMessage(cause)}`, { cause })
+  }
+}
+
+function whole(text: string | null): number {
+  const number = Number(text)
+  if (text === null || !Number.isSafeInteger(number)) throw new Error(`${JSON.stringify(text)} is not a whole number`)
+  return number
+}
+
+export function secretsFrom(entry: RawEntry): AccountSecrets {
+  return {
+    passwordHash: value(entry, 'twinpostPasswordHash'),
+    scramKeys: value(entry, 'twinpostScramKeys'),
+    appPasswords: values(entry, 'twinpostAppPassword').flatMap((text) => parseAppPassword(text) ?? []),
+  }
+}
+
+export function domainFrom(entry: RawEntry): StoredDomain {
+  return {
+    name: (value(entry, 'associatedDomain') ?? '').toLowerCase(),
+    active: value(entry, 'twinpostStatus')?.toLowerCase() === 'active',
+    catchAll: value(entry, 'twinpostCatchAll')?.toLowerCase() ?? null,
+    postmaster: value(entry, 'twinpostPostmaster')?.toLowerCase() ?? null,
+    isDefault: value(entry, 'twinpostDefaultDomain') === 'TRUE',
+  }
+}
+
+export function shardFrom(entry: RawEntry): StoredShard {
+  return {
+    name: toShardName(value(entry, 'cn') ?? ''),
+    active: value(entry, 'twinpostStatus')?.toLowerCase() === 'active',
+  }
+}
+
+export interface NewAccount extends Omit<StoredAccount, 'status' | 'generation'> {
+  readonly secrets: StoredSecrets
+}
+
+/** Attributes of a new entry: `creating`, generation 1. */
+export function accountEntry(account: NewAccount): Record<string, string[]> {
+  const entry: Record<string, string[]> = {
+    objectClass: ['inetOrgPerson', 'inetLocalMailRecipient', 'twinpostAccount'],
+    cn: [account.displayName],
+    sn: [account.displayName],
+    displayName: [account.displayName],
+    preferredLanguage: [account.locale],
+    mail: [account.address],
+    mailLocalAddress: [account.address, ...account.aliases],
+    mailHost: [splitShardName(account.home).mailNode],
+    mailRoutingAddress: [account.address],
+    twinpostAccountId: [account.id],
+    twinpostShard: [account.home],
+    twinpostGeneration: ['1'],
+    twinpostStatus: ['creating'],
+    twinpostPasswordHash: [account.secrets.passwordHash],
+    twinpostScramKeys: [account.secrets.scramKeys],
+    twinpostLastCommand: [account.lastCommand],
+  }
+  if (account.quotaBytes !== null) entry['twinpostQuotaBytes'] = [String(account.quotaBytes)]
+  if (account.entitlements.length > 0) entry['twinpostEntitlement'] = [...account.entitlements]
+  return entry
+}

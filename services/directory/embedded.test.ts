@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { openDirectory } from '#lib/ldap/client.ts'
+import { directoryContract } from '#lib/ldap/contract.ts'
+import type { LdapAccess } from '#lib/ldap/pool.ts'
+import { SERVICES, type Service } from '#lib/ldap/schema.ts'
+import { silentLogger } from '#lib/log/logger.ts'
+import { nodeClock } from '#lib/platform/node-clock.ts'
+import { nodeRandom } from '#lib/platform/node-random.ts'
+import { createLdapServer, type LdapServer } from './ldap-server.ts'
+import { DirectoryStore } from './store.ts'
+import { ensureTree } from './tree.ts'
+
+const BASE = 'o=twinpost'
+const credentials = Object.fromEntries(SERVICES.map((service) => [service, `password of ${service}`.padEnd(20, '.')]))
+
+function embedded(folder: string): { server: LdapServer; store: DirectoryStore } {
+  const store = new DirectoryStore(join(folder, 'directory.sqlite'), BASE)
+  ensureTree(store, BASE)
+  const observe = () => {}
+  const options = { store, baseDn: BASE, credentials, tls: null, clock: nodeClock, logger: silentLogger, observe }
+  return { server: createLdapServer(options), store }
+}
+
+function accessTo(port: number, service: Service): LdapAccess {
+  const resolve = async (host: string) => host
+  const password = credentials[service] ?? ''
+  return { url: `ldap://127.0.0.1:${port}`, baseDn: BASE, service, password, tls: () => ({ ca: '' }), resolve }
+}
+
+let folder: string
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'twinpost-directory-'))
+})
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+directoryContract('The embedded directory', async () => {
+  const own = mkdtempSync(join(tmpdir(), 'twinpost-directory-'))
+  const { server, store } = embedded(own)
+  const port = await server.listen(0, '127.0.0.1')
+  return {
+    access: (service) => accessTo(port, service),
+    async close() {
+      await server.close()
+      store.close()
+      rmSync(own, { recursive: true, force: true })
+    },
+  }
+})
+
+test('openDirectory() says that it cannot answer while the server is away, and answers when it is back', async () => {
+  const first = embedded(folder)
+  const port = await first.server.listen(0, '127.0.0.1')
+  const directory = openDirectory({ ...accessTo(port, 'edge'), clock: nodeClock, random: nodeRandom })
+  assert.equal(await directory.domain('a.example'), null)
+  await first.server.close()
+  first.store.close()
+  await assert.rejects(directory.domain('b.example'), { code: 'DIRECTORY_UNAVAILABLE' })
+  await assert.rejects(directory.lookup('x@c.example'), { code: 'DIRECTORY_UNAVAILABLE' })
+  const second = embedded(folder)
+  await second.server.listen(port, '127.0.0.1')
+  assert.equal(await directory.domain('b.example'), null)
+  assert.deepEqual(await directory.lookup('x@c.example'), { kind: 'foreign-domain' })
+  await directory.close()
+  await second.server.close()
+  second.store.close()
+})
+
+test('createLdapServer() closes a connection that does not speak LDAP, and serves the others', async () => {
+  const { server, store } = embedded(folder)
+  const port = await server.listen(0, '127.0.0.1')
+  const directory = openDirectory({ ...accessTo(port, 'edge'), clock: nodeClock, random: nodeRandom })
+  for (const bytes of [
+    'GET / HTTP/1.1\r\n\r\n',
+    '\x30\x05\x02\x01\x01\x7f\x00',
+    '\x30\x84\x7f\xff\xff\xff' + 'x'.repeat(2_000_000),
+  ]) {
+    await new Promise<void>((closed) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(Buffer.from(bytes, 'latin1')))
+      socket.on('error', () => {}) // a reset is a way of closing
+      socket.on('close', () => closed())
+    })
+  }
+  assert.equal(await directory.domain('a.example'), null)
+  await directory.close()
+  await server.close()
+  store.close()
+})

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { LOG_LEVELS } from '#lib/log/logger.ts'
+
+/** Settings of one shard replica's process; `node services/shard/main.ts --help` prints them. */
+export const ShardConfig = z.object({
+  mailNode: z
+    .string()
+    .regex(/^[a-z]([a-z0-9-]{0,50}[a-z0-9])?$/)
+    .describe('Name of the MailNode.'),
+  shardIndex: z.int().min(0).max(15).describe('Which shard of the MailNode this process holds a replica of.'),
+  pod: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*-[01]$/)
+    .describe('Name of the pod, <mailnode>-<member>.'),
+  podUid: z.string().min(1).describe('UID of the pod: the identity of this life, beside the name.'),
+  listenHost: z.string().describe('Address for other pods: the pod address.'),
+  dataDir: z.string().describe('The volume; the replica directory is <dataDir>/shard-<index>.'),
+  socketDir: z.string().describe("Folder of unix sockets that only this pod's containers mount."),
+  tlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt of the role member.'),
+  ledgerFile: z.string().describe('SQLite file of the local ledger, shared by all members.'),
+  metricsPort: z.int().min(1).max(65_535).describe('Port of /metrics, /livez, /readyz.'),
+  messageBytesMax: z
+    .int()
+    .min(64 * 1024)
+    .max(512 * 1024 * 1024)
+    .default(50 * 1024 * 1024)
+    .describe('Largest letter that is stored (APPENDLIMIT and SIZE), in bytes.'),
+  sessionsMax: z.int().min(1).default(20_000).describe('Most client sessions at once on this replica.'),
+  stopSeconds: z.int().min(1).default(10).describe('Bound of a clean stop: then the process exits anyway.'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
+})
+export type ShardConfig = z.infer<typeof ShardConfig>

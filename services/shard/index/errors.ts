@@ -1,0 +1,15 @@
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
+
+export const INDEX_ERRORS = {
+  INDEX_DAMAGED: {
+    retry: false,
+    meaning: 'The index file cannot be read as what it should be; it is rebuilt from the log.',
+  },
+  INDEX_SCHEMA: { retry: false, meaning: 'The index file has another schema version; it is rebuilt from the log.' },
+  INDEX_AHEAD: { retry: false, meaning: 'The index holds more than the log; it is rebuilt from the log.' },
+  INDEX_RECORD: { retry: false, meaning: 'A record of the log does not fit what the records before it say.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class IndexError extends CodedError<keyof typeof INDEX_ERRORS> {
+  override readonly name = 'IndexError'
+}

@@ -1,0 +1,120 @@
+/**
+ * The port through which the shard reaches its index: what the log says, folded into rows that can be asked. The index is
+ * never the truth: it holds nothing beyond commit, names the LSN up to which it is applied, and can be thrown away.
+ *
+ * All calls are synchronous: each is a few B-tree steps; long scans belong to a worker. One batch is one transaction.
+ */
+import type { SpecialUse } from '#lib/imap/store.ts'
+import type { Flags } from '#lib/mail/flags.ts'
+import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
+import type { BodyReference, ShardRecord } from '../records/types.ts'
+
+/** Row number of an account or mailbox in this index; has no meaning outside of it. */
+export type RowKey = number
+
+export type AccountStatus = 'active' | 'suspended' | 'deleted'
+
+export interface AccountRow {
+  readonly key: RowKey
+  readonly id: AccountId
+  readonly generation: number
+  readonly quotaBytes: number | null
+  readonly status: AccountStatus
+  /** Highest MODSEQ of a change to the list of mailboxes; those of messages stand in the mailboxes. */
+  readonly modSeq: ModSeq
+  /** Highest UIDVALIDITY that any mailbox of the account ever had. */
+  readonly uidValidityMax: number
+}
+
+export interface MailboxRow {
+  readonly key: RowKey
+  readonly id: MailboxId
+  readonly name: string
+  readonly uidValidity: number
+  readonly specialUse: SpecialUse | null
+  readonly uidNext: number
+  readonly highestModSeq: ModSeq
+  /** UIDs up to here were claimed as \Recent by some session. */
+  readonly recentUpTo: number
+  readonly messages: number
+  readonly unseen: number
+  readonly deleted: number
+  readonly recent: number
+  readonly sizeBytes: number
+}
+
+export interface MessageRow {
+  readonly uid: Uid
+  readonly modSeq: ModSeq
+  readonly flags: Flags
+  readonly internalDateMs: number
+  readonly saveDateMs: number
+  /** Header block plus body. */
+  readonly sizeBytes: number
+  readonly emailId: string
+}
+
+/** Where the bytes of a message are. */
+export interface MessageSource {
+  readonly headerBlock: Uint8Array
+  readonly body: BodyReference
+}
+
+export interface DeliveryRow {
+  readonly uid: Uid
+  readonly mailbox: MailboxId
+}
+
+export interface CommittedRecord {
+  readonly lsn: Lsn
+  readonly record: ShardRecord
+}
+
+/** Hash of the logical content, one per kind, so that a difference can be named. Row keys are not part of it. */
+export interface IndexDigest {
+  readonly accounts: string
+  readonly mailboxes: string
+  readonly subscriptions: string
+  readonly keywords: string
+  readonly messages: string
+  readonly expunged: string
+  readonly deliveries: string
+}
+
+export interface ShardIndex {
+  /** Everything up to here is applied, nothing beyond. */
+  readonly appliedLsn: Lsn
+  /**
+   * Applies `records` (ascending) and notes `upTo`, in one transaction: all of it or, on an error, nothing.
+   * @param upTo The commit LSN; records between the given ones have no effect on the index (bodies, epochs).
+   * @returns The new rows of the mailboxes that gained, lost or changed messages.
+   */
+  apply(records: readonly CommittedRecord[], upTo: Lsn): ReadonlyMap<MailboxId, MailboxRow>
+  account(id: AccountId): AccountRow | null
+  /** All mailboxes of the account that were not deleted. */
+  mailboxes(account: RowKey): MailboxRow[]
+  subscriptions(account: RowKey): string[]
+  /** Keywords that messages of the mailbox have or once had. */
+  keywords(mailbox: RowKey): string[]
+  /** UIDs of the mailbox, ascending. */
+  uids(mailbox: RowKey): Uint32Array
+  message(mailbox: RowKey, uid: Uid): MessageRow | null
+  /** Also of an expunged one. */
+  expungedMessage(mailbox: RowKey, uid: Uid): MessageRow | null
+  /** Messages with first <= uid <= last, ascending. */
+  messagesBetween(mailbox: RowKey, first: Uid, last: Uid): MessageRow[]
+  /** Messages changed after `modSeq`, ascending by UID. Scans the mailbox. */
+  messagesChangedSince(mailbox: RowKey, modSeq: ModSeq): MessageRow[]
+  /** UIDs that carry \Deleted, ascending. Scans the mailbox. */
+  uidsMarkedDeleted(mailbox: RowKey): Uid[]
+  /** Header block and body of a message, also of an expunged one. */
+  source(mailbox: RowKey, uid: Uid): MessageSource | null
+  delivery(id: Uint8Array): DeliveryRow | null
+  /** Forgets deliveries stored before `beforeMs`, looking at `rowsMax` rows per call and going round in turns. */
+  sweepDeliveries(beforeMs: number, rowsMax: number): void
+  /** @param deliveriesFromMs Deliveries before are left out: when they are swept is not part of the content. */
+  digest(deliveriesFromMs: number): IndexDigest
+  /** Copies what is in the write-ahead log into the database file, without waiting for readers. */
+  checkpoint(): void
+  close(): void
+}

@@ -1,0 +1,169 @@
+/** The questions of the index, each a prepared statement. */
+import type { DatabaseSync } from 'node:sqlite'
+import type { SpecialUse } from '#lib/imap/store.ts'
+import { type MailboxId, type ModSeq, toAccountId, toMailboxId, toModSeq, toUid, type Uid } from '#lib/mail/types.ts'
+import { asArrays, blob, bodyLsns, flagsOf, int, intOrNull, type Row, text, textOrNull } from './columns.ts'
+import { IndexError } from './errors.ts'
+import type { AccountRow, AccountStatus, DeliveryRow, MailboxRow, MessageRow, MessageSource, RowKey } from './port.ts'
+
+export const ACCOUNT_STATUSES: readonly AccountStatus[] = ['active', 'suspended', 'deleted']
+
+export const MAILBOX_COLUMNS =
+  'key, id, name, uid_validity, special_use, uid_next, highest_mod_seq, recent_up_to, messages, unseen, deleted, recent, size'
+
+const MESSAGE_COLUMNS = 'uid, mod_seq, flags, keywords, internal_ms, save_ms, size, email_id'
+const SOURCE =
+  'SELECT h.block, m.body, m.body_size FROM messages m LEFT JOIN header_blocks h ON h.key = m.header WHERE m.mailbox = ? AND m.uid = ?'
+const EMPTY = new Uint8Array(0)
+
+/** Statements of all questions on one connection. */
+export function prepareReads(db: DatabaseSync) {
+  const prepare = (sql: string) => asArrays(db.prepare(sql))
+  return {
+    account: prepare('SELECT key, id, generation, quota, status, mod_seq, uid_validity_max FROM accounts WHERE id = ?'),
+    mailboxes: prepare(`SELECT ${MAILBOX_COLUMNS} FROM mailboxes WHERE account = ? AND gone = 0 ORDER BY key`),
+    subscriptions: prepare('SELECT name FROM subscriptions WHERE account = ?'),
+    keywords: prepare('SELECT keyword FROM keywords WHERE mailbox = ?'),
+    uids: prepare('SELECT uid FROM messages WHERE mailbox = ? ORDER BY uid'),
+    message: prepare(`SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND uid = ?`),
+    expungedMessage: prepare(`SELECT ${MESSAGE_COLUMNS} FROM expunged WHERE mailbox = ? AND uid = ?`),
+    messagesBetween: prepare(
+      `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid`,
+    ),
+    messagesChangedSince: prepare(
+      `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND mod_seq > ? ORDER BY uid`,
+    ),
+    uidsMarkedDeleted: prepare('SELECT uid FROM messages WHERE mailbox = ? AND flags & 4 ORDER BY uid'),
+    source: prepare(SOURCE),
+    expungedSource: prepare(SOURCE.replace('FROM messages', 'FROM expunged')),
+    delivery: prepare('SELECT d.uid, m.id FROM deliveries d JOIN mailboxes m ON m.key = d.mailbox WHERE d.id = ?'),
+  }
+}
+
+export class IndexReader {
+  readonly #reads: ReturnType<typeof prepareReads>
+
+  constructor(db: DatabaseSync) {
+    this.#reads = prepareReads(db)
+  }
+
+  account(id: string): AccountRow | null {
+    const row = this.#reads.account.get(id)
+    return row === undefined ? null : accountRow(row)
+  }
+
+  mailboxes(account: RowKey): MailboxRow[] {
+    return this.#reads.mailboxes.all(account).map(mailboxRow)
+  }
+
+  subscriptions(account: RowKey): string[] {
+    return this.#reads.subscriptions.all(account).map((row) => text(row, 0))
+  }
+
+  keywords(mailbox: RowKey): string[] {
+    return this.#reads.keywords.all(mailbox).map((row) => text(row, 0))
+  }
+
+  uids(mailbox: RowKey): Uint32Array {
+    const rows = this.#reads.uids.all(mailbox)
+    return Uint32Array.from(rows, (row) => int(row, 0))
+  }
+
+  message(mailbox: RowKey, uid: Uid): MessageRow | null {
+    const row = this.#reads.message.get(mailbox, uid)
+    return row === undefined ? null : messageRow(row)
+  }
+
+  expungedMessage(mailbox: RowKey, uid: Uid): MessageRow | null {
+    const row = this.#reads.expungedMessage.get(mailbox, uid)
+    return row === undefined ? null : messageRow(row)
+  }
+
+  messagesBetween(mailbox: RowKey, first: Uid, last: Uid): MessageRow[] {
+    return this.#reads.messagesBetween.all(mailbox, first, last).map(messageRow)
+  }
+
+  messagesChangedSince(mailbox: RowKey, modSeq: ModSeq): MessageRow[] {
+    return this.#reads.messagesChangedSince.all(mailbox, modSeq).map(messageRow)
+  }
+
+  uidsMarkedDeleted(mailbox: RowKey): Uid[] {
+    return this.#reads.uidsMarkedDeleted.all(mailbox).map((row) => toUid(int(row, 0)))
+  }
+
+  source(mailbox: RowKey, uid: Uid): MessageSource | null {
+    const row = this.#reads.source.get(mailbox, uid) ?? this.#reads.expungedSource.get(mailbox, uid)
+    if (row === undefined) return null
+    return {
+      headerBlock: row[0] === null ? EMPTY : blob(row, 0),
+      body: { lsns: bodyLsns(row, 1), sizeBytes: int(row, 2) },
+    }
+  }
+
+  delivery(id: Uint8Array): DeliveryRow | null {
+    const row = this.#reads.delivery.get(id)
+    return row === undefined ? null : { uid: toUid(int(row, 0)), mailbox: toMailboxId(text(row, 1)) }
+  }
+}
+
+function accountRow(row: Row): AccountRow {
+  const status = ACCOUNT_STATUSES[int(row, 4)]
+  if (status === undefined) throw new IndexError('INDEX_DAMAGED', `Cannot use account status ${int(row, 4)}`)
+  return {
+    key: int(row, 0),
+    id: toAccountId(text(row, 1)),
+    generation: int(row, 2),
+    quotaBytes: intOrNull(row, 3),
+    status,
+    modSeq: toModSeq(int(row, 5)),
+    uidValidityMax: int(row, 6),
+  }
+}
+
+export function mailboxRow(row: Row): MailboxRow {
+  return {
+    key: int(row, 0),
+    id: mailboxId(row),
+    name: text(row, 2),
+    uidValidity: int(row, 3),
+    specialUse: specialUse(textOrNull(row, 4)),
+    uidNext: int(row, 5),
+    highestModSeq: toModSeq(int(row, 6)),
+    recentUpTo: int(row, 7),
+    messages: int(row, 8),
+    unseen: int(row, 9),
+    deleted: int(row, 10),
+    recent: int(row, 11),
+    sizeBytes: int(row, 12),
+  }
+}
+
+function mailboxId(row: Row): MailboxId {
+  return toMailboxId(text(row, 1))
+}
+
+function specialUse(word: string | null): SpecialUse | null {
+  switch (word) {
+    case null:
+    case 'archive':
+    case 'drafts':
+    case 'junk':
+    case 'sent':
+    case 'trash':
+      return word
+    default:
+      throw new IndexError('INDEX_DAMAGED', `Cannot use special use ${word}`)
+  }
+}
+
+function messageRow(row: Row): MessageRow {
+  return {
+    uid: toUid(int(row, 0)),
+    modSeq: toModSeq(int(row, 1)),
+    flags: flagsOf(int(row, 2), textOrNull(row, 3)),
+    internalDateMs: int(row, 4),
+    saveDateMs: int(row, 5),
+    sizeBytes: int(row, 6),
+    emailId: text(row, 7),
+  }
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { toLsn, toMailboxId, toModSeq, toUid } from '#lib/mail/types.ts'
+import { ANNA, deliver, recipient, worldWith } from '../mailbox/testing/world.ts'
+import { RecordType } from '../records/types.ts'
+
+const request = (to: ReturnType<typeof recipient>) => ({ traceId: '', reversePath: '', recipients: [to] })
+
+test('apply() takes a batch whole or not at all', async () => {
+  const { index } = await worldWith()
+  const before = index.digest(0)
+  const { appliedLsn } = index
+  const at = (more: number) => toLsn(appliedLsn + more)
+  const subscribe = { type: RecordType.mailboxSubscribe, account: ANNA, name: 'x', on: true } as const
+  const misfit = {
+    type: RecordType.messagesExpunge,
+    account: ANNA,
+    mailbox: toMailboxId('a'.repeat(13)),
+    modSeq: toModSeq(9),
+    uids: [],
+  } as const
+  assert.throws(
+    () =>
+      index.apply(
+        [
+          { lsn: at(1), record: subscribe },
+          { lsn: at(2), record: misfit },
+        ],
+        at(2),
+      ),
+    { code: 'INDEX_RECORD' },
+  )
+  assert.deepEqual([index.appliedLsn, index.digest(0)], [appliedLsn, before])
+  index.apply([{ lsn: at(1), record: subscribe }], at(1))
+  assert.notEqual(index.digest(0).subscriptions, before.subscriptions)
+  assert.equal(index.digest(0).messages, before.messages)
+  assert.throws(() => index.apply([{ lsn: at(1), record: subscribe }], at(2)), { code: 'INDEX_RECORD' })
+})
+
+test('sweepDeliveries() forgets what is old, in turns, and nothing else', async () => {
+  const world = await worldWith()
+  const ids: Uint8Array[] = []
+  for (let day = 0; day < 10; day++) {
+    const to = recipient(ANNA)
+    ids.push(to.deliveryId)
+    await world.store.deliver(request(to), [Buffer.from('x')])
+    world.clock.advance(24 * 60 * 60 * 1000)
+  }
+  const beforeMs = world.clock.nowMs() - 7 * 24 * 60 * 60 * 1000
+  for (let turn = 0; turn < 6; turn++) world.index.sweepDeliveries(beforeMs, 4)
+  assert.deepEqual(
+    ids.map((id) => world.index.delivery(id) !== null),
+    [false, false, false, true, true, true, true, true, true, true],
+  )
+})
+
+test('digest() sees a single changed flag, and leaves deliveries out that may be swept', async () => {
+  const world = await worldWith()
+  await deliver(world, ANNA, 'x')
+  const before = world.index.digest(0)
+  const later = world.clock.nowMs() + 1
+  assert.notEqual(world.index.digest(later).deliveries, before.deliveries)
+  const inbox = world.store.openImapAccount(ANNA).find('INBOX')
+  assert.ok(inbox)
+  const open = await world.store.openImapAccount(ANNA).open(inbox.id, false, () => undefined)
+  await open.store({ uids: [toUid(1)], change: 'add', flags: { system: 1, keywords: [] } })
+  const after = world.index.digest(0)
+  assert.notEqual(after.messages, before.messages)
+  assert.equal(after.accounts, before.accounts)
+})

@@ -1,0 +1,135 @@
+/**
+ * From append to commit to apply: facts go into the log at once and wait here; when commit reaches them, a whole batch is
+ * applied in one step and only then its operations hear of it. Order is LSN order throughout, so what is shown is always
+ * the committed prefix (rule 2 of the replication design).
+ *
+ * After a failure nothing is appended or applied any more: every waiting operation is refused, none was promised.
+ */
+import { assert } from '#lib/errors/assert.ts'
+import { type Lsn, toLsn } from '#lib/mail/types.ts'
+import { StoreError } from '../errors.ts'
+import type { CommittedRecord } from '../index/port.ts'
+import type { NewRecord, ShardLog } from '../log/types.ts'
+import { encodeRecord } from '../records/codec.ts'
+import type { ShardRecord } from '../records/types.ts'
+
+/** Where commit comes from: the log alone, later the minimum over the in-sync set. */
+export interface CommitSource {
+  /** Called in order with each new commit LSN. */
+  onCommit(listener: (commit: Lsn) => void): void
+}
+
+export interface PipelineOptions {
+  readonly log: ShardLog
+  readonly commits: CommitSource
+  /** Applies a committed batch to index and memory. A throw is a failure of the store. */
+  readonly apply: (records: readonly CommittedRecord[], upTo: Lsn) => void
+  readonly onFailure: (error: Error) => void
+}
+
+/** Called once: with null after commit and apply, with the error otherwise. */
+type Settled = (error: StoreError | null) => void
+
+interface Pending {
+  readonly last: Lsn
+  readonly facts: readonly CommittedRecord[]
+  readonly settled: Settled
+}
+
+export class CommitPipeline {
+  readonly #options: PipelineOptions
+  #pending: Pending[] = []
+  #failure: StoreError | null = null
+  #drained: (() => void)[] = []
+
+  constructor(options: PipelineOptions) {
+    this.#options = options
+    options.commits.onCommit((commit) => this.#committed(commit))
+    options.log.onFailure((error) => this.fail(error))
+  }
+
+  /** The LSN that the next appended record gets, as long as nobody appends in between. */
+  get nextLsn(): Lsn {
+    return toLsn(this.#options.log.lastLsn + 1)
+  }
+
+  get failure(): StoreError | null {
+    return this.#failure
+  }
+
+  get pendingCount(): number {
+    return this.#pending.length
+  }
+
+  /** Appends body records, then facts, as one step. @throws {StoreError} STORE_UNAVAILABLE: then `settled` is not called */
+  append(bodies: readonly NewRecord[], facts: readonly ShardRecord[], settled: Settled): void {
+    if (this.#failure !== null) throw this.#failure
+    const records = bodies.slice()
+    for (const fact of facts) records.push({ type: fact.type, meta: encodeRecord(fact) })
+    let first: Lsn
+    let last: Lsn
+    try {
+      ;({ first, last } = this.#options.log.append(records))
+    } catch (cause) {
+      this.fail(cause instanceof Error ? cause : new Error(String(cause)))
+      throw this.#failure ?? cause
+    }
+    assert(last - first + 1 === records.length, 'the log gives dense LSNs')
+    const firstFact = first + bodies.length
+    this.#pending.push({
+      last,
+      facts: facts.map((record, i) => ({ lsn: toLsn(firstFact + i), record })),
+      settled,
+    })
+  }
+
+  /** Like `append`, as a promise. */
+  commit(facts: readonly ShardRecord[], bodies: readonly NewRecord[] = []): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.append(bodies, facts, (error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  /** Resolves when nothing waits any more, by commit or by failure. */
+  drained(): Promise<void> {
+    if (this.#pending.length === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#drained.push(resolve))
+  }
+
+  /** Refuses everything that waits and all that comes. Safe to call again, where it does nothing. */
+  fail(cause: Error): void {
+    if (this.#failure !== null) return
+    this.#failure = new StoreError('STORE_UNAVAILABLE', 'Cannot write: the shard has stopped', { cause })
+    const refused = this.#pending
+    this.#pending = []
+    for (const { settled } of refused) settled(this.#failure)
+    this.#options.onFailure(cause)
+    this.#tellDrained()
+  }
+
+  #committed(commit: Lsn): void {
+    if (this.#failure !== null) return
+    const count = this.#pending.findIndex(({ last }) => last > commit)
+    const ready = count < 0 ? this.#pending : this.#pending.slice(0, count)
+    // Up to the last whole operation, not to `commit`: what lies between is not applied yet.
+    const upTo = ready.at(-1)?.last
+    if (upTo === undefined) return
+    const facts = ready.flatMap((pending) => pending.facts)
+    try {
+      // Bodies alone change nothing in the index: no transaction for each MiB of a large letter.
+      if (facts.length > 0) this.#options.apply(facts, upTo)
+    } catch (cause) {
+      this.fail(cause instanceof Error ? cause : new Error(String(cause)))
+      return
+    }
+    this.#pending = count < 0 ? [] : this.#pending.slice(count)
+    for (const { settled } of ready) settled(null)
+    if (this.#pending.length === 0) this.#tellDrained()
+  }
+
+  #tellDrained(): void {
+    const waiting = this.#drained
+    this.#drained = []
+    for (const tell of waiting) tell()
+  }
+}

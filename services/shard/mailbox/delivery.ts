@@ -1,0 +1,196 @@
+/**
+ * Delivery of one letter to its recipients in this shard: one body, one `messagesAdd` for each. Recipients whose account is
+ * free are decided at once and written as one step with the body; one whose account is held by an exclusive operation follows
+ * when it gets its turn and refers to the same body, so no delivery waits for two accounts at a time.
+ *
+ * A delivery id that is known, or under way, is not stored again: it gets the outcome of the first (rule 7).
+ */
+import type { DeliverBegin, DeliveryOutcome, DeliveryRecipient } from '#lib/frames/shard-protocol.ts'
+import { NO_FLAGS } from '#lib/mail/flags.ts'
+import { randomId } from '#lib/ports/random.ts'
+import { StoreError } from '../errors.ts'
+import { type BodyReference, type MessagesAdd, type NewMessage, RecordType } from '../records/types.ts'
+import type { AccountState } from './account-state.ts'
+import { BodyWriter } from './body-writer.ts'
+import { EMAIL_ID_LENGTH } from './limits.ts'
+import type { MailboxState } from './mailbox-state.ts'
+import { canonicalName } from './names.ts'
+import type { StoreCore } from './store-core.ts'
+
+/** What `deliverBegin` says, without the body. */
+export type DeliveryRequest = Pick<DeliverBegin, 'traceId' | 'reversePath' | 'recipients'>
+
+/** A letter that arrives in pieces. */
+export interface DeliveryStream {
+  /** Takes the next bytes without copying: do not reuse the buffer. A promise means: wait for it before the next piece. @throws {StoreError} STORE_BODY_TOO_LARGE, STORE_UNAVAILABLE */
+  write(chunk: Uint8Array): Promise<void> | undefined
+  /** Stores the letter; resolves after commit and apply, outcomes in the order of the request's recipients. */
+  finish(): Promise<DeliveryOutcome[]>
+  /** Gives up: what was written is never referred to. Safe after `finish` too, where it does nothing. */
+  abort(): void
+}
+
+/** Deliveries under way, by delivery id. */
+export type DeliveriesPending = Map<string, Promise<DeliveryOutcome>>
+
+/** A recipient whose account lock is held, and who tells its outcome through `settle`. */
+interface Turn {
+  readonly recipient: DeliveryRecipient
+  readonly account: AccountState
+  readonly settle: (outcome: DeliveryOutcome) => void
+}
+
+interface Placed {
+  readonly turn: Turn
+  readonly mailbox: MailboxState
+  readonly sizeBytes: number
+  readonly message: Omit<NewMessage, 'body'>
+}
+
+export class Delivery implements DeliveryStream {
+  readonly #core: StoreCore
+  readonly #pending: DeliveriesPending
+  readonly #request: DeliveryRequest
+  readonly #body: BodyWriter
+  #over = false
+  #emailId: string | null = null
+  #nowMs: number | null = null
+
+  /** @throws {StoreError} STORE_LIMIT for more recipients or larger header blocks than are taken, STORE_UNAVAILABLE */
+  constructor(core: StoreCore, pending: DeliveriesPending, request: DeliveryRequest) {
+    core.check()
+    const { recipientsMax, headerBlockBytesMax } = core.limits
+    if (request.recipients.length > recipientsMax) {
+      throw new StoreError(
+        'STORE_LIMIT',
+        `Cannot deliver to ${request.recipients.length} recipients: at most ${recipientsMax}`,
+      )
+    }
+    if (request.recipients.some(({ headerBlock }) => headerBlock.byteLength > headerBlockBytesMax)) {
+      throw new StoreError('STORE_LIMIT', `Cannot store a header block of more than ${headerBlockBytesMax} bytes`)
+    }
+    this.#core = core
+    this.#pending = pending
+    this.#request = request
+    this.#body = new BodyWriter(core)
+  }
+
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#over) throw new StoreError('STORE_CLOSED', 'Cannot write to a delivery that has ended')
+    return this.#body.write(chunk)
+  }
+
+  async finish(): Promise<DeliveryOutcome[]> {
+    if (this.#over) throw new StoreError('STORE_CLOSED', 'Cannot finish a delivery that has ended')
+    this.#over = true
+    const now: Turn[] = []
+    const outcomes = this.#request.recipients.map((recipient) => this.#begin(recipient, now))
+    this.#place(now)
+    return Promise.all(outcomes)
+  }
+
+  abort(): void {
+    this.#over = true
+  }
+
+  /** Answers at once if it can; otherwise the recipient joins `now` or waits for its account. */
+  #begin(recipient: DeliveryRecipient, now: Turn[]): DeliveryOutcome | Promise<DeliveryOutcome> {
+    const key = idKey(recipient.deliveryId)
+    const underWay = this.#pending.get(key)
+    if (underWay !== undefined) return underWay.then(asDuplicate)
+    const earlier = this.#core.index.delivery(recipient.deliveryId)
+    if (earlier !== null) return { kind: 'stored', uid: earlier.uid, duplicate: true }
+    const account = this.#core.accounts.get(recipient.account)
+    if (account === null) return { kind: 'unknown' }
+    const { promise, resolve } = Promise.withResolvers<DeliveryOutcome>()
+    this.#pending.set(key, promise)
+    const settle = (outcome: DeliveryOutcome) => {
+      this.#pending.delete(key)
+      account.lock.releaseShared()
+      resolve(outcome)
+    }
+    const turn = { recipient, account, settle }
+    const wait = account.lock.shared()
+    if (wait === null) now.push(turn)
+    else void wait.then(() => this.#place([turn]))
+    return promise
+  }
+
+  /** Decides and appends those whose turn it is, in one step. */
+  #place(turns: readonly Turn[]): void {
+    const placed: Placed[] = []
+    for (const turn of turns) {
+      const refusal = this.#refusal(turn)
+      if (refusal === null) placed.push(this.#take(turn))
+      else turn.settle({ kind: refusal })
+    }
+    if (placed.length === 0) return
+    const settled = (error: StoreError | null) => {
+      for (const { turn, sizeBytes, message } of placed) {
+        turn.account.bytesPending -= sizeBytes
+        turn.settle(error === null ? { kind: 'stored', uid: message.uid, duplicate: false } : { kind: 'unavailable' })
+      }
+    }
+    try {
+      const { records, reference } = this.#body.attach()
+      const facts = placed.map((one) => this.#fact(one, reference))
+      this.#core.pipeline.append(records, facts, settled)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      settled(error)
+    }
+  }
+
+  #refusal({ account, recipient }: Turn): 'unknown' | 'suspended' | 'over-quota' | 'unavailable' | null {
+    if (!this.#core.serving) return 'unavailable'
+    if (account.gone) return 'unknown'
+    if (account.suspended) return 'suspended'
+    if (!account.fits(recipient.headerBlock.byteLength + this.#body.sizeBytes)) return 'over-quota'
+    const { messagesTaken, uidsLeft } = this.#mailbox(account, recipient)
+    return messagesTaken >= this.#core.limits.messagesPerMailboxMax || uidsLeft === 0 ? 'over-quota' : null
+  }
+
+  /** Takes UID, MODSEQ and room: decided now, shown after commit. */
+  #take(turn: Turn): Placed {
+    const { account, recipient } = turn
+    const mailbox = this.#mailbox(account, recipient)
+    const sizeBytes = recipient.headerBlock.byteLength + this.#body.sizeBytes
+    account.bytesPending += sizeBytes
+    this.#nowMs ??= this.#core.clock.nowMs()
+    this.#emailId ??= randomId(this.#core.random, EMAIL_ID_LENGTH)
+    const message = {
+      uid: mailbox.takeUid(),
+      modSeq: account.takeModSeq(),
+      flags: NO_FLAGS,
+      internalDateMs: this.#nowMs,
+      saveDateMs: this.#nowMs,
+      emailId: this.#emailId,
+      headerBlock: recipient.headerBlock,
+    }
+    return { turn, mailbox, sizeBytes, message }
+  }
+
+  #fact({ turn, mailbox, message }: Placed, body: BodyReference): MessagesAdd {
+    return {
+      type: RecordType.messagesAdd,
+      account: turn.account.id,
+      mailbox: mailbox.id,
+      messages: [{ ...message, body }],
+      deliveryId: turn.recipient.deliveryId,
+      traceId: this.#request.traceId,
+    }
+  }
+
+  #mailbox(account: AccountState, recipient: DeliveryRecipient): MailboxState {
+    return account.find(canonicalName(recipient.mailbox)) ?? account.inbox()
+  }
+}
+
+/** Ids are 16 bytes: as many characters below U+0100. */
+function idKey(deliveryId: Uint8Array): string {
+  return Buffer.from(deliveryId.buffer, deliveryId.byteOffset, deliveryId.byteLength).toString('latin1')
+}
+
+function asDuplicate(outcome: DeliveryOutcome): DeliveryOutcome {
+  return outcome.kind === 'stored' ? { ...outcome, duplicate: true } : outcome
+}

@@ -1,0 +1,183 @@
+/**
+ * The mail store of a shard: everything that edge, provisioning and sessions ask of it comes in here.
+ *
+ * Invariants: a fact is decided once, when it is appended; it is shown, and its operation answered, only after commit and
+ * apply; after a failure of log or index nothing more is taken and nothing that waits was promised.
+ * Read next: store-core.ts (locks, pipeline, memory), delivery.ts, open-mailbox.ts.
+ */
+import type {
+  AccountCommand,
+  AccountResult,
+  DeliveryOutcome,
+  RecipientQuery,
+  RecipientVerdict,
+  SessionProtocol,
+} from '#lib/frames/shard-protocol.ts'
+import type { ImapAccount } from '#lib/imap/store.ts'
+import type { AccountId } from '#lib/mail/types.ts'
+import type { Maildrop } from '#lib/pop3/store.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import type { Random } from '#lib/ports/random.ts'
+import { StoreError } from '../errors.ts'
+import type { ShardIndex } from '../index/port.ts'
+import type { ShardLog } from '../log/types.ts'
+import { AccountCommands } from './account-commands.ts'
+import type { CommitSource } from './commit-pipeline.ts'
+import { type DeliveriesPending, Delivery, type DeliveryRequest, type DeliveryStream } from './delivery.ts'
+import { ImapAccountState } from './imap-account.ts'
+import { MAILBOX_LIMITS, type MailboxLimits, SWEEP_INTERVAL_MS, SWEEP_ROWS } from './limits.ts'
+import { MaildropState } from './maildrop.ts'
+import type { EndSession } from './session-registry.ts'
+import { StoreCore } from './store-core.ts'
+
+export interface MailStoreOptions {
+  readonly log: ShardLog
+  /** Caught up with the log (`openIndex`). */
+  readonly index: ShardIndex
+  /** Default: what is durable in `log` is committed. */
+  readonly commits?: CommitSource
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits?: Partial<MailboxLimits>
+  /** Called once when the log or the index failed: all is refused from then on, the process should end itself. */
+  readonly onFailure?: (error: Error) => void
+}
+
+export interface StoreCounts {
+  readonly sessions: number
+  readonly accountsInMemory: number
+  readonly openMailboxes: number
+  /** Operations appended and not yet committed. */
+  readonly pending: number
+}
+
+export class MailStore {
+  readonly #core: StoreCore
+  readonly #commands: AccountCommands
+  readonly #deliveries: DeliveriesPending = new Map()
+  readonly #maildrops = new Set<AccountId>()
+  #cancelSweep: () => void
+
+  constructor(options: MailStoreOptions) {
+    const { log, index, clock, random } = options
+    this.#core = new StoreCore({
+      log,
+      index,
+      clock,
+      random,
+      commits: options.commits ?? { onCommit: (listener) => log.onDurable(listener) },
+      limits: { ...MAILBOX_LIMITS, ...options.limits },
+      onFailure: options.onFailure ?? (() => undefined),
+    })
+    this.#commands = new AccountCommands(this.#core)
+    this.#cancelSweep = clock.after(SWEEP_INTERVAL_MS, () => this.#sweep())
+  }
+
+  /** Largest letter, header block not counted: EHLO SIZE, APPENDLIMIT. */
+  get bodyBytesMax(): number {
+    return this.#core.limits.bodyBytesMax
+  }
+
+  /** Says for each recipient whether a letter of this size would be stored now; changes nothing. */
+  checkRecipients(queries: readonly RecipientQuery[]): RecipientVerdict[] {
+    return queries.map(({ account: id, sizeBytes }): RecipientVerdict => {
+      if (!this.#core.serving) return { kind: 'unavailable' }
+      if (sizeBytes > this.#core.limits.bodyBytesMax) return { kind: 'too-large' }
+      const account = this.#core.accounts.get(id)
+      if (account === null) return { kind: 'unknown' }
+      if (account.suspended) return { kind: 'suspended' }
+      // Without SIZE the smallest letter is asked for: a full account refuses at RCPT.
+      return { kind: account.fits(Math.max(1, sizeBytes)) ? 'ok' : 'over-quota' }
+    })
+  }
+
+  /**
+   * Stores a letter that is there as a whole; outcomes in the order of the recipients, after commit and apply.
+   * @param body Not copied: do not reuse the buffers.
+   * @throws {StoreError} STORE_BODY_TOO_LARGE, STORE_LIMIT, STORE_UNAVAILABLE: then nothing was stored
+   */
+  async deliver(request: DeliveryRequest, body: readonly Uint8Array[]): Promise<DeliveryOutcome[]> {
+    const delivery = this.beginDelivery(request)
+    for (const piece of body) {
+      const wait = delivery.write(piece)
+      if (wait !== undefined) await wait
+    }
+    return delivery.finish()
+  }
+
+  /** Takes a letter in pieces; more than 1 MiB of it goes into the log as it comes. @throws {StoreError} STORE_LIMIT, STORE_UNAVAILABLE */
+  beginDelivery(request: DeliveryRequest): DeliveryStream {
+    return new Delivery(this.#core, this.#deliveries, request)
+  }
+
+  /** @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_GENERATION, STORE_UNAVAILABLE */
+  runAccountCommand(command: AccountCommand): Promise<AccountResult> {
+    return this.#commands.run(command)
+  }
+
+  accountState(id: AccountId): 'active' | 'suspended' | 'unknown' {
+    const account = this.#core.accounts.get(id)
+    if (account === null) return 'unknown'
+    return account.suspended ? 'suspended' : 'active'
+  }
+
+  /**
+   * Counts a session in. Every session registers before it opens anything.
+   * @param end Called at most once, when the session must end: suspension, deletion, shutdown, failure, `endSessions`.
+   * @returns The release, to be called when the session is over.
+   * @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_SUSPENDED, STORE_LIMIT, STORE_UNAVAILABLE
+   */
+  registerSession(account: AccountId, protocol: SessionProtocol, end: EndSession): () => void {
+    this.#core.check()
+    if (this.#core.account(account).suspended) throw suspended(account)
+    return this.#core.sessions.register(account, protocol, end)
+  }
+
+  /** @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_SUSPENDED, STORE_UNAVAILABLE */
+  openImapAccount(id: AccountId): ImapAccount {
+    this.#core.check()
+    if (this.#core.account(id).suspended) throw suspended(id)
+    return new ImapAccountState(this.#core, id)
+  }
+
+  /** @throws {StoreError} STORE_IN_USE, STORE_UNKNOWN_ACCOUNT, STORE_SUSPENDED, STORE_UNAVAILABLE */
+  async openMaildrop(id: AccountId): Promise<Maildrop> {
+    this.#core.check()
+    const account = this.#core.account(id)
+    if (account.suspended) throw suspended(id)
+    return new MaildropState(this.#core, account, this.#maildrops)
+  }
+
+  /** Ends all registered sessions of the account. @returns How many */
+  endSessions(account: AccountId, reason: string): number {
+    return this.#core.sessions.end(account, reason)
+  }
+
+  counts(): StoreCounts {
+    return {
+      sessions: this.#core.sessions.count,
+      accountsInMemory: this.#core.accounts.size,
+      openMailboxes: this.#core.accounts.openMailboxes(),
+      pending: this.#core.pipeline.pendingCount,
+    }
+  }
+
+  /** Takes nothing new, ends all sessions, and resolves when what was appended is settled. Index and log stay open: close them next. */
+  async close(reason: string): Promise<void> {
+    this.#cancelSweep()
+    this.#core.stopTaking(reason)
+    this.#core.sessions.endAll(reason)
+    await this.#core.pipeline.drained()
+  }
+
+  /** Forgets delivery ids that are too old to come again. */
+  #sweep(): void {
+    if (!this.#core.serving) return
+    this.#core.index.sweepDeliveries(this.#core.clock.nowMs() - this.#core.limits.deliveryMemoryMs, SWEEP_ROWS)
+    this.#cancelSweep = this.#core.clock.after(SWEEP_INTERVAL_MS, () => this.#sweep())
+  }
+}
+
+function suspended(account: AccountId): StoreError {
+  return new StoreError('STORE_SUSPENDED', `Cannot open account ${account}: it is suspended`)
+}

@@ -1,0 +1,194 @@
+/**
+ * What all operations of the store share: the pipeline, the accounts in memory, the sessions, and the one place where a
+ * committed batch reaches index, memory and listeners, in that order.
+ */
+import type { AccountId } from '#lib/mail/types.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import type { Random } from '#lib/ports/random.ts'
+import { StoreError } from '../errors.ts'
+import type { CommittedRecord, ShardIndex } from '../index/port.ts'
+import type { ShardLog } from '../log/types.ts'
+import { RecordType, type ShardRecord } from '../records/types.ts'
+import type { AccountState } from './account-state.ts'
+import { AccountTable } from './account-table.ts'
+import { CommitPipeline, type CommitSource } from './commit-pipeline.ts'
+import type { MailboxLimits } from './limits.ts'
+import type { MailboxListener, MailboxState } from './mailbox-state.ts'
+import { SessionRegistry } from './session-registry.ts'
+
+export interface StorePorts {
+  readonly log: ShardLog
+  readonly index: ShardIndex
+  readonly commits: CommitSource
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: MailboxLimits
+  readonly onFailure: (error: Error) => void
+}
+
+/** What an exclusive operation decided: the facts to write (none: nothing to do) and what to answer once they are applied. */
+export interface Decision<T> {
+  readonly facts: readonly ShardRecord[]
+  readonly answer: () => T
+}
+
+export class StoreCore {
+  readonly log: ShardLog
+  readonly index: ShardIndex
+  readonly clock: Clock
+  readonly random: Random
+  readonly limits: MailboxLimits
+  readonly accounts: AccountTable
+  readonly sessions: SessionRegistry
+  readonly pipeline: CommitPipeline
+  #closing: string | null = null
+
+  constructor(ports: StorePorts) {
+    this.log = ports.log
+    this.index = ports.index
+    this.clock = ports.clock
+    this.random = ports.random
+    this.limits = ports.limits
+    this.accounts = new AccountTable(ports.index, ports.limits.accountsInMemoryMax)
+    this.sessions = new SessionRegistry(ports.limits.sessionsPerAccountMax)
+    this.pipeline = new CommitPipeline({
+      log: ports.log,
+      commits: ports.commits,
+      apply: (records, upTo) => this.#apply(records, upTo),
+      onFailure: (error) => {
+        this.sessions.endAll('The server has a problem with its disk, try again in a moment')
+        ports.onFailure(error)
+      },
+    })
+  }
+
+  get serving(): boolean {
+    return this.#closing === null && this.pipeline.failure === null
+  }
+
+  /** @throws {StoreError} STORE_UNAVAILABLE if nothing new is taken any more */
+  check(): void {
+    if (this.pipeline.failure !== null) throw this.pipeline.failure
+    if (this.#closing !== null) throw new StoreError('STORE_UNAVAILABLE', `Cannot do this now: ${this.#closing}`)
+  }
+
+  stopTaking(reason: string): void {
+    this.#closing ??= reason
+  }
+
+  /** @throws {StoreError} STORE_UNKNOWN_ACCOUNT */
+  account(id: AccountId): AccountState {
+    const account = this.accounts.get(id)
+    if (account !== null) return account
+    throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot find account ${id}: this shard does not own it`)
+  }
+
+  /**
+   * Runs one exclusive operation: waits until earlier ones of the account are applied, decides on committed state, writes, and
+   * answers after commit and apply.
+   */
+  async exclusive<T>(id: AccountId, decide: (account: AccountState) => Decision<T>): Promise<T> {
+    this.check()
+    const account = this.account(id)
+    const wait = account.lock.exclusive()
+    if (wait !== null) await wait
+    try {
+      this.check()
+      if (account.gone) throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot use account ${id}: it was deleted`)
+      const { facts, answer } = decide(account)
+      if (facts.length > 0) await this.pipeline.commit(facts)
+      return answer()
+    } finally {
+      account.lock.releaseExclusive()
+    }
+  }
+
+  /** Runs `decide` under the shared lock, which is kept until what it began is settled. */
+  async shared<T>(id: AccountId, work: (account: AccountState) => Promise<T>): Promise<T> {
+    this.check()
+    const account = this.account(id)
+    const wait = account.lock.shared()
+    if (wait !== null) await wait
+    try {
+      this.check()
+      if (account.gone) throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot use account ${id}: it was deleted`)
+      return await work(account)
+    } finally {
+      account.lock.releaseShared()
+    }
+  }
+
+  #apply(records: readonly CommittedRecord[], upTo: CommittedRecord['lsn']): void {
+    const rows = this.index.apply(records, upTo)
+    const touched = new Set<MailboxState>()
+    const restructured = new Set<AccountState>()
+    const refreshed = (record: { account: AccountId }, id: MailboxState['id']) => {
+      const account = this.accounts.peek(record.account)
+      const row = rows.get(id)
+      const mailbox = account === undefined || row === undefined ? undefined : account.refresh(row)
+      if (mailbox !== undefined) touched.add(mailbox)
+      return mailbox
+    }
+    for (const { record } of records) {
+      switch (record.type) {
+        case RecordType.messagesAdd: {
+          const mailbox = refreshed(record, record.mailbox)
+          for (const message of record.messages) mailbox?.added(message.uid, message.flags.keywords)
+          break
+        }
+        case RecordType.messagesFlags: {
+          const mailbox = refreshed(record, record.mailbox)
+          for (const { uids, flags } of record.changes) mailbox?.flagsChanged(record.modSeq, uids, flags.keywords)
+          break
+        }
+        case RecordType.messagesExpunge:
+          refreshed(record, record.mailbox)?.expunged(record.uids)
+          break
+        case RecordType.messagesMove: {
+          refreshed(record, record.source)?.expunged(record.sourceUids)
+          const target = refreshed(record, record.target)
+          for (const message of record.messages) target?.added(message.uid, message.flags.keywords)
+          break
+        }
+        case RecordType.mailboxRecent:
+          refreshed(record, record.mailbox)
+          break
+        case RecordType.epochStart:
+          break
+        default: {
+          const account = this.accounts.peek(record.account)
+          if (account !== undefined) restructured.add(account)
+        }
+      }
+    }
+    const gone: MailboxState[] = []
+    for (const account of restructured) gone.push(...this.#reload(account))
+    for (const mailbox of touched) for (const listener of mailbox.listeners) call(listener, { kind: 'changed' })
+    for (const mailbox of gone) {
+      for (const listener of mailbox.listeners) call(listener, { kind: 'closed', reason: 'The mailbox was deleted' })
+    }
+    for (const account of restructured) {
+      if (account.gone) this.sessions.end(account.id, 'The account was deleted')
+      else if (account.suspended) this.sessions.end(account.id, 'The account is suspended')
+    }
+  }
+
+  #reload(account: AccountState): MailboxState[] {
+    const row = this.index.account(account.id)
+    if (row === null) return []
+    const gone = account.reload(row, this.index)
+    if (account.gone) this.accounts.drop(account.id)
+    return gone
+  }
+}
+
+/** A listener that throws is a bug of a session; the batch and the other sessions must not suffer from it. */
+function call(listener: MailboxListener, change: Parameters<MailboxListener>[0]): void {
+  try {
+    listener(change)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}

@@ -1,0 +1,60 @@
+/** The shard's own series. Names and meanings: docs/reference/metrics.md. */
+import { Counter, Gauge, Histogram, type Registry } from '#lib/metrics/metrics.ts'
+import type { ShardStatus } from './server/served.ts'
+
+export interface ShardMetrics {
+  readonly deliveries: Counter<'outcome'>
+  readonly deliverySeconds: Histogram
+  readonly sessionsOpened: Counter<'protocol'>
+  readonly brokenStreams: Counter
+}
+
+/** @param status The last known state; asked at each scrape. */
+export function createShardMetrics(registry: Registry, status: () => ShardStatus): ShardMetrics {
+  const registers = [registry]
+  const gauge = (name: string, help: string, read: (status: ShardStatus) => number) =>
+    new Gauge({
+      name: `twinpost_shard_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read(status()))
+      },
+    })
+  gauge('primary', '1 if this replica is the primary.', (s) => (s.role === 'primary' ? 1 : 0))
+  gauge('epoch', 'Epoch of the ledger as last seen.', (s) => s.epoch)
+  gauge('in_sync_replicas', 'Members of the in-sync set.', (s) => s.inSync.length)
+  gauge('last_lsn', 'Highest LSN handed out.', (s) => s.lastLsn)
+  gauge('durable_lsn', 'Highest LSN on this disk for certain.', (s) => s.durableLsn)
+  gauge('applied_lsn', 'Highest LSN in the index.', (s) => s.appliedLsn)
+  gauge('sessions', 'Client sessions open on this replica.', (s) => s.sessions)
+  gauge('pending_operations', 'Operations appended and not yet committed.', (s) => s.pending)
+  gauge('log_bytes', 'Bytes of all log segments.', (s) => s.logBytes)
+  gauge('volume_free_bytes', 'Free bytes of the volume.', (s) => s.freeBytes)
+  gauge('volume_total_bytes', 'Size of the volume in bytes.', (s) => s.totalBytes)
+  return {
+    deliveries: new Counter({
+      name: 'twinpost_shard_deliveries_total',
+      help: 'Deliveries by outcome, one per recipient.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    deliverySeconds: new Histogram({
+      name: 'twinpost_shard_delivery_seconds',
+      help: 'From the last byte of a letter to its commit.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    }),
+    sessionsOpened: new Counter({
+      name: 'twinpost_shard_sessions_opened_total',
+      help: 'Client sessions opened, by protocol.',
+      labelNames: ['protocol'],
+      registers,
+    }),
+    brokenStreams: new Counter({
+      name: 'twinpost_shard_links_broken_total',
+      help: 'Streams closed because the peer broke the protocol or its role.',
+      registers,
+    }),
+  }
+}

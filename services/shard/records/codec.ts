@@ -1,0 +1,335 @@
+/**
+ * Binary form of the facts in `types.ts`: the `meta` of a log record. First byte: version of the encoding (1), then the
+ * fields in the order of the interfaces; lists of UIDs as ranges (`uid-ranges.ts`), dates zigzag, ids as text.
+ *
+ * Decoding is strict: what it accepts is exactly what some `encodeRecord` wrote, everything else is a BytesError. A type
+ * that this binary does not know is an error too, never skipped: an index without it would be wrong.
+ */
+import { ByteReader, BytesError } from '#lib/bytes/reader.ts'
+import { ByteWriter } from '#lib/bytes/writer.ts'
+import { unreachable } from '#lib/errors/assert.ts'
+import type { SpecialUse } from '#lib/imap/store.ts'
+import type { Flags } from '#lib/mail/flags.ts'
+import {
+  type AccountId,
+  type Lsn,
+  type MailboxId,
+  type ModSeq,
+  toAccountId,
+  toLsn,
+  toMailboxId,
+  toModSeq,
+  toUid,
+  ValueError,
+} from '#lib/mail/types.ts'
+import {
+  type Body,
+  type BodyReference,
+  type NewMailbox,
+  type NewMessage,
+  RecordType,
+  type ShardRecord,
+} from './types.ts'
+import { readUids, writeUids } from './uid-ranges.ts'
+
+export const RECORD_ENCODING_VERSION = 1
+export const DELIVERY_ID_BYTES = 16
+const SHA256_BYTES = 32
+const SYSTEM_FLAGS_MASK = 31
+/** Position is the number on disk; the list only grows at its end. */
+const SPECIAL_USES: readonly SpecialUse[] = ['archive', 'drafts', 'junk', 'sent', 'trash']
+/** A date beyond this would not survive `2n` in a varint. */
+const DATE_MS_MAX = 2 ** 51
+
+/** The meta bytes of `record`. Its `type` is not in them: it is the type of the log record. */
+export function encodeRecord(record: ShardRecord): Buffer {
+  const to = new ByteWriter(128)
+  to.u8(RECORD_ENCODING_VERSION)
+  writeFields(to, record)
+  return to.finish()
+}
+
+/** Header blocks are views into `meta`. @throws {BytesError} if `meta` is not exactly one fact of this type */
+export function decodeRecord(type: number, meta: Uint8Array): ShardRecord | Body {
+  const from = new ByteReader(meta)
+  try {
+    const version = from.u8()
+    if (version !== RECORD_ENCODING_VERSION) throw malformed(`a record of encoding version ${version}`)
+    const record = readFields(from, type)
+    from.end()
+    return record
+  } catch (error) {
+    if (error instanceof ValueError) throw new BytesError('BYTES_MALFORMED', error.message, { cause: error })
+    throw error
+  }
+}
+
+/** Meta of `body` and `bodyChunk` records: they carry bytes and no fact. */
+export const BODY_META: Uint8Array = Uint8Array.of(RECORD_ENCODING_VERSION)
+
+/** What the last chunk says about the whole letter. */
+export interface BodyEnd {
+  readonly sizeBytes: number
+  /** SHA-256 of all bytes of the letter. */
+  readonly sha256: Buffer
+}
+
+export function encodeBodyEnd(end: BodyEnd): Buffer {
+  return new ByteWriter(48).u8(RECORD_ENCODING_VERSION).varint(end.sizeBytes).raw(end.sha256).finish()
+}
+
+/** @throws {BytesError} */
+export function decodeBodyEnd(meta: Uint8Array): BodyEnd {
+  const from = new ByteReader(meta)
+  if (from.u8() !== RECORD_ENCODING_VERSION) throw malformed('a body end of this version')
+  const end = { sizeBytes: from.varint(), sha256: from.raw(SHA256_BYTES) }
+  from.end()
+  return end
+}
+
+function writeFields(to: ByteWriter, record: ShardRecord): void {
+  switch (record.type) {
+    case RecordType.epochStart:
+      to.string(record.replica).string(record.bootId)
+      return
+    case RecordType.accountOwn:
+      to.string(record.account).varint(record.generation)
+      to.optional(record.quotaBytes, (bytes) => to.varint(bytes))
+      to.list(record.mailboxes, (mailbox) => writeNewMailbox(to, mailbox))
+      to.varint(record.modSeq)
+      return
+    case RecordType.accountUpdate:
+      to.string(record.account)
+      to.optional(record.quotaBytes, (bytes) => to.varint(bytes))
+      to.bool(record.suspended)
+      return
+    case RecordType.accountDelete:
+      to.string(record.account)
+      return
+    case RecordType.mailboxCreate:
+      to.string(record.account)
+      to.list(record.mailboxes, (mailbox) => writeNewMailbox(to, mailbox))
+      to.varint(record.modSeq)
+      return
+    case RecordType.mailboxRename:
+      to.string(record.account)
+      to.list(record.names, ({ id, name }) => to.string(id).string(name))
+      to.list(record.created, (mailbox) => writeNewMailbox(to, mailbox))
+      to.varint(record.modSeq)
+      return
+    case RecordType.mailboxDelete:
+      to.string(record.account).string(record.mailbox).varint(record.modSeq)
+      return
+    case RecordType.mailboxSubscribe:
+      to.string(record.account).string(record.name).bool(record.on)
+      return
+    case RecordType.mailboxRecent:
+      to.string(record.account).string(record.mailbox).varint(record.upTo)
+      return
+    case RecordType.messagesAdd:
+      to.string(record.account).string(record.mailbox)
+      to.list(record.messages, (message) => writeNewMessage(to, message))
+      to.optional(record.deliveryId, (id) => to.raw(id))
+      to.string(record.traceId)
+      return
+    case RecordType.messagesFlags:
+      to.string(record.account).string(record.mailbox).varint(record.modSeq)
+      to.list(record.changes, ({ uids, flags }) => {
+        writeUids(to, uids)
+        writeFlags(to, flags)
+      })
+      return
+    case RecordType.messagesExpunge:
+      to.string(record.account).string(record.mailbox).varint(record.modSeq)
+      writeUids(to, record.uids)
+      return
+    case RecordType.messagesMove:
+      to.string(record.account).string(record.source)
+      writeUids(to, record.sourceUids)
+      to.string(record.target)
+      to.list(record.messages, (message) => writeNewMessage(to, message))
+      to.varint(record.modSeq)
+      return
+    default:
+      unreachable(record)
+  }
+}
+
+function readFields(from: ByteReader, type: number): ShardRecord | Body {
+  switch (type) {
+    case RecordType.epochStart:
+      return { type, replica: from.string(), bootId: from.string() }
+    case RecordType.body:
+    case RecordType.bodyChunk:
+      return { type }
+    case RecordType.bodyEnd:
+      from.varint()
+      from.raw(SHA256_BYTES)
+      return { type }
+    case RecordType.accountOwn:
+      return {
+        type,
+        account: account(from),
+        generation: from.varint(),
+        quotaBytes: optional(from, () => from.varint()),
+        mailboxes: from.list(() => readNewMailbox(from)),
+        modSeq: modSeq(from),
+      }
+    case RecordType.accountUpdate:
+      return {
+        type,
+        account: account(from),
+        quotaBytes: optional(from, () => from.varint()),
+        suspended: bool(from),
+      }
+    case RecordType.accountDelete:
+      return { type, account: account(from) }
+    case RecordType.mailboxCreate:
+      return {
+        type,
+        account: account(from),
+        mailboxes: from.list(() => readNewMailbox(from)),
+        modSeq: modSeq(from),
+      }
+    case RecordType.mailboxRename:
+      return {
+        type,
+        account: account(from),
+        names: from.list(() => ({ id: mailbox(from), name: from.string() })),
+        created: from.list(() => readNewMailbox(from)),
+        modSeq: modSeq(from),
+      }
+    case RecordType.mailboxDelete:
+      return { type, account: account(from), mailbox: mailbox(from), modSeq: modSeq(from) }
+    case RecordType.mailboxSubscribe:
+      return { type, account: account(from), name: from.string(), on: bool(from) }
+    case RecordType.mailboxRecent:
+      return { type, account: account(from), mailbox: mailbox(from), upTo: from.varint() }
+    case RecordType.messagesAdd:
+      return {
+        type,
+        account: account(from),
+        mailbox: mailbox(from),
+        messages: from.list(() => readNewMessage(from)),
+        deliveryId: optional(from, () => from.raw(DELIVERY_ID_BYTES)),
+        traceId: from.string(),
+      }
+    case RecordType.messagesFlags:
+      return {
+        type,
+        account: account(from),
+        mailbox: mailbox(from),
+        modSeq: modSeq(from),
+        changes: from.list(() => ({ uids: readUids(from), flags: readFlags(from) })),
+      }
+    case RecordType.messagesExpunge:
+      return { type, account: account(from), mailbox: mailbox(from), modSeq: modSeq(from), uids: readUids(from) }
+    case RecordType.messagesMove: {
+      const record = {
+        type,
+        account: account(from),
+        source: mailbox(from),
+        sourceUids: readUids(from),
+        target: mailbox(from),
+        messages: from.list(() => readNewMessage(from)),
+        modSeq: modSeq(from),
+      }
+      if (record.sourceUids.length !== record.messages.length) throw malformed('a move with unequal lists')
+      return record
+    }
+    default:
+      throw malformed(`a record of type ${type}`)
+  }
+}
+
+function writeNewMailbox(to: ByteWriter, mailbox: NewMailbox): void {
+  to.string(mailbox.id).string(mailbox.name).varint(mailbox.uidValidity)
+  to.u8(mailbox.specialUse === null ? 0 : SPECIAL_USES.indexOf(mailbox.specialUse) + 1)
+  to.bool(mailbox.subscribed)
+}
+
+function readNewMailbox(from: ByteReader): NewMailbox {
+  const id = mailbox(from)
+  const name = from.string()
+  const uidValidity = from.varint()
+  if (uidValidity < 1 || uidValidity > 0xffff_ffff) throw malformed(`UIDVALIDITY ${uidValidity}`)
+  const use = from.u8()
+  const specialUse = use === 0 ? null : SPECIAL_USES[use - 1]
+  if (specialUse === undefined) throw malformed(`special use ${use}`)
+  return { id, name, uidValidity, specialUse, subscribed: bool(from) }
+}
+
+function writeNewMessage(to: ByteWriter, message: NewMessage): void {
+  to.varint(message.uid).varint(message.modSeq)
+  writeFlags(to, message.flags)
+  to.varint(zigzag(message.internalDateMs)).varint(zigzag(message.saveDateMs))
+  to.string(message.emailId).bytes(message.headerBlock)
+  to.list(message.body.lsns, (lsn) => to.varint(lsn)).varint(message.body.sizeBytes)
+}
+
+function readNewMessage(from: ByteReader): NewMessage {
+  return {
+    uid: toUid(from.varint()),
+    modSeq: modSeq(from),
+    flags: readFlags(from),
+    internalDateMs: date(from),
+    saveDateMs: date(from),
+    emailId: from.string(),
+    headerBlock: from.bytes(),
+    body: readBodyReference(from),
+  }
+}
+
+function readBodyReference(from: ByteReader): BodyReference {
+  const lsns: Lsn[] = from.list(() => toLsn(from.varint()))
+  if (lsns.length === 0) throw malformed('a body without a record')
+  return { lsns, sizeBytes: from.varint() }
+}
+
+function writeFlags(to: ByteWriter, flags: Flags): void {
+  to.u8(flags.system).list(flags.keywords, (keyword) => to.string(keyword))
+}
+
+function readFlags(from: ByteReader): Flags {
+  const system = from.u8()
+  if ((system & ~SYSTEM_FLAGS_MASK) !== 0) throw malformed(`system flags ${system}`)
+  return { system, keywords: from.list(() => from.string()) }
+}
+
+function account(from: ByteReader): AccountId {
+  return toAccountId(from.string())
+}
+
+function mailbox(from: ByteReader): MailboxId {
+  return toMailboxId(from.string())
+}
+
+function modSeq(from: ByteReader): ModSeq {
+  return toModSeq(from.varint())
+}
+
+/** Dates before 1970 exist: an APPEND may carry any date. */
+function zigzag(ms: number): number {
+  const whole = Math.max(-DATE_MS_MAX, Math.min(DATE_MS_MAX, Math.trunc(ms)))
+  return whole >= 0 ? whole * 2 : -whole * 2 - 1
+}
+
+function date(from: ByteReader): number {
+  const coded = from.varint()
+  if (coded > DATE_MS_MAX * 2) throw malformed(`a date of ${coded}`)
+  return coded % 2 === 0 ? coded / 2 : -(coded + 1) / 2
+}
+
+function bool(from: ByteReader): boolean {
+  const byte = from.u8()
+  if (byte > 1) throw malformed(`a flag byte of ${byte}`)
+  return byte === 1
+}
+
+function optional<T>(from: ByteReader, read: () => T): T | null {
+  return bool(from) ? read() : null
+}
+
+function malformed(what: string): BytesError {
+  return new BytesError('BYTES_MALFORMED', `Cannot read ${what}`)
+}

@@ -1,0 +1,219 @@
+/**
+ * One `rpc` stream: frames in, frames out, many requests at once. A request that fails is answered `refused` and leaves the
+ * others alone; a frame that breaks the protocol or that its sender's role may not send ends the stream.
+ */
+import type { Duplex } from 'node:stream'
+import { CodedError, errorMessage } from '#lib/errors/coded-error.ts'
+import { AccountCommand } from '#lib/frames/account-command.ts'
+import { type Frame, type FrameDecoder, FrameError } from '#lib/frames/codec.ts'
+import * as protocol from '#lib/frames/shard-protocol.ts'
+import { FrameType, type Refusal } from '#lib/frames/shard-protocol.ts'
+import { writeFrame } from '#lib/link/rpc-client.ts'
+import type { Logger } from '#lib/log/logger.ts'
+import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
+import type { DeliveryStream, MailStore } from '../mailbox/mod.ts'
+import type { ShardMetrics } from '../metrics.ts'
+import type { Served } from './served.ts'
+
+/** Letters in pieces that one stream may have open: more than an edge's budget of large letters ever needs. */
+const OPEN_DELIVERIES_MAX = 256
+
+export interface RpcContext {
+  readonly served: Served
+  readonly logger: Logger
+  readonly metrics: ShardMetrics
+}
+
+export class RpcStream {
+  readonly #stream: Duplex
+  readonly #peer: PeerIdentity
+  readonly #decoder: FrameDecoder
+  readonly #context: RpcContext
+  readonly #deliveries = new Map<number, DeliveryStream>()
+
+  /** @param decoder May hold frames that came with the hello; they are served first. */
+  constructor(stream: Duplex, peer: PeerIdentity, decoder: FrameDecoder, context: RpcContext) {
+    this.#stream = stream
+    this.#peer = peer
+    this.#decoder = decoder
+    this.#context = context
+    stream.on('data', (chunk: Buffer) => {
+      decoder.push(chunk)
+      this.#drain()
+    })
+    stream.once('close', () => {
+      for (const delivery of this.#deliveries.values()) delivery.abort()
+      this.#deliveries.clear()
+    })
+    this.#drain()
+  }
+
+  #drain(): void {
+    try {
+      for (let frame = this.#decoder.next(); frame; frame = this.#decoder.next()) {
+        if (!maySend(this.#peer.role, frame.type)) {
+          throw new FrameError('FRAME_FORBIDDEN', `Refused frame ${frame.type} from role ${this.#peer.role}`)
+        }
+        const pause = this.#take(frame)
+        if (pause) {
+          this.#stream.pause()
+          pause.then(
+            () => {
+              this.#stream.resume()
+              this.#drain()
+            },
+            (error) => this.#break(error),
+          )
+          return
+        }
+      }
+    } catch (error) {
+      this.#break(error)
+    }
+  }
+
+  /** Begins one request. @returns A promise when the stream must wait before its next frame, else null. */
+  #take(frame: Frame): Promise<void> | null {
+    const id = frame.requestId
+    switch (frame.type) {
+      case FrameType.statusQuery:
+        this.#answer(
+          id,
+          FrameType.statusReport,
+          this.#context.served.status().then((s) => Buffer.from(JSON.stringify(s))),
+        )
+        return null
+      case FrameType.deliverData:
+        return this.#deliverData(id, frame.payload)
+      case FrameType.deliverEnd:
+        this.#deliverEnd(id, protocol.decodeDeliverEnd(frame.payload).commit)
+        return null
+      default: {
+        const serving = this.#context.served.serving()
+        if (serving.kind === 'refusing') {
+          this.#refuse(id, serving.refusal)
+        } else this.#serve(frame, serving.store)
+        return null
+      }
+    }
+  }
+
+  #serve(frame: Frame, store: MailStore): void {
+    const id = frame.requestId
+    switch (frame.type) {
+      case FrameType.recipientsCheck: {
+        const verdicts = store.checkRecipients(protocol.decodeRecipientsCheck(frame.payload))
+        writeFrame(this.#stream, FrameType.recipientsVerdict, id, [protocol.encodeRecipientsVerdict(verdicts)])
+        return
+      }
+      case FrameType.deliverBegin:
+        this.#deliverBegin(id, frame.payload, store)
+        return
+      case FrameType.accountCommand: {
+        const command = AccountCommand.parse(JSON.parse(frame.payload.toString('utf8')))
+        const done = store.runAccountCommand(command).then((result) => {
+          this.#context.logger.info(
+            { account: command.account, command: command.kind, changed: result.changed },
+            'account command',
+          )
+          return Buffer.from(JSON.stringify(result))
+        })
+        this.#answer(id, FrameType.accountResult, done)
+        return
+      }
+      case FrameType.sessionsEnd: {
+        const { account, reason } = protocol.decodeSessionsEnd(frame.payload)
+        const ended = store.endSessions(account, reason)
+        this.#context.logger.info({ account, reason, ended }, 'sessions ended')
+        writeFrame(this.#stream, FrameType.done, id, [])
+        return
+      }
+      default:
+        throw new FrameError('FRAME_TYPE', `Refused frame ${frame.type}: not a request to a shard`)
+    }
+  }
+
+  #deliverBegin(id: number, payload: Buffer, store: MailStore): void {
+    const begin = protocol.decodeDeliverBegin(payload)
+    if (begin.complete) {
+      this.#result(id, begin.traceId, store.deliver(begin, [begin.body]))
+      return
+    }
+    if (this.#deliveries.has(id) || this.#deliveries.size >= OPEN_DELIVERIES_MAX) {
+      throw new FrameError('FRAME_MALFORMED', `Refused delivery ${id}: already open, or too many are`)
+    }
+    const delivery = store.beginDelivery(begin)
+    this.#deliveries.set(id, delivery)
+    this.#traces.set(delivery, begin.traceId)
+    if (begin.body.length > 0) void this.#deliverData(id, begin.body)
+  }
+
+  readonly #traces = new WeakMap<DeliveryStream, string>()
+
+  #deliverData(id: number, payload: Uint8Array): Promise<void> | null {
+    const delivery = this.#deliveries.get(id)
+    if (!delivery) return null // refused already: what was on its way is dropped
+    try {
+      return delivery.write(payload)?.catch((error: unknown) => this.#failDelivery(id, error)) ?? null
+    } catch (error) {
+      this.#failDelivery(id, error)
+      return null
+    }
+  }
+
+  #failDelivery(id: number, error: unknown): void {
+    this.#deliveries.get(id)?.abort()
+    this.#deliveries.delete(id)
+    this.#refuse(id, refusalFor(error))
+  }
+
+  #deliverEnd(id: number, commit: boolean): void {
+    const delivery = this.#deliveries.get(id)
+    if (!delivery) return
+    this.#deliveries.delete(id)
+    if (commit) this.#result(id, this.#traces.get(delivery) ?? '', delivery.finish())
+    else delivery.abort()
+  }
+
+  #result(id: number, trace: string, outcomes: Promise<protocol.DeliveryOutcome[]>): void {
+    const startedMs = performance.now()
+    const { metrics, logger } = this.#context
+    const answer = outcomes.then((all) => {
+      metrics.deliverySeconds.observe((performance.now() - startedMs) / 1000)
+      for (const outcome of all) metrics.deliveries.inc({ outcome: outcome.kind })
+      if (logger.isLevelEnabled('debug')) logger.debug({ trace, outcomes: all }, 'delivered')
+      return protocol.encodeDeliverResult(all)
+    })
+    this.#answer(id, FrameType.deliverResult, answer)
+  }
+
+  #answer(id: number, type: number, payload: Promise<Uint8Array>): void {
+    payload.then(
+      (bytes) => {
+        if (!this.#stream.destroyed) writeFrame(this.#stream, type, id, [bytes])
+      },
+      (error: unknown) => this.#refuse(id, refusalFor(error)),
+    )
+  }
+
+  #refuse(id: number, refusal: Refusal): void {
+    if (!this.#stream.destroyed) writeFrame(this.#stream, FrameType.refused, id, [protocol.encodeRefusal(refusal)])
+  }
+
+  #break(error: unknown): void {
+    this.#context.metrics.brokenStreams.inc()
+    this.#context.logger.warn({ peer: this.#peer, reason: errorMessage(error) }, 'link broken off')
+    this.#stream.destroy()
+  }
+}
+
+/** What the asker is told about a failure: every failure of the store is temporary unless its code says otherwise. */
+export function refusalFor(error: unknown): Refusal {
+  if (error instanceof CodedError && (error.code === 'STORE_UNKNOWN_ACCOUNT' || error.code === 'STORE_NOT_OWNED')) {
+    return { reason: 'unknown-account', message: error.message, target: null }
+  }
+  if (error instanceof CodedError && error.code.startsWith('VALUE_')) {
+    return { reason: 'malformed', message: error.message, target: null }
+  }
+  return { reason: 'unavailable', message: errorMessage(error), target: null }
+}

@@ -1,0 +1,86 @@
+/**
+ * The first words on every stream: `hello` names the shard that is meant and what the stream is for. What follows is served
+ * by `rpc.ts` or `../sessions`. A stream that says nothing sensible in time is closed.
+ */
+import type { Duplex } from 'node:stream'
+import { errorMessage } from '#lib/errors/coded-error.ts'
+import { FrameDecoder, FrameError } from '#lib/frames/codec.ts'
+import {
+  decodeHello,
+  decodeSessionOpen,
+  encodeRefusal,
+  FrameType,
+  type Refusal,
+  type SessionOpen,
+} from '#lib/frames/shard-protocol.ts'
+import { writeFrame } from '#lib/link/rpc-client.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
+import { type RpcContext, RpcStream } from './rpc.ts'
+
+const HELLO_TIMEOUT_MS = 5_000
+
+export interface StreamContext extends RpcContext {
+  readonly clock: Clock
+  /** Takes over a stream whose `sessionOpen` was read; `early` are the client's bytes that came with it. */
+  readonly openSession: (stream: Duplex, open: SessionOpen, early: Buffer) => void
+}
+
+export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamContext): void {
+  const decoder = new FrameDecoder()
+  let purpose: 'rpc' | 'session' | null = null
+  const cancelTimeout = context.clock.after(HELLO_TIMEOUT_MS, () => reject(new Error('no hello in time')))
+  const reject = (error: unknown) => {
+    finish()
+    context.metrics.brokenStreams.inc()
+    context.logger.warn({ peer, reason: errorMessage(error) }, 'link turned away')
+    stream.destroy()
+  }
+  const finish = () => {
+    cancelTimeout()
+    stream.off('data', receive)
+  }
+  const refuse = (refusal: Refusal) => {
+    finish()
+    writeFrame(stream, FrameType.refused, 0, [encodeRefusal(refusal)])
+    stream.end()
+  }
+  const receive = (chunk: Buffer) => {
+    try {
+      decoder.push(chunk)
+      if (purpose === null) {
+        const frame = decoder.next()
+        if (!frame) return
+        if (frame.type !== FrameType.hello)
+          throw new FrameError('FRAME_TYPE', `Expected hello, got frame ${frame.type}`)
+        const hello = decodeHello(frame.payload)
+        if (hello.shard !== context.served.shard) {
+          refuse({ reason: 'malformed', message: `This is ${context.served.shard}, not ${hello.shard}`, target: null })
+          return
+        }
+        purpose = hello.purpose
+      }
+      if (purpose === 'rpc') {
+        finish()
+        new RpcStream(stream, peer, decoder, context)
+        return
+      }
+      const frame = decoder.next()
+      if (!frame) return
+      if (frame.type !== FrameType.sessionOpen)
+        throw new FrameError('FRAME_TYPE', `Expected sessionOpen, got frame ${frame.type}`)
+      if (!maySend(peer.role, frame.type)) {
+        refuse({ reason: 'forbidden', message: `The role ${peer.role} may not open sessions`, target: null })
+        return
+      }
+      const open = decodeSessionOpen(frame.payload)
+      finish()
+      stream.pause()
+      context.openSession(stream, open, decoder.rest())
+    } catch (error) {
+      reject(error)
+    }
+  }
+  stream.on('data', receive)
+  stream.once('close', finish)
+}
