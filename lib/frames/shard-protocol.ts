@@ -56,6 +56,10 @@ export type RefusalReason =
   | 'suspended'
   | 'forbidden'
   | 'malformed'
+  /** Another POP3 session holds the maildrop (RFC 2449 [IN-USE]). */
+  | 'in-use'
+  /** The account or the process has too many sessions. */
+  | 'limit'
 
 export interface Refusal {
   readonly reason: RefusalReason
@@ -139,6 +143,8 @@ const REASONS: readonly RefusalReason[] = [
   'suspended',
   'forbidden',
   'malformed',
+  'in-use',
+  'limit',
 ]
 const VERDICTS: readonly RecipientVerdict['kind'][] = [
   'ok',

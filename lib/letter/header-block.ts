@@ -3,7 +3,6 @@
  * headers). One block per recipient; what all recipients of a transaction share is made once.
  * Nothing that a client said reaches a field unchecked: a HELO name or path that could end a comment or a line is replaced.
  */
-import { isIPv6 } from 'node:net'
 import { formatDate } from '#lib/mime/date.ts'
 import { HELO_CHARACTERS_MAX, LINE_CHARACTERS_WANTED } from './limits.ts'
 
@@ -38,7 +37,7 @@ export function deliveredToField(address: string): string {
 
 /** RFC 5321 section 4.1.3: an address in brackets, IPv6 with its tag. */
 export function addressLiteral(address: string): string {
-  return isIPv6(address) ? `[IPv6:${address}]` : `[${address}]`
+  return address.includes(':') ? `[IPv6:${address}]` : `[${address}]`
 }
 
 /**

@@ -44,6 +44,12 @@ export const STORE_ERRORS = {
   STORE_IN_USE: { imap: 'INUSE', retry: true, meaning: 'Another POP3 session holds the maildrop.' },
   STORE_CLOSED: { imap: 'UNAVAILABLE', retry: true, meaning: 'The mailbox or the session was closed by the shard.' },
   STORE_NOT_PRIMARY: { smtp: '451 4.3.0', imap: 'UNAVAILABLE', retry: true, meaning: 'The other member is primary.' },
+  STORE_BUSY: {
+    smtp: '451 4.3.2',
+    imap: 'UNAVAILABLE',
+    retry: true,
+    meaning: 'The disk is behind with what it was given already.',
+  },
   STORE_UNAVAILABLE: {
     smtp: '451 4.3.0',
     imap: 'UNAVAILABLE',

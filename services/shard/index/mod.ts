@@ -1,6 +1,7 @@
 /**
  * The index room as others see it.
  *
+ *   const knownUpTo = await indexAppliedLsn(place)                         before the log is opened
  *   const { index, how } = await openIndex({ log, place })                 place: { disk, folder, rootPath } or ':memory:'
  *   const maintenance = startIndexMaintenance({ index, place, clock, onFailure })   checkpoints in a worker thread
  *   ... await maintenance.stop(); index.close()
@@ -13,6 +14,7 @@ export { type FsckFinding, type FsckReport, fsck } from './fsck.ts'
 export { type IndexMaintenance, startIndexMaintenance } from './maintenance.ts'
 export {
   type IndexPlace,
+  indexAppliedLsn,
   isIndexUnusable,
   type OpenedIndex,
   openIndex,

@@ -13,7 +13,7 @@ import { RecordType } from '../records/types.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import { WorkerCheckpointer } from './checkpointer.ts'
 import { startIndexMaintenance } from './maintenance.ts'
-import { type IndexFolder, indexPath, openIndex, rebuildIndex } from './open.ts'
+import { type IndexFolder, indexAppliedLsn, indexPath, openIndex, rebuildIndex } from './open.ts'
 
 async function place(context: TestContext): Promise<IndexFolder> {
   const rootPath = await mkdtemp(join(tmpdir(), 'twinpost-index-'))
@@ -32,6 +32,7 @@ const digestAt = 0
 test('openIndex() creates the file, and the next time applies only what is new', async (context) => {
   const at = await place(context)
   const log = await logWithLetters(3)
+  assert.equal(await indexAppliedLsn(at), 0)
   const first = await openIndex({ log, place: at, upTo: toLsn(5) })
   assert.deepEqual([first.how.kind, first.appliedCount, first.index.appliedLsn], ['created', 5, 5])
   first.index.close()
@@ -79,9 +80,11 @@ for (const [name, damage, reason] of damages) {
     const before = index.digest(digestAt)
     index.checkpoint()
     index.close()
+    assert.equal(await indexAppliedLsn(at), log.lastLsn)
     await damage(indexPath(at))
     const { index: again, how } = await openIndex({ log, place: at })
     assert.equal(how.kind, 'rebuilt')
+    assert.equal(await indexAppliedLsn(at), log.lastLsn)
     assert.match(how.kind === 'rebuilt' ? how.reason : '', reason)
     assert.deepEqual(again.digest(digestAt), before)
     again.close()

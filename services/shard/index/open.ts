@@ -70,6 +70,23 @@ export async function openIndex(options: OpenIndexOptions): Promise<OpenedIndex>
   }
 }
 
+/**
+ * The applied LSN of the file at `place`, 0 if there is none that can be used. What it names was committed: a log that opens
+ * must not cut there (rule 14 of the replication design, `knownUpTo` of the log).
+ */
+export async function indexAppliedLsn(place: IndexFolder): Promise<Lsn> {
+  if (!(await place.disk.list(place.folder)).includes(INDEX_FILE)) return toLsn(0)
+  try {
+    const index = new SqliteIndex(indexPath(place))
+    const { appliedLsn } = index
+    index.close()
+    return appliedLsn
+  } catch (error) {
+    if (isIndexUnusable(error)) return toLsn(0)
+    throw error
+  }
+}
+
 /** Whether `error` says that the index file should be put aside and rebuilt from the log. */
 export function isIndexUnusable(error: unknown): error is Error {
   if (error instanceof IndexError) return error.code !== 'INDEX_RECORD'

@@ -3,7 +3,7 @@ import { unreachable } from '#lib/errors/assert.ts'
 import type { AccountCommand, AccountResult } from '#lib/frames/shard-protocol.ts'
 import { type AccountId, toModSeq } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
-import { type AccountUpdate, RecordType, type ShardRecord } from '../records/types.ts'
+import { type AccountUpdate, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import { firstMailboxes } from './mailbox-tree.ts'
 import type { StoreCore } from './store-core.ts'
@@ -67,7 +67,7 @@ export class AccountCommands {
     if (row !== null && row.status !== 'deleted') {
       const fact = { type: RecordType.accountOwn, account, generation, quotaBytes, mailboxes: [] }
       await this.#core.exclusive(account, (state) => ({
-        facts: [{ ...fact, modSeq: state.takeModSeq() }],
+        steps: [[{ ...fact, modSeq: state.takeModSeq() }]],
         answer: () => undefined,
       }))
       return { account, changed: true }
@@ -86,7 +86,7 @@ export class AccountCommands {
     // What is not here need not be deleted: the repeat of a command, or of one that another shard has carried out.
     if (row === null || row.status === 'deleted') return { account, changed: false }
     return this.#core.exclusive(account, () => ({
-      facts: [{ type: RecordType.accountDelete, account }],
+      steps: [[{ type: RecordType.accountDelete, account }]],
       answer: () => ({ account, changed: true }),
     }))
   }
@@ -98,8 +98,8 @@ export class AccountCommands {
     return this.#core.exclusive(account, (state) => {
       const wanted = wish(state)
       const changed = wanted.quotaBytes !== state.row.quotaBytes || wanted.suspended !== state.suspended
-      const facts: ShardRecord[] = changed ? [{ type: RecordType.accountUpdate, account, ...wanted }] : []
-      return { facts, answer: () => ({ account, changed }) }
+      const fact: AccountUpdate = { type: RecordType.accountUpdate, account, ...wanted }
+      return { steps: changed ? [[fact]] : [], answer: () => ({ account, changed }) }
     })
   }
 }

@@ -43,10 +43,11 @@ export class AccountState {
     return this.#mailboxes.size
   }
 
-  get openMailboxCount(): number {
-    let count = 0
-    for (const mailbox of this.#mailboxes.values()) if (mailbox.listeners.size > 0) count++
-    return count
+  /** Operations are under way, or a mailbox is open: overlay and maps live here and nowhere else. */
+  get inUse(): boolean {
+    if (!this.lock.idle) return true
+    for (const mailbox of this.#mailboxes.values()) if (mailbox.listeners.size > 0) return true
+    return false
   }
 
   get suspended(): boolean {

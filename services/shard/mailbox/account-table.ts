@@ -46,19 +46,13 @@ export class AccountTable {
     this.#accounts.delete(id)
   }
 
-  openMailboxes(): number {
-    let count = 0
-    for (const account of this.#accounts.values()) count += account.openMailboxCount
-    return count
-  }
-
-  /** Makes room for one. Accounts with operations under way or mailboxes open stay: their overlay and maps live here. */
+  /** Makes room for one. Those in use stay. */
   #evict(): void {
     if (this.#accounts.size < this.#accountsMax) return
     let looked = 0
     for (const [id, account] of this.#accounts) {
       this.#accounts.delete(id)
-      if (account.lock.idle && account.openMailboxCount === 0) return
+      if (!account.inUse) return
       // In use: to the end, so that the next call does not look at it again first.
       this.#accounts.set(id, account)
       if (++looked >= EVICTION_LOOKS_MAX) return

@@ -57,8 +57,8 @@ export class BodyWriter {
    * calls give the reference alone. Nothing may be appended between this call and the append.
    */
   attach(): { readonly records: readonly NewRecord[]; readonly reference: BodyReference } {
-    if (this.#reference !== null) return { records: [], reference: this.#reference }
     if (this.#failure !== null) throw this.#failure
+    if (this.#reference !== null) return { records: [], reference: this.#reference }
     const last: NewRecord = {
       type: this.#hash === null ? RecordType.body : RecordType.bodyEnd,
       meta: this.#hash === null ? BODY_META : this.#end(this.#hash),
@@ -66,6 +66,11 @@ export class BodyWriter {
     }
     this.#reference = { lsns: [...this.#lsns, this.#core.pipeline.nextLsn], sizeBytes: this.#sizeBytes }
     return { records: [last], reference: this.#reference }
+  }
+
+  /** What `attach` gave could not be appended: the letter cannot be referred to any more. */
+  lost(error: StoreError): void {
+    this.#failure ??= error
   }
 
   #end(hash: Hash): Uint8Array {
@@ -78,17 +83,25 @@ export class BodyWriter {
     const body = this.#cut(BODY_CHUNK_BYTES)
     for (const piece of body) this.#hash.update(piece)
     const type = this.#lsns.length === 0 ? RecordType.body : RecordType.bodyChunk
-    this.#core.check()
     const lsn = this.#core.pipeline.nextLsn
+    try {
+      this.#core.check()
+      this.#core.pipeline.append([{ type, meta: BODY_META, body }], [], (error) => this.#chunkSettled(error))
+    } catch (error) {
+      // The letter has a hole now.
+      if (error instanceof StoreError) this.lost(error)
+      throw error
+    }
     this.#bytesInFlight += BODY_CHUNK_BYTES
-    this.#core.pipeline.append([{ type, meta: BODY_META, body }], [], (error) => {
-      this.#bytesInFlight -= BODY_CHUNK_BYTES
-      this.#failure ??= error
-      const waiting = this.#room
-      this.#room = []
-      for (const resolve of waiting) resolve()
-    })
     this.#lsns.push(lsn)
+  }
+
+  #chunkSettled(error: StoreError | null): void {
+    this.#bytesInFlight -= BODY_CHUNK_BYTES
+    this.#failure ??= error
+    const waiting = this.#room
+    this.#room = []
+    for (const resolve of waiting) resolve()
   }
 
   /** Takes exactly `length` bytes off the front of the pieces, without copying them. */

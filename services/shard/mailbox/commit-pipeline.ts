@@ -6,6 +6,7 @@
  * After a failure nothing is appended or applied any more: every waiting operation is refused, none was promised.
  */
 import { assert } from '#lib/errors/assert.ts'
+import { errorCode } from '#lib/errors/coded-error.ts'
 import { type Lsn, toLsn } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
 import type { CommittedRecord } from '../index/port.ts'
@@ -61,7 +62,7 @@ export class CommitPipeline {
     return this.#pending.length
   }
 
-  /** Appends body records, then facts, as one step. @throws {StoreError} STORE_UNAVAILABLE: then `settled` is not called */
+  /** Appends body records, then facts, as one step. @throws {StoreError} STORE_BUSY, STORE_UNAVAILABLE: then nothing was appended and `settled` is not called */
   append(bodies: readonly NewRecord[], facts: readonly ShardRecord[], settled: Settled): void {
     if (this.#failure !== null) throw this.#failure
     const records = bodies.slice()
@@ -71,6 +72,8 @@ export class CommitPipeline {
     try {
       ;({ first, last } = this.#options.log.append(records))
     } catch (cause) {
+      if (errorCode(cause) === 'LOG_BUSY')
+        throw new StoreError('STORE_BUSY', 'Cannot write: the disk is behind', { cause })
       this.fail(cause instanceof Error ? cause : new Error(String(cause)))
       throw this.#failure ?? cause
     }
@@ -96,14 +99,20 @@ export class CommitPipeline {
     return new Promise((resolve) => this.#drained.push(resolve))
   }
 
-  /** Refuses everything that waits and all that comes. Safe to call again, where it does nothing. */
+  /** The log or the index failed. Safe to call again, where it does nothing. */
   fail(cause: Error): void {
     if (this.#failure !== null) return
-    this.#failure = new StoreError('STORE_UNAVAILABLE', 'Cannot write: the shard has stopped', { cause })
+    this.stop(new StoreError('STORE_UNAVAILABLE', 'Cannot write: the shard has stopped', { cause }))
+    this.#options.onFailure(cause)
+  }
+
+  /** Refuses everything that waits, and all that comes, with `error`. */
+  stop(error: StoreError): void {
+    if (this.#failure !== null) return
+    this.#failure = error
     const refused = this.#pending
     this.#pending = []
-    for (const { settled } of refused) settled(this.#failure)
-    this.#options.onFailure(cause)
+    for (const { settled } of refused) settled(error)
     this.#tellDrained()
   }
 

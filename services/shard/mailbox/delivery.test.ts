@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { toAccountId, toLsn, toUid } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
+import { fsck } from '../index/fsck.ts'
 import { RecordType } from '../records/types.ts'
 import { MemoryLog } from './testing/memory-log.ts'
 import { ANNA, BERT, deliver, openByName, recipient, statusByName, textOf, turn, worldWith } from './testing/world.ts'
@@ -118,6 +119,52 @@ test('deliver() answers unavailable when the log fails, and nothing is taken aft
   assert.deepEqual(world.store.checkRecipients([{ account: ANNA, sizeBytes: 0 }]), [{ kind: 'unavailable' }])
   assert.equal(world.failures.length, 1)
   assert.equal(reasons.length, 1)
+})
+
+test('deliver() is refused while the disk is behind, and goes on afterwards', async () => {
+  const log = new MemoryLog('by-hand')
+  const world = await worldWith({ log })
+  const waiting = world.store.deliver(request(recipient(ANNA)), [Buffer.from('x')])
+  const stream = world.store.beginDelivery(request(recipient(ANNA)))
+  log.busy = true
+  assert.deepEqual(await world.store.deliver(request(recipient(ANNA)), [Buffer.from('x')]), [{ kind: 'unavailable' }])
+  assert.throws(() => stream.write(Buffer.alloc(1_500_000)), { code: 'STORE_BUSY' })
+  log.busy = false
+  // A piece of it is lost: never store the rest as if it were the letter.
+  assert.throws(() => stream.write(Buffer.alloc(10)), { code: 'STORE_BUSY' })
+  assert.deepEqual(await stream.finish(), [{ kind: 'unavailable' }])
+  const after = world.store.deliver(request(recipient(ANNA)), [Buffer.from('x')])
+  log.sync()
+  assert.equal((await waiting)[0]?.kind, 'stored')
+  assert.equal((await after)[0]?.kind, 'stored')
+  assert.deepEqual(world.failures, [])
+})
+
+test('deliver() never refers to a body that could not be written', async () => {
+  const log = new MemoryLog('by-hand')
+  const world = await worldWith({ log }, ANNA, BERT)
+  const created = world.store.openImapAccount(ANNA).create('New', null)
+  log.busy = true
+  const both = world.store.deliver(request(recipient(BERT), recipient(ANNA)), [Buffer.from('x')])
+  log.busy = false
+  log.sync()
+  await created
+  await turn()
+  log.sync()
+  assert.deepEqual(await both, [{ kind: 'unavailable' }, { kind: 'unavailable' }])
+  assert.deepEqual((await fsck({ log, index: world.index, nowMs: 0 })).findings, [])
+})
+
+test('depose() refuses what waits, and the next primary has none of it', async () => {
+  const log = new MemoryLog('by-hand')
+  const world = await worldWith({ log })
+  const delivered = world.store.deliver(request(recipient(ANNA)), [Buffer.from('x')])
+  const created = world.store.openImapAccount(ANNA).create('New', null)
+  world.store.depose('member n1-1 is primary')
+  log.sync()
+  assert.deepEqual(await delivered, [{ kind: 'unavailable' }])
+  await assert.rejects(created, { code: 'STORE_NOT_PRIMARY' })
+  assert.deepEqual([world.failures, world.index.appliedLsn], [[], 1])
 })
 
 test('deliver() keeps a recipient waiting whose account is held, and nobody else', async () => {

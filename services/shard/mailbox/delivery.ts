@@ -131,12 +131,15 @@ export class Delivery implements DeliveryStream {
         turn.settle(error === null ? { kind: 'stored', uid: message.uid, duplicate: false } : { kind: 'unavailable' })
       }
     }
+    let bodyWritten = true
     try {
       const { records, reference } = this.#body.attach()
+      bodyWritten = records.length === 0
       const facts = placed.map((one) => this.#fact(one, reference))
       this.#core.pipeline.append(records, facts, settled)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
+      if (!bodyWritten) this.#body.lost(error)
       settled(error)
     }
   }

@@ -18,9 +18,13 @@ export interface MailboxLimits {
   readonly nameDepthMax: number
   /** Messages of one mailbox: what fits in a map of 4 MiB and is still listed in a second. */
   readonly messagesPerMailboxMax: number
+  /** Messages that one step of STORE, EXPUNGE, COPY or MOVE changes: some 50 ms of work, in which nobody else is served. */
+  readonly messagesPerStepMax: number
   readonly sessionsPerAccountMax: number
   /** Accounts whose state is kept in memory; those in use are kept beyond it. About 3 KiB each. */
   readonly accountsInMemoryMax: number
+  /** UIDs in the maps of mailboxes that nobody has open any more: 16 MiB. */
+  readonly closedMailboxUidsMax: number
   /** Bytes of one streamed letter that wait for the disk before `write` holds the writer back. */
   readonly streamBytesInFlightMax: number
   /** How long a delivery id is remembered (rule 7 of the replication design). */
@@ -39,8 +43,10 @@ export const MAILBOX_LIMITS: MailboxLimits = {
   nameLevelBytesMax: 255,
   nameDepthMax: 20,
   messagesPerMailboxMax: 1_000_000,
+  messagesPerStepMax: 2_000,
   sessionsPerAccountMax: 64,
   accountsInMemoryMax: 10_000,
+  closedMailboxUidsMax: 4_000_000,
   streamBytesInFlightMax: 2 * 1024 * 1024,
   deliveryMemoryMs: 7 * 24 * 60 * 60 * 1000,
 }
@@ -49,9 +55,7 @@ export const MAILBOX_LIMITS: MailboxLimits = {
 export const EMAIL_ID_LENGTH = 16
 /** `toMailboxId` in lib/mail/types.ts. */
 export const MAILBOX_ID_LENGTH = 13
-/** Messages one record of COPY or MOVE carries: with header blocks well below RECORD_META_BYTES_MAX. */
-export const MESSAGES_PER_RECORD_MAX = 2_000
-/** Header block bytes one record of COPY or MOVE carries. */
+/** Header block bytes one record of COPY or MOVE carries: with the rest well below RECORD_META_BYTES_MAX. */
 export const HEADER_BYTES_PER_RECORD_MAX = 8 * 1024 * 1024
 /** Old delivery ids are looked for in small turns: 2,000 rows (some ms) every 10 s go through 17 million a day. */
 export const SWEEP_INTERVAL_MS = 10_000

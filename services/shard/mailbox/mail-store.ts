@@ -157,9 +157,16 @@ export class MailStore {
     return {
       sessions: this.#core.sessions.count,
       accountsInMemory: this.#core.accounts.size,
-      openMailboxes: this.#core.accounts.openMailboxes(),
+      openMailboxes: this.#core.openMailboxes,
       pending: this.#core.pipeline.pendingCount,
     }
+  }
+
+  /** This replica is no longer primary: everything that waits is refused, all sessions end, the store is of no more use. */
+  depose(reason: string): void {
+    this.#cancelSweep()
+    this.#core.pipeline.stop(new StoreError('STORE_NOT_PRIMARY', `Cannot write: ${reason}`))
+    this.#core.sessions.endAll(reason)
   }
 
   /** Takes nothing new, ends all sessions, and resolves when what was appended is settled. Index and log stay open: close them next. */

@@ -74,7 +74,7 @@ export class MailboxState {
     return this.#map
   }
 
-  /** Frees what only open mailboxes need. */
+  /** Frees what only open mailboxes need; nothing if somebody has it open. */
   unload(): void {
     if (this.listeners.size > 0) return
     this.#map = null

@@ -1,13 +1,20 @@
 /** Decisions about the tree of mailboxes of an account: own, create, rename, delete, subscribe. Pure but for ids and UIDVALIDITY. */
 import type { MailboxInfo, SpecialUse } from '#lib/imap/store.ts'
-import { type MailboxId, toMailboxId } from '#lib/mail/types.ts'
+import { type MailboxId, toMailboxId, toUid } from '#lib/mail/types.ts'
 import { randomId } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
-import { type MailboxCreate, type MailboxRename, type NewMailbox, RecordType } from '../records/types.ts'
+import {
+  type MailboxCreate,
+  type MailboxRename,
+  type MessagesMove,
+  type NewMailbox,
+  RecordType,
+  type ShardRecord,
+} from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import { MAILBOX_ID_LENGTH } from './limits.ts'
 import type { MailboxState } from './mailbox-state.ts'
-import { moveMessages } from './message-copies.ts'
+import { moveSteps } from './message-copies.ts'
 import { canonicalName, checkName, INBOX, isBelow, parentNames } from './names.ts'
 import type { Decision, StoreCore } from './store-core.ts'
 
@@ -55,7 +62,7 @@ export function decideCreate(
     mailboxes,
     modSeq: account.takeModSeq(),
   }
-  return { facts: [record], answer: () => account.info(required(account, name)) }
+  return { steps: [[record]], answer: () => account.info(required(account, name)) }
 }
 
 /** RFC 9051 section 6.3.6. */
@@ -86,7 +93,7 @@ export function decideRename(core: StoreCore, account: AccountState, from: strin
     created,
     modSeq: account.takeModSeq(),
   }
-  return { facts: [record], answer: () => undefined }
+  return { steps: [[record]], answer: () => undefined }
 }
 
 /** RFC 9051 section 6.3.6: the messages move to the new mailbox, INBOX stays, and so do its children. */
@@ -105,11 +112,27 @@ function decideRenameInbox(
     mailboxes,
     modSeq: account.takeModSeq(),
   }
+  const uids = Array.from(inbox.load(core.index).uids.subarray(0, inbox.row.messages), toUid)
+  if (inbox.listeners.size === 0) core.closedMailboxes.closed(inbox)
   let uidNext = 1
-  const uids = Array.from(inbox.load(core.index).uids.subarray(0, inbox.row.messages))
-  const moved = moveMessages(core, account, inbox, target.id, uids, () => uidNext++)
-  inbox.unload()
-  return { facts: [create, ...moved.facts], answer: () => undefined }
+  const order = { account, source: inbox, target: target.id, uids, takeUid: () => uidNext++ }
+  return {
+    steps: renameInboxSteps(create, moveSteps(core, order, { source: [], target: [] })),
+    answer: () => undefined,
+  }
+}
+
+/** The new mailbox comes with the first messages: for all but huge ones the whole is one step. */
+function* renameInboxSteps(
+  create: MailboxCreate,
+  moves: Iterable<readonly [MessagesMove]>,
+): Generator<readonly ShardRecord[]> {
+  let first: readonly ShardRecord[] = [create]
+  for (const move of moves) {
+    yield [...first, ...move]
+    first = []
+  }
+  if (first.length > 0) yield first
 }
 
 /** RFC 9051 section 6.3.5. Refused while there are children: nothing of ours is \Noselect. */
@@ -124,7 +147,7 @@ export function decideDelete(account: AccountState, given: string): Decision<voi
   }
   const modSeq = account.takeModSeq()
   return {
-    facts: [{ type: RecordType.mailboxDelete, account: account.id, mailbox: mailbox.id, modSeq }],
+    steps: [[{ type: RecordType.mailboxDelete, account: account.id, mailbox: mailbox.id, modSeq }]],
     answer: () => undefined,
   }
 }
@@ -133,7 +156,7 @@ export function decideDelete(account: AccountState, given: string): Decision<voi
 export function decideSubscribe(core: StoreCore, account: AccountState, given: string, on: boolean): Decision<void> {
   const name = canonicalName(given)
   const subscriptions = account.subscriptions()
-  if (subscriptions.has(name) === on) return { facts: [], answer: () => undefined }
+  if (subscriptions.has(name) === on) return { steps: [], answer: () => undefined }
   if (on) {
     checkName(name, core.limits)
     if (subscriptions.size >= core.limits.subscriptionsPerAccountMax) {
@@ -141,7 +164,7 @@ export function decideSubscribe(core: StoreCore, account: AccountState, given: s
     }
   }
   return {
-    facts: [{ type: RecordType.mailboxSubscribe, account: account.id, name, on }],
+    steps: [[{ type: RecordType.mailboxSubscribe, account: account.id, name, on }]],
     answer: () => undefined,
   }
 }

@@ -9,7 +9,7 @@ import type { MessageBytes } from '#lib/imap/store.ts'
 import { type AccountId, toUid, type Uid } from '#lib/mail/types.ts'
 import type { Maildrop, MaildropMessage } from '#lib/pop3/store.ts'
 import { StoreError } from '../errors.ts'
-import { RecordType } from '../records/types.ts'
+import { type MessagesExpunge, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { messageBytes } from './message-bytes.ts'
@@ -40,6 +40,7 @@ export class MaildropState implements Maildrop {
     locked.add(account.id)
     // A listener keeps account and UID map in memory.
     this.#inbox.listeners.add(this.#listener)
+    core.closedMailboxes.reopened(this.#inbox)
   }
 
   message(uid: Uid): MessageBytes | null {
@@ -54,14 +55,7 @@ export class MaildropState implements Maildrop {
     await this.#core.exclusive(this.#account.id, (account) => {
       const { index } = this.#core
       const gone = rowsOf(index, this.#inbox.row.key, this.#inbox.load(index), ascending).map((row) => row.uid)
-      const answer = () => undefined
-      if (gone.length === 0) return { facts: [], answer }
-      const mailbox = this.#inbox.id
-      const modSeq = account.takeModSeq()
-      return {
-        facts: [{ type: RecordType.messagesExpunge, account: account.id, mailbox, modSeq, uids: gone }],
-        answer,
-      }
+      return { steps: this.#removeSteps(account, gone), answer: () => undefined }
     })
   }
 
@@ -70,7 +64,16 @@ export class MaildropState implements Maildrop {
     this.#released = true
     this.#locked.delete(this.#account.id)
     this.#inbox.listeners.delete(this.#listener)
-    this.#inbox.unload()
+    if (this.#inbox.listeners.size === 0) this.#core.closedMailboxes.closed(this.#inbox)
+  }
+
+  *#removeSteps(account: AccountState, gone: readonly Uid[]): Generator<readonly [MessagesExpunge]> {
+    const { messagesPerStepMax } = this.#core.limits
+    for (let next = 0; next < gone.length; next += messagesPerStepMax) {
+      const uids = gone.slice(next, next + messagesPerStepMax)
+      const ids = { account: account.id, mailbox: this.#inbox.id }
+      yield [{ type: RecordType.messagesExpunge, ...ids, modSeq: account.takeModSeq(), uids }]
+    }
   }
 
   #check(): void {

@@ -17,16 +17,45 @@ export function decideStore(
   request: StoreRequest,
 ): Decision<StoreResult> {
   const { index, limits } = core
-  const given = checkKeywords(mailbox.keywords(index), request.flags, limits)
-  const map = mailbox.load(index)
+  const flags = checkKeywords(mailbox.keywords(index), request.flags, limits)
   const modified: Uid[] = []
+  return {
+    steps: storeSteps(core, account, mailbox, { ...request, flags }, modified),
+    answer: () => ({ facts: factsOf(index, mailbox.row.key, mailbox.load(index), request.uids), modified }),
+  }
+}
+
+function* storeSteps(
+  core: StoreCore,
+  account: AccountState,
+  mailbox: MailboxState,
+  request: StoreRequest,
+  modified: Uid[],
+): Generator<readonly [MessagesFlags]> {
+  const { messagesPerStepMax } = core.limits
+  for (let next = 0; next < request.uids.length; next += messagesPerStepMax) {
+    const uids = request.uids.slice(next, next + messagesPerStepMax)
+    const changes = changesOf(core, mailbox, { ...request, uids }, modified)
+    // A STORE that changes nothing writes nothing and gives no new MODSEQ.
+    if (changes.length === 0) continue
+    const modSeq = account.takeModSeq()
+    yield [{ type: RecordType.messagesFlags, account: account.id, mailbox: mailbox.id, modSeq, changes }]
+  }
+}
+
+function changesOf(
+  { index, limits }: StoreCore,
+  mailbox: MailboxState,
+  { uids, change, flags: given, unchangedSince }: StoreRequest,
+  modified: Uid[],
+): MessagesFlags['changes'] {
   const byResult = new Map<string, { uids: Uid[]; flags: Flags }>()
-  for (const { uid, modSeq, flags: before } of rowsOf(index, mailbox.row.key, map, request.uids)) {
-    if (request.unchangedSince !== undefined && modSeq > request.unchangedSince) {
+  for (const { uid, modSeq, flags: before } of rowsOf(index, mailbox.row.key, mailbox.load(index), uids)) {
+    if (unchangedSince !== undefined && modSeq > unchangedSince) {
       modified.push(uid)
       continue
     }
-    const flags = changeFlags(before, request.change, given)
+    const flags = changeFlags(before, change, given)
     if (sameFlags(before, flags)) continue
     if (flags.keywords.length > limits.keywordsPerMessageMax) {
       throw new StoreError('STORE_LIMIT', `Cannot set more than ${limits.keywordsPerMessageMax} keywords on a message`)
@@ -36,17 +65,7 @@ export function decideStore(
     if (same === undefined) byResult.set(key, { uids: [uid], flags })
     else same.uids.push(uid)
   }
-  const answer = () => ({ facts: factsOf(index, mailbox.row.key, map, request.uids), modified })
-  // A STORE that changes nothing writes nothing and gives no new MODSEQ.
-  if (byResult.size === 0) return { facts: [], answer }
-  const record: MessagesFlags = {
-    type: RecordType.messagesFlags,
-    account: account.id,
-    mailbox: mailbox.id,
-    modSeq: account.takeModSeq(),
-    changes: [...byResult.values()],
-  }
-  return { facts: [record], answer }
+  return [...byResult.values()]
 }
 
 /** Keywords in the spelling that the mailbox has already: they are compared without case. @throws {StoreError} STORE_LIMIT */

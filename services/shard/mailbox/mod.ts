@@ -18,6 +18,7 @@
  *   store.openMaildrop(account): Promise<Maildrop>
  *   store.endSessions(account, reason): number                                  sessionsEnd
  *   store.counts(): StoreCounts                                                 statusQuery, metrics
+ *   store.depose(reason): void                                                 another member became primary
  *   store.close(reason): Promise<void>                                          shutdown: then close index and log
  */
 export type { CommitSource } from './commit-pipeline.ts'

@@ -265,6 +265,24 @@ test('move() takes away here and adds there in one step, also into the same mail
   assert.match(await textOf(mailbox.message(toUid(4))), /letter 3$/)
 })
 
+test('large orders go in steps and answer once', async () => {
+  const { world, account, open } = await withLetters(7, { messagesPerStepMax: 3 })
+  const mailbox = await open()
+  const lsn = world.log.lastLsn
+  const all = uids(1, 2, 3, 4, 5, 6, 7)
+  const copied = await mailbox.copy(all, 'Archive')
+  assert.deepEqual([copied.source, copied.target], [all, all])
+  assert.equal(world.log.lastLsn, lsn + 3)
+  assert.equal((await mailbox.store({ uids: all, change: 'add', flags: deleted })).facts.length, 7)
+  assert.deepEqual((await mailbox.move(uids(1, 2, 3, 4), 'Trash')).target, [1, 2, 3, 4])
+  await account.rename('INBOX', 'Old')
+  const old = await openByName(account, 'Old')
+  assert.deepEqual(shown(old.view), [1, 2, 3])
+  const archive = await openByName(account, 'Archive')
+  await add(archive, deleted, ...all)
+  assert.deepEqual(await archive.expunge(null), all)
+})
+
 test('claimRecent() gives a message to exactly one session, and to none that only looks', async () => {
   const { world, open } = await withLetters(2)
   const looking = await open(true)

@@ -14,11 +14,11 @@ import type {
 } from '#lib/imap/store.ts'
 import { type ModSeq, toUid, type Uid } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
-import { RecordType } from '../records/types.ts'
+import { type MessagesExpunge, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { messageBytes } from './message-bytes.ts'
-import { copyMessages, moveMessages } from './message-copies.ts'
+import { type Copied, type CopyOrder, copySteps, moveSteps } from './message-copies.ts'
 import { decideStore } from './message-flags.ts'
 import { factsOf, rowsOf } from './message-rows.ts'
 import { canonicalName } from './names.ts'
@@ -50,6 +50,8 @@ export class OpenMailboxState implements OpenMailbox {
     // One function of ours per handle: two sessions may pass the same listener.
     this.#listener = (change) => listener(change)
     mailbox.listeners.add(this.#listener)
+    core.closedMailboxes.reopened(mailbox)
+    core.openMailboxes++
     this.view = mailbox.view(core.index)
   }
 
@@ -65,9 +67,9 @@ export class OpenMailboxState implements OpenMailbox {
       const { recentUpTo, uidNext } = this.#mailbox.row
       const upTo = uidNext - 1
       const answer = () => recentUpTo
-      if (recentUpTo >= upTo) return { facts: [], answer }
+      if (recentUpTo >= upTo) return { steps: [], answer }
       const { account, mailbox } = this.#ids()
-      return { facts: [{ type: RecordType.mailboxRecent, account, mailbox, upTo }], answer }
+      return { steps: [[{ type: RecordType.mailboxRecent, account, mailbox, upTo }]], answer }
     })
   }
 
@@ -112,13 +114,7 @@ export class OpenMailboxState implements OpenMailbox {
       const marked = row.deleted === 0 ? [] : index.uidsMarkedDeleted(row.key)
       const wanted = uids === null ? null : new Set(uids)
       const gone = wanted === null ? marked : marked.filter((uid) => wanted.has(uid))
-      const answer = () => gone
-      if (gone.length === 0) return { facts: [], answer }
-      const ids = this.#ids()
-      return {
-        facts: [{ type: RecordType.messagesExpunge, ...ids, modSeq: account.takeModSeq(), uids: gone }],
-        answer,
-      }
+      return { steps: this.#expungeSteps(account, gone), answer: () => gone }
     })
   }
 
@@ -126,31 +122,47 @@ export class OpenMailboxState implements OpenMailbox {
     this.#check()
     return this.#exclusive((account) => {
       const into = this.#target(account, target, uids.length)
-      const sizeBytes = this.#rows(uids).reduce((sum, row) => sum + row.sizeBytes, 0)
-      if (!account.fits(sizeBytes)) {
+      const rows = account.row.quotaBytes === null ? [] : this.#rows(uids)
+      if (!account.fits(rows.reduce((sum, row) => sum + row.sizeBytes, 0))) {
         throw new StoreError('STORE_OVER_QUOTA', 'Cannot copy: the account would be over its quota')
       }
-      const copies = copyMessages(this.#core, account, this.#mailbox, into.id, uids, () => into.takeUid())
-      const { facts, source, target: copied } = copies
-      return { facts, answer: () => ({ uidValidity: into.row.uidValidity, source, target: copied }) }
+      return this.#copying(copySteps, account, uids, into)
     })
   }
 
   async move(uids: readonly Uid[], target: string): Promise<CopyResult> {
     this.#checkWritable()
-    return this.#exclusive((account) => {
-      const into = this.#target(account, target, uids.length)
-      const copies = moveMessages(this.#core, account, this.#mailbox, into.id, uids, () => into.takeUid())
-      const { facts, source, target: moved } = copies
-      return { facts, answer: () => ({ uidValidity: into.row.uidValidity, source, target: moved }) }
-    })
+    return this.#exclusive((account) =>
+      this.#copying(moveSteps, account, uids, this.#target(account, target, uids.length)),
+    )
   }
 
   close(): void {
     if (this.#closed) return
     this.#closed = true
     this.#mailbox.listeners.delete(this.#listener)
-    this.#mailbox.unload()
+    this.#core.openMailboxes--
+    if (this.#mailbox.listeners.size === 0) this.#core.closedMailboxes.closed(this.#mailbox)
+  }
+
+  #copying(
+    steps: (core: StoreCore, order: CopyOrder, copied: Copied) => Decision<unknown>['steps'],
+    account: AccountState,
+    uids: readonly Uid[],
+    into: MailboxState,
+  ): Decision<CopyResult> {
+    const copied: Copied = { source: [], target: [] }
+    const order = { account, source: this.#mailbox, target: into.id, uids, takeUid: () => into.takeUid() }
+    const answer = () => ({ uidValidity: into.row.uidValidity, ...copied })
+    return { steps: steps(this.#core, order, copied), answer }
+  }
+
+  *#expungeSteps(account: AccountState, gone: readonly Uid[]): Generator<readonly [MessagesExpunge]> {
+    const { messagesPerStepMax } = this.#core.limits
+    for (let next = 0; next < gone.length; next += messagesPerStepMax) {
+      const uids = gone.slice(next, next + messagesPerStepMax)
+      yield [{ type: RecordType.messagesExpunge, ...this.#ids(), modSeq: account.takeModSeq(), uids }]
+    }
   }
 
   #changed(since: ModSeq, view: MailboxView, exists: number): MessageFacts[] {

@@ -11,6 +11,7 @@ import type { ShardLog } from '../log/types.ts'
 import { RecordType, type ShardRecord } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import { AccountTable } from './account-table.ts'
+import { ClosedMailboxes } from './closed-mailboxes.ts'
 import { CommitPipeline, type CommitSource } from './commit-pipeline.ts'
 import type { MailboxLimits } from './limits.ts'
 import type { MailboxListener, MailboxState } from './mailbox-state.ts'
@@ -26,9 +27,11 @@ export interface StorePorts {
   readonly onFailure: (error: Error) => void
 }
 
-/** What an exclusive operation decided: the facts to write (none: nothing to do) and what to answer once they are applied. */
+/** What an exclusive operation decided. */
 export interface Decision<T> {
-  readonly facts: readonly ShardRecord[]
+  /** The facts to write, in steps: each is decided (if the iterable is lazy) when the one before is applied. None: nothing to do. */
+  readonly steps: Iterable<readonly ShardRecord[]>
+  /** Called when all is applied. */
   readonly answer: () => T
 }
 
@@ -41,6 +44,9 @@ export class StoreCore {
   readonly accounts: AccountTable
   readonly sessions: SessionRegistry
   readonly pipeline: CommitPipeline
+  readonly closedMailboxes: ClosedMailboxes
+  /** Open mailboxes, counting each session. */
+  openMailboxes = 0
   #closing: string | null = null
 
   constructor(ports: StorePorts) {
@@ -50,6 +56,7 @@ export class StoreCore {
     this.random = ports.random
     this.limits = ports.limits
     this.accounts = new AccountTable(ports.index, ports.limits.accountsInMemoryMax)
+    this.closedMailboxes = new ClosedMailboxes(ports.limits.closedMailboxUidsMax)
     this.sessions = new SessionRegistry(ports.limits.sessionsPerAccountMax)
     this.pipeline = new CommitPipeline({
       log: ports.log,
@@ -95,8 +102,8 @@ export class StoreCore {
     try {
       this.check()
       if (account.gone) throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot use account ${id}: it was deleted`)
-      const { facts, answer } = decide(account)
-      if (facts.length > 0) await this.pipeline.commit(facts)
+      const { steps, answer } = decide(account)
+      for (const facts of steps) await this.pipeline.commit(facts)
       return answer()
     } finally {
       account.lock.releaseExclusive()

@@ -59,12 +59,16 @@ const HISTORIES = Number(process.env['MODEL_RUNS'] ?? 60)
 test(`MailStore keeps to its model over ${HISTORIES} histories of overlapping operations and crashes`, async () => {
   const done: Record<string, number> = {}
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 40, maxLength: 120, size: 'max' }), async (steps) => {
-      const run = await ModelRun.start()
-      for (const one of steps) await run.step(one)
-      await run.rest()
-      for (const [kind, count] of Object.entries(run.done)) done[kind] = (done[kind] ?? 0) + count
-    }),
+    fc.asyncProperty(
+      fc.array(step, { minLength: 40, maxLength: 120, size: 'max' }),
+      fc.constantFrom(2, 1_000),
+      async (steps, messagesPerStepMax) => {
+        const run = await ModelRun.start(messagesPerStepMax)
+        for (const one of steps) await run.step(one)
+        await run.rest()
+        for (const [kind, count] of Object.entries(run.done)) done[kind] = (done[kind] ?? 0) + count
+      },
+    ),
     { numRuns: HISTORIES },
   )
   for (const kind of ['deliver', 'look', 'crash', 'duplicate', 'rename']) {

@@ -18,6 +18,8 @@ export class MemoryLog implements ShardLog {
   #durable: number
   #syncing = false
   #stopped: Error | null = null
+  /** Refuses appends as a log whose disk is behind. */
+  busy = false
 
   constructor(syncs: 'automatic' | 'by-hand' = 'automatic', records: readonly LogRecord[] = []) {
     this.#syncs = syncs
@@ -36,6 +38,7 @@ export class MemoryLog implements ShardLog {
 
   append(records: readonly NewRecord[]): AppendedRange {
     if (this.#stopped !== null) throw this.#stopped
+    if (this.busy) throw new CodedError('LOG_BUSY', 'Cannot append: too much waits')
     const first = toLsn(this.#records.length + 1)
     for (const { type, meta, body } of records) {
       this.#records.push({

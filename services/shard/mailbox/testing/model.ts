@@ -14,6 +14,7 @@ import { StoreError } from '../../errors.ts'
 import { catchUp, rebuildIndex } from '../../index/open.ts'
 import { SqliteIndex } from '../../index/sqlite-index.ts'
 import type { DeliveryRequest } from '../delivery.ts'
+import type { MailboxLimits } from '../limits.ts'
 import { canonicalName, isBelow, parentNames } from '../names.ts'
 import { MemoryLog } from './memory-log.ts'
 import { ANNA, BERT, makeWorld, openByName, recipient, textOf, turn, type World, worldWith } from './world.ts'
@@ -62,6 +63,7 @@ const FIRST = ['Archive', 'Drafts', 'INBOX', 'Junk', 'Sent', 'Trash']
 
 export class ModelRun {
   #world: World
+  readonly #limits: Partial<MailboxLimits>
   readonly #model = new Map<AccountId, Mailboxes>()
   #underWay = new Set<UnderWay>()
   #open = new Map<string, { mailbox: OpenMailbox; view: MailboxView }>()
@@ -73,13 +75,16 @@ export class ModelRun {
   /** How often each kind of step did something, for tests that must not pass by doing nothing. */
   readonly done: Record<string, number> = {}
 
-  private constructor(world: World) {
+  private constructor(world: World, limits: Partial<MailboxLimits>) {
     this.#world = world
+    this.#limits = limits
     for (const account of [ANNA, BERT]) this.#model.set(account, new Map(FIRST.map((name) => [name, new Map()])))
   }
 
-  static async start(): Promise<ModelRun> {
-    return new ModelRun(await worldWith({ log: new MemoryLog('by-hand') }, ANNA, BERT))
+  /** @param messagesPerStepMax Small: orders are cut into steps, between which the process may die. */
+  static async start(messagesPerStepMax: number): Promise<ModelRun> {
+    const limits = { messagesPerStepMax }
+    return new ModelRun(await worldWith({ log: new MemoryLog('by-hand'), limits }, ANNA, BERT), limits)
   }
 
   async step(step: Step): Promise<void> {
@@ -212,7 +217,7 @@ export class ModelRun {
     const index = indexAge === 0 ? old : await rebuildIndex(log, toLsn(Math.floor(old.appliedLsn * (1 - indexAge))))
     assert.ok(index instanceof SqliteIndex)
     await catchUp(log, index, log.durableLsn)
-    this.#world = makeWorld({ log, index, clock, random })
+    this.#world = makeWorld({ log, index, clock, random, limits: this.#limits })
     const destructive = [...lost].some((operation) => operation.destructive)
     const actual = await this.#actual()
     for (const [account, mailboxes] of this.#model) {

@@ -1,0 +1,59 @@
+# The verbs of Twinpost; `make` alone lists them. Needs make and any Node >= 20 with npm; tools/bootstrap.sh gets the rest.
+.DEFAULT_GOAL := help
+.PHONY: help up down clean test check bench e2e sim generate fuzz format unit bootstrap
+.NOTPARALLEL:
+
+NODE := .tools/node/bin/node
+BIN := node_modules/.bin
+# Node runs TypeScript as it stands; its compiled form is kept, so that a second start costs little.
+export NODE_COMPILE_CACHE ?= $(CURDIR)/.tools/compile-cache
+export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
+
+TEST := $(NODE) --test --test-concurrency=2
+UNIT_TESTS := 'lib/**/*.test.ts' 'services/**/*.test.ts' 'operator/**/*.test.ts' 'cli/**/*.test.ts' \
+  'sim/**/*.test.ts' 'bench/**/*.test.ts' 'tools/**/*.test.ts'
+E2E_TESTS := 'e2e/**/*.test.ts'
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+up: bootstrap ## start the array on this machine, send a letter through it and read it back
+	@./twinpost up
+
+down: ## stop the array; mail and accounts stay
+	@if [ -d .twinpost ]; then ./twinpost down; fi
+
+clean: ## stop the array and remove all of its data
+	@if [ -d .twinpost ]; then ./twinpost clean; fi
+
+test: check unit e2e ## everything a change must pass: check, unit, transcript, property and end-to-end tests
+
+check: bootstrap ## format, lint, types, layering, generated files: all that a commit needs besides tests
+	@$(BIN)/biome check --error-on-warnings .
+	@$(BIN)/tsc -p .
+	@$(NODE) tools/tidy.ts
+	@$(NODE) tools/gen-crds.ts --check
+
+unit: bootstrap
+	@$(TEST) $(UNIT_TESTS)
+
+e2e: bootstrap ## end-to-end tests with real clients against an array of their own
+	@$(NODE) --test --test-concurrency=1 $(E2E_TESTS)
+
+sim: bootstrap ## simulate faults from seeds: make sim SEEDS=100, or SEED=7 to replay one, MUTANT=name to see it fail
+	@$(NODE) sim/main.ts $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTANT),--mutant $(MUTANT))
+
+bench: bootstrap ## measure deliveries, IMAP commands and memory, beside Postfix and Dovecot where installed
+	@$(NODE) bench/main.ts
+
+fuzz: bootstrap ## fuzz tests with many more runs than in make test: FUZZ_RUNS=n
+	@FUZZ_RUNS=$(or $(FUZZ_RUNS),100000) $(TEST) '{lib,services}/**/*.fuzz.test.ts'
+
+generate: bootstrap ## write what is generated: crds/*.yaml, docs/reference/crds.md
+	@$(NODE) tools/gen-crds.ts
+
+format: bootstrap ## format all sources and fix what the linter can
+	@$(BIN)/biome check --write .
+
+bootstrap:
+	@sh tools/bootstrap.sh

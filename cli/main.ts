@@ -1,0 +1,74 @@
+/** `./twinpost`: reads the command line, chooses the language, runs the command, ends with its exit code. */
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { errorMessage } from '#lib/errors/coded-error.ts'
+import { localLayout } from '#operator/api/local-layout.ts'
+import { parseCommandLine } from './arguments.ts'
+import { type Command, CommandFailure, Exit } from './context.ts'
+import { chooseLanguage, speaker } from './messages/mod.ts'
+
+/** Commands by their words; loaded when used, so that each start pays only for its own. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import('./commands/up.ts')).up,
+  down: async () => (await import('./commands/down.ts')).down,
+  clean: async () => (await import('./commands/down.ts')).clean,
+  status: async () => (await import('./commands/status.ts')).status,
+  logs: async () => (await import('./commands/logs.ts')).logs,
+  fsck: async () => (await import('./commands/fsck.ts')).fsck,
+  'account add': async () => (await import('./commands/account.ts')).accountAdd,
+  'account list': async () => (await import('./commands/account.ts')).accountList,
+  'account passwd': async () => (await import('./commands/account.ts')).accountPasswd,
+  'account delete': async () => (await import('./commands/account.ts')).accountDelete,
+  'domain list': async () => (await import('./commands/account.ts')).domainList,
+}
+
+async function main(): Promise<Exit> {
+  const line = parseCommandLine(process.argv.slice(2))
+  const language = chooseLanguage(line.lang, process.env)
+  const say = speaker(language ?? 'en')
+  const complain = (text: string) => console.error(text)
+  if (language === null) {
+    complain(say('unknownOption', { problem: `--lang ${line.lang}` }))
+    return Exit.usage
+  }
+  if (line.kind === 'help') {
+    console.log(say('usage'))
+    return Exit.done
+  }
+  if (line.kind === 'mistake') {
+    complain(say('unknownOption', { problem: line.problem }))
+    return Exit.usage
+  }
+  const two = line.words.slice(0, 2).join(' ')
+  const [one = ''] = line.words
+  const name = two in COMMANDS ? two : one
+  const load = COMMANDS[name]
+  if (!load) {
+    complain(say('unknownCommand', { command: two }))
+    return Exit.usage
+  }
+  const sourceDir = join(import.meta.dirname, '..')
+  const stateDir = resolve(process.env['TWINPOST_ROOT'] ?? join(sourceDir, '.twinpost'))
+  try {
+    const command = await load()
+    return await command({
+      words: line.words.slice(name.split(' ').length),
+      options: line.options,
+      layout: localLayout(stateDir, tmpdir()),
+      sourceDir,
+      say,
+      print: (text) => console.log(text),
+      complain,
+    })
+  } catch (error) {
+    if (error instanceof CommandFailure) {
+      complain(error.message)
+      return error.exit
+    }
+    complain(say('failed', { problem: errorMessage(error) }))
+    return Exit.failed
+  }
+}
+
+process.stdout.on('error', () => process.exit(Exit.done)) // `| head` closed the pipe
+process.exitCode = await main()

@@ -1,0 +1,105 @@
+/** What the command line says, in English. `{name}` is filled in. Every other language has exactly these keys. */
+export const en = {
+  usage: `twinpost <command> [options]
+
+Commands:
+  up                        start the array, send a letter through it, read it back
+  down                      stop the array; mail and accounts stay
+  clean                     stop the array and remove all of its data
+  status                    shards, their primaries and mirrors, and every process
+  logs [NAME]               last lines of the logs; NAME as n1-0, n1-0/edge, operator
+  account add ADDRESS       create an account
+  account list              list accounts
+  account passwd ADDRESS    set a new password; ends the account's sessions
+  account delete ADDRESS    delete an account and its mail
+  domain list               list mail domains
+  fsck SHARD                check the log of a shard (as n1/0) and prove its index equal to it
+
+Options:
+  -o, --output FORMAT       table or json (status, account list, domain list)
+  -f, --follow              keep printing new lines (logs)
+  -n, --lines N             number of lines (logs; 40)
+      --password TEXT       password (account add, passwd); asked for, or read from standard input, without it
+      --name TEXT           display name (account add)
+      --quota BYTES         quota in bytes (account add); that of the domain without it
+      --home SHARD          home shard (account add); the one with the least load without it
+      --deploy FOLDER       folder of the resources to run (up)
+      --timeout SECONDS     longest wait for the array (up; 120)
+      --lang LANGUAGE       en or zh-CN; LANG says it otherwise
+  -h, --help                this text
+
+The data of an array is in .twinpost of this checkout, or in the folder that TWINPOST_ROOT names.
+Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does not run.`,
+  unknownCommand: 'unknown command: {command}. See twinpost --help',
+  unknownOption: 'cannot use the command line: {problem}. See twinpost --help',
+  missingArgument: '{command} needs {what}. See twinpost --help',
+  tooManyArguments: '{command} does not take {argument}. See twinpost --help',
+  notRunning: 'The array does not run. Start it with: make up',
+  alreadyRunning: 'The array runs already.',
+  starting: 'Starting the array ...',
+  waitingFor: 'still waiting for {what}',
+  startFailed: 'The array did not start.',
+  startTimeout: 'The array was not ready after {seconds} s. It waits for:',
+  operatorEnded: 'The operator ended. Last lines of {file}:',
+  ready: 'Ready after {seconds} s.',
+  letterSent: 'Sent a letter over SMTP (STARTTLS) to {address}: {reply}',
+  letterImap: 'Read it back over IMAP (TLS): UID {uid}, {bytes} bytes, as sent',
+  letterPop3: 'Read it back over POP3 (TLS): message {number}, {bytes} bytes, as sent',
+  letterFailed: 'The array runs, but the test letter failed at {step}: {problem}',
+  addresses: 'Addresses',
+  demoAccounts: 'Demo accounts',
+  certificateNote: 'Certificates are signed by {ca}',
+  nextSteps: 'Look around: ./twinpost status, ./twinpost logs -f. Stop: make down.',
+  stopping: 'Stopping the array ...',
+  stopped: 'The array is stopped. Its data stays in {folder}.',
+  wasNotRunning: 'The array did not run.',
+  leftovers: 'Ended what a killed operator had left: {names}',
+  stopFailed: 'The array did not stop in {seconds} s. See {file}',
+  cleaned: 'Removed {folder}.',
+  noLogs: 'No log matches {name}. There are: {names}',
+  accountCreated: 'Account {address} is there; its mail is on {home}.',
+  accountPassword: 'Account {address} has a new password.',
+  accountDeleted: 'Account {address} is deleted.',
+  accountUnknown: 'There is no account {address}.',
+  accountRefused: 'Cannot do that with {address}: {problem}',
+  addressInvalid: '{address} is not a mail address: name@domain is wanted',
+  domainUnknown: 'There is no mail domain {domain} here, so {address} cannot be made.',
+  passwordPrompt: 'Password for {address}: ',
+  passwordEmpty: 'The password is empty.',
+  shardUnknown: 'There is no shard {shard}. There are: {names}',
+  shardSilent: '{shard} on member {member} does not answer: {problem}',
+  failed: 'Failed: {problem}',
+  headShard: 'SHARD',
+  headEpoch: 'EPOCH',
+  headPrimary: 'PRIMARY',
+  headMirror: 'MIRROR',
+  headInSync: 'IN SYNC',
+  headAccounts: 'ACCOUNTS',
+  headSessions: 'SESSIONS',
+  headProcess: 'PROCESS',
+  headState: 'STATE',
+  headPid: 'PID',
+  headRestarts: 'RESTARTS',
+  headUptime: 'UPTIME',
+  headMemory: 'MEMORY',
+  headService: 'SERVICE',
+  headAddress: 'ADDRESS',
+  headPassword: 'PASSWORD',
+  headHome: 'HOME',
+  headName: 'NAME',
+  headStatus: 'STATUS',
+  headQuota: 'QUOTA',
+  headDomain: 'DOMAIN',
+  headActive: 'ACTIVE',
+  headCatchAll: 'CATCH-ALL',
+  headPostmaster: 'POSTMASTER',
+  none: '-',
+  yes: 'yes',
+  no: 'no',
+  stateStarting: 'starting',
+  stateRunning: 'running',
+  stateWaiting: 'waiting',
+  stateStopped: 'stopped',
+} as const
+
+export type MessageKey = keyof typeof en

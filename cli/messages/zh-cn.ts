@@ -1,0 +1,105 @@
+/** What the command line says, in Chinese (zh-CN). Same keys as en.ts. */
+import type { MessageKey } from './en.ts'
+
+export const zhCn: Readonly<Record<MessageKey, string>> = {
+  usage: `twinpost <命令> [选项]
+
+命令：
+  up                        启动阵列，发一封信并读回来
+  down                      停止阵列；邮件和账户保留
+  clean                     停止阵列并删除其全部数据
+  status                    各分片、主副本与镜像，以及所有进程
+  logs [名称]               日志的最后几行；名称如 n1-0、n1-0/edge、operator
+  account add 地址          新建账户
+  account list              列出账户
+  account passwd 地址       设置新密码；该账户的会话随即结束
+  account delete 地址       删除账户及其邮件
+  domain list               列出邮件域
+  fsck 分片                 检查分片（如 n1/0）的日志，并证明索引与之一致
+
+选项：
+  -o, --output 格式         table 或 json（status、account list、domain list）
+  -f, --follow              持续输出新行（logs）
+  -n, --lines N             行数（logs；默认 40）
+      --password 文本       密码（account add、passwd）；不给则询问，或从标准输入读取
+      --name 文本           显示名（account add）
+      --quota 字节数        配额（account add）；不给则用邮件域的配额
+      --home 分片           所在分片（account add）；不给则选负载最小的
+      --deploy 文件夹       要运行的资源所在文件夹（up）
+      --timeout 秒          等待阵列就绪的最长时间（up；默认 120）
+      --lang 语言           en 或 zh-CN；否则由 LANG 决定
+  -h, --help                显示本说明
+
+阵列的数据在本代码库的 .twinpost 中，或在 TWINPOST_ROOT 指定的文件夹中。
+退出码：0 完成，1 失败，2 命令无法理解，3 阵列没有运行。`,
+  unknownCommand: '未知命令：{command}。见 twinpost --help',
+  unknownOption: '无法理解命令行：{problem}。见 twinpost --help',
+  missingArgument: '{command} 需要 {what}。见 twinpost --help',
+  tooManyArguments: '{command} 不接受 {argument}。见 twinpost --help',
+  notRunning: '阵列没有运行。启动：make up',
+  alreadyRunning: '阵列已在运行。',
+  starting: '正在启动阵列……',
+  waitingFor: '仍在等待：{what}',
+  startFailed: '阵列没有启动成功。',
+  startTimeout: '{seconds} 秒后阵列仍未就绪。还在等待：',
+  operatorEnded: 'operator 已退出。{file} 的最后几行：',
+  ready: '{seconds} 秒后就绪。',
+  letterSent: '已通过 SMTP（STARTTLS）向 {address} 发出一封信：{reply}',
+  letterImap: '已通过 IMAP（TLS）读回：UID {uid}，{bytes} 字节，与发出时一致',
+  letterPop3: '已通过 POP3（TLS）读回：第 {number} 封，{bytes} 字节，与发出时一致',
+  letterFailed: '阵列在运行，但测试信在“{step}”一步失败：{problem}',
+  addresses: '地址',
+  demoAccounts: '演示账户',
+  certificateNote: '证书由 {ca} 签发',
+  nextSteps: '查看：./twinpost status，./twinpost logs -f。停止：make down。',
+  stopping: '正在停止阵列……',
+  stopped: '阵列已停止。数据保留在 {folder}。',
+  wasNotRunning: '阵列本来就没有运行。',
+  leftovers: '已结束被强制终止的 operator 留下的进程：{names}',
+  stopFailed: '{seconds} 秒内阵列没有停止。见 {file}',
+  cleaned: '已删除 {folder}。',
+  noLogs: '没有与 {name} 相符的日志。现有：{names}',
+  accountCreated: '账户 {address} 已就绪；邮件在 {home}。',
+  accountPassword: '账户 {address} 已设置新密码。',
+  accountDeleted: '账户 {address} 已删除。',
+  accountUnknown: '没有账户 {address}。',
+  accountRefused: '无法对 {address} 执行：{problem}',
+  addressInvalid: '{address} 不是邮件地址：应为 名称@域名',
+  domainUnknown: '这里没有邮件域 {domain}，因此无法建立 {address}。',
+  passwordPrompt: '{address} 的密码：',
+  passwordEmpty: '密码为空。',
+  shardUnknown: '没有分片 {shard}。现有：{names}',
+  shardSilent: '成员 {member} 上的 {shard} 没有回答：{problem}',
+  failed: '失败：{problem}',
+  headShard: '分片',
+  headEpoch: '纪元',
+  headPrimary: '主副本',
+  headMirror: '镜像',
+  headInSync: '同步集',
+  headAccounts: '账户数',
+  headSessions: '会话数',
+  headProcess: '进程',
+  headState: '状态',
+  headPid: 'PID',
+  headRestarts: '重启次数',
+  headUptime: '运行时间',
+  headMemory: '内存',
+  headService: '服务',
+  headAddress: '地址',
+  headPassword: '密码',
+  headHome: '所在分片',
+  headName: '名称',
+  headStatus: '状态',
+  headQuota: '配额',
+  headDomain: '邮件域',
+  headActive: '启用',
+  headCatchAll: '兜底账户',
+  headPostmaster: '邮件管理员',
+  none: '-',
+  yes: '是',
+  no: '否',
+  stateStarting: '启动中',
+  stateRunning: '运行中',
+  stateWaiting: '等待中',
+  stateStopped: '已停止',
+}

@@ -1,0 +1,72 @@
+/** Commands of every state: CAPABILITY, NOOP, LOGOUT (RFC 9051 section 6.1), ID (RFC 2971), ENABLE (RFC 5161). */
+import { parseClientId, serverIdText } from '../../syntax/id.ts'
+import { ENABLEABLE, sessionCapabilities } from '../capabilities.ts'
+import type { Command } from '../command.ts'
+import { ok } from '../outcome.ts'
+
+export const capability: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    args.end()
+    return ({ out }) => {
+      out.untagged(`CAPABILITY ${sessionCapabilities()}`)
+      return ok()
+    }
+  },
+}
+
+/** What it is for comes after every command: what changed in the mailbox. */
+export const noop: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    args.end()
+    return () => ok()
+  },
+}
+
+export const logout: Command = {
+  state: 'any',
+  expunges: false,
+  prepare(args) {
+    args.end()
+    return (session) => {
+      session.unselect()
+      session.out.untagged('BYE Goodbye')
+      session.logOut()
+      return ok()
+    }
+  },
+}
+
+export const id: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    parseClientId(args)
+    return ({ out, options }) => {
+      out.untagged(serverIdText(options.serverId ?? []))
+      return ok()
+    }
+  },
+}
+
+export const enable: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    const names: string[] = []
+    args.space()
+    do names.push(args.word())
+    while (args.trySpace())
+    args.end()
+    return ({ out, enabled }) => {
+      // RFC 5161 section 3.1: what is unknown, or on already, is passed over in silence.
+      const fresh = [...new Set(names)].filter((name) => ENABLEABLE.has(name) && !enabled.has(name))
+      for (const name of fresh) enabled.add(name)
+      out.untagged(['ENABLED', ...fresh].join(' '))
+      return ok()
+    }
+  },
+}

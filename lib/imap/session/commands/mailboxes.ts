@@ -1,0 +1,118 @@
+/** CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 9051 section 6.3); CREATE with USE (RFC 6154 section 3). */
+import type { SpecialUse } from '../../store.ts'
+import { mailboxArgument, SEPARATOR } from '../../syntax/mailbox-name.ts'
+import { specialUseOf } from '../../syntax/special-use.ts'
+import { refusal, syntaxError } from '../../syntax/syntax-error.ts'
+import type { Tokens } from '../../syntax/tokens.ts'
+import type { Command } from '../command.ts'
+import { no, ok } from '../outcome.ts'
+
+export const create: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    args.space()
+    const name = newName(args)
+    const use = args.trySpace() ? useArgument(args) : null
+    args.end()
+    return async ({ account }) => {
+      if (account.find(name) !== null) return no('ALREADYEXISTS', 'Mailbox exists already')
+      await account.create(name, use)
+      return ok()
+    }
+  },
+}
+
+export const remove: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    args.space()
+    const name = mailboxArgument(args)
+    args.end()
+    return async (session) => {
+      if (name === 'INBOX') return no('CANNOT', 'INBOX cannot be deleted')
+      const info = session.account.find(name)
+      if (info === null) return no('NONEXISTENT', 'No such mailbox')
+      await session.whileClosing(info.id, () => session.account.delete(name))
+      return ok()
+    }
+  },
+}
+
+export const rename: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    args.space()
+    const from = mailboxArgument(args)
+    args.space()
+    const to = newName(args)
+    args.end()
+    return async ({ account }) => {
+      if (account.find(from) === null) return no('NONEXISTENT', 'No such mailbox')
+      if (account.find(to) !== null) return no('ALREADYEXISTS', 'Mailbox exists already')
+      if (to.startsWith(from + SEPARATOR) && from !== 'INBOX') return no('CANNOT', 'Mailbox cannot move below itself')
+      await account.rename(from, to)
+      return ok()
+    }
+  },
+}
+
+export const subscribe = subscribing(true)
+export const unsubscribe = subscribing(false)
+
+function subscribing(on: boolean): Command {
+  return {
+    state: 'any',
+    expunges: true,
+    prepare(args) {
+      args.space()
+      const name = mailboxArgument(args)
+      args.end()
+      return async ({ account }) => {
+        // A name that is gone may stay subscribed (RFC 9051 section 6.3.7), but not become it.
+        if (on && account.find(name) === null) return no('NONEXISTENT', 'No such mailbox')
+        await account.subscribe(name, on)
+        return ok()
+      }
+    },
+  }
+}
+
+export const namespace: Command = {
+  state: 'any',
+  expunges: true,
+  prepare(args) {
+    args.end()
+    return ({ out }) => {
+      out.untagged(`NAMESPACE (("" "${SEPARATOR}")) NIL NIL`)
+      return ok()
+    }
+  },
+}
+
+/** A name that shall come to be. A separator at the end only says that children are planned (RFC 9051 section 6.3.4). */
+function newName(args: Tokens): string {
+  const given = mailboxArgument(args)
+  const name = given.endsWith(SEPARATOR) ? given.slice(0, -1) : given
+  if (name.split(SEPARATOR).includes('')) throw refusal('CANNOT', 'Mailbox name has an empty level')
+  // A client could not name it in LIST without meaning more (RFC 9051 section 5.1).
+  if (/[*%]/.test(name)) throw refusal('CANNOT', 'Mailbox name has a wildcard')
+  return name
+}
+
+/** "(" "USE" SP "(" use ")" ")". */
+function useArgument(args: Tokens): SpecialUse | null {
+  args.open()
+  if (!args.tryWord('USE')) throw syntaxError('CREATE knows no other parameter than USE')
+  args.space()
+  const names = args.list(() => args.flag(), true)
+  if (!args.tryClose()) throw args.error('")"')
+  const [name] = names
+  if (name === undefined) return null
+  if (names.length > 1) throw refusal('USEATTR', 'A mailbox has one special use at most')
+  const use = specialUseOf(name)
+  if (use === null) throw refusal('USEATTR', 'Special use is not supported')
+  return use
+}

@@ -1,0 +1,50 @@
+/** Every command of a session by its name. An extension adds a line here and its word in `../capabilities.ts`. */
+import type { Command } from '../command.ts'
+import { append } from './append.ts'
+import { copy, move, uidCopy, uidMove } from './copy.ts'
+import { expunge, uidExpunge } from './expunge.ts'
+import { fetch, uidFetch } from './fetch.ts'
+import { capability, enable, id, logout, noop } from './general.ts'
+import { idle } from './idle.ts'
+import { list, lsub } from './list.ts'
+import { create, namespace, remove, rename, subscribe, unsubscribe } from './mailboxes.ts'
+import { search, uidSearch } from './search.ts'
+import { check, close, examine, select, unselect } from './select.ts'
+import { status } from './status.ts'
+import { store, uidStore } from './store.ts'
+
+export const SESSION_COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['CAPABILITY', capability],
+  ['NOOP', noop],
+  ['LOGOUT', logout],
+  ['ID', id],
+  ['ENABLE', enable],
+  ['SELECT', select],
+  ['EXAMINE', examine],
+  ['CREATE', create],
+  ['DELETE', remove],
+  ['RENAME', rename],
+  ['SUBSCRIBE', subscribe],
+  ['UNSUBSCRIBE', unsubscribe],
+  ['LIST', list],
+  ['LSUB', lsub],
+  ['NAMESPACE', namespace],
+  ['STATUS', status],
+  ['APPEND', append],
+  ['IDLE', idle],
+  ['CHECK', check],
+  ['CLOSE', close],
+  ['UNSELECT', unselect],
+  ['EXPUNGE', expunge],
+  ['UID EXPUNGE', uidExpunge],
+  ['SEARCH', search],
+  ['UID SEARCH', uidSearch],
+  ['FETCH', fetch],
+  ['UID FETCH', uidFetch],
+  ['STORE', store],
+  ['UID STORE', uidStore],
+  ['COPY', copy],
+  ['UID COPY', uidCopy],
+  ['MOVE', move],
+  ['UID MOVE', uidMove],
+])

@@ -1,0 +1,108 @@
+/** What a command of a session works with. */
+import { assert } from '#lib/errors/assert.ts'
+import type { MailboxId } from '#lib/mail/types.ts'
+import type { ImapAccount, MailboxInfo } from '../store.ts'
+import type { SessionHost } from './host.ts'
+import type { Output } from './output.ts'
+import { SelectedMailbox } from './selected-mailbox.ts'
+
+export interface SessionOptions {
+  /** RFC 2971 fields of the server, as key, value, key, value. */
+  readonly serverId?: readonly string[]
+}
+
+/** The loop behind the commands: lines outside commands, and waiting. */
+export interface Conversation {
+  /** A line of the client that is no command; null when it is not there yet. */
+  nextLine(
+    bytesMax: number,
+  ): { kind: 'line'; text: string } | { kind: 'refused'; text: string } | { kind: 'too-long' } | null
+  /** Resolves when the client sent something, a mailbox changed or the session must end. */
+  wait(): Promise<void>
+  /** True when the client is gone or BYE is due: long work stops. */
+  readonly ending: boolean
+  wake(): void
+  bye(reason: string): void
+}
+
+export class SessionContext {
+  readonly account: ImapAccount
+  readonly host: SessionHost
+  readonly out: Output
+  readonly options: SessionOptions
+  readonly conversation: Conversation
+  /** Extensions that the client switched on (RFC 5161). */
+  readonly enabled = new Set<string>()
+  #selected: SelectedMailbox | null = null
+  #loggedOut = false
+  /** A mailbox that this session itself is deleting. */
+  #closing: MailboxId | null = null
+
+  constructor(
+    account: ImapAccount,
+    host: SessionHost,
+    out: Output,
+    options: SessionOptions,
+    conversation: Conversation,
+  ) {
+    this.account = account
+    this.host = host
+    this.out = out
+    this.options = options
+    this.conversation = conversation
+  }
+
+  get selected(): SelectedMailbox | null {
+    return this.#selected
+  }
+
+  /** The open mailbox of a command whose state is `selected`. */
+  get mailbox(): SelectedMailbox {
+    assert(this.#selected !== null, 'a mailbox is selected')
+    return this.#selected
+  }
+
+  get loggedOut(): boolean {
+    return this.#loggedOut
+  }
+
+  logOut(): void {
+    this.#loggedOut = true
+  }
+
+  async select(info: MailboxInfo, readOnly: boolean): Promise<SelectedMailbox> {
+    assert(this.#selected === null, 'the mailbox before was closed')
+    const opened = await SelectedMailbox.open(this.account, info, readOnly, this.host, (change) => {
+      if (change.kind === 'changed') this.conversation.wake()
+      else if (this.#closing !== info.id) this.conversation.bye(change.reason)
+    })
+    this.#selected = opened
+    return opened
+  }
+
+  unselect(): void {
+    this.#selected?.close()
+    this.#selected = null
+  }
+
+  /**
+   * Runs `action`, which ends `mailbox`. If it is the one that is open here, the session goes on without it: RFC 9051
+   * section 7.1 (CLOSED). Other sessions that have it open get BYE.
+   */
+  async whileClosing(mailbox: MailboxId, action: () => Promise<void>): Promise<void> {
+    this.#closing = mailbox
+    try {
+      await action()
+      if (this.#selected?.store.info.id !== mailbox) return
+      this.unselect()
+      this.out.untagged('OK [CLOSED] Selected mailbox is deleted')
+    } finally {
+      this.#closing = null
+    }
+  }
+
+  /** Key of a message in the structure cache. */
+  structureKey(emailId: string): string {
+    return `${this.account.id}/${emailId}`
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * The mailbox that a session has open, as its client believes it to be. The client's picture changes only in `sync()`, and
+ * every change is told in the same call: sequence numbers on both sides always mean the same messages (RFC 2180).
+ *
+ * Invariants: EXPUNGE is told only where the command allows it; until then expunged messages keep their numbers, facts
+ * and bytes; flag changes of other sessions are told once, own ones as the STORE asked.
+ */
+import { CodedError } from '#lib/errors/coded-error.ts'
+import { flagNames } from '#lib/mail/flags.ts'
+import type { ModSeq, Uid } from '#lib/mail/types.ts'
+import { TOLD_MAX } from '../limits.ts'
+import { fetchFlags } from '../response/fetch-flags.ts'
+import type { ImapAccount, MailboxChange, MailboxInfo, MailboxView, MessageFacts, OpenMailbox } from '../store.ts'
+import { contains, type Ranges, type SequenceSet } from '../syntax/sequence-set.ts'
+import { syntaxError } from '../syntax/syntax-error.ts'
+import type { Addressing } from './command.ts'
+import type { SessionHost } from './host.ts'
+import type { Output } from './output.ts'
+
+/** Positions `from` up to, not including, `to` in the view's `uids`. */
+export interface IndexRange {
+  readonly from: number
+  readonly to: number
+}
+
+export class SelectedMailbox {
+  readonly store: OpenMailbox
+  #view: MailboxView
+  /** UIDs that are \Recent in this session. */
+  #recent: { from: number; to: number }[] = []
+  /** Own changes of flags that the client knows: not told again by `sync()`. */
+  readonly #told = new Map<Uid, ModSeq>()
+  /** Keywords that a FLAGS response has named. */
+  readonly #keywords: Set<string>
+  readonly #host: Pick<SessionHost, 'report'>
+
+  private constructor(store: OpenMailbox, host: Pick<SessionHost, 'report'>) {
+    this.store = store
+    this.#host = host
+    this.#view = store.view
+    this.#keywords = new Set(store.keywords())
+  }
+
+  static async open(
+    account: ImapAccount,
+    info: MailboxInfo,
+    readOnly: boolean,
+    host: Pick<SessionHost, 'report'>,
+    listener: (change: MailboxChange) => void,
+  ): Promise<SelectedMailbox> {
+    const store = await account.open(info.id, readOnly, listener)
+    try {
+      const opened = new SelectedMailbox(store, host)
+      await opened.#findRecent()
+      return opened
+    } catch (error) {
+      store.close()
+      throw error
+    }
+  }
+
+  get readOnly(): boolean {
+    return this.store.readOnly
+  }
+
+  /** Number of messages; sequence numbers are 1..exists. */
+  get exists(): number {
+    return this.#view.exists
+  }
+
+  get view(): MailboxView {
+    return this.#view
+  }
+
+  get recentCount(): number {
+    let count = 0
+    for (const { from, to } of this.#recent) count += this.#lowerBound(to + 1) - this.#lowerBound(from)
+    return count
+  }
+
+  isRecent(uid: Uid): boolean {
+    return this.#recent.length > 0 && contains(this.#recent, uid)
+  }
+
+  /** Flags of a message as this session shows them, separated by spaces. */
+  flagText(facts: MessageFacts): string {
+    const { system, keywords } = facts.flags
+    const text = keywords.length === 0 ? systemFlagText(system) : flagNames(facts.flags).join(' ')
+    if (!this.isRecent(facts.uid)) return text
+    return text === '' ? '\\Recent' : `${text} \\Recent`
+  }
+
+  /** The UID at a position. */
+  uidAt(index: number): Uid {
+    return this.#view.uids[index] as Uid
+  }
+
+  /** Sequence number of a message of the view, or 0. */
+  sequenceOf(uid: Uid): number {
+    const index = this.#lowerBound(uid)
+    return index < this.#view.exists && this.#view.uids[index] === uid ? index + 1 : 0
+  }
+
+  /** The positions that a set names, ascending. @throws {ImapSyntaxError} for a sequence number that no message has. */
+  resolve(set: SequenceSet, by: Addressing): IndexRange[] {
+    const exists = this.#view.exists
+    if (by === 'sequence') {
+      // RFC 9051 section 9 (seq-number): a number above EXISTS is BAD, "*" in an empty mailbox too.
+      if (set.highest(exists) > exists || (exists === 0 && set.hasStar)) throw syntaxError('No such message number')
+      return set.resolve(exists).map(({ from, to }) => ({ from: from - 1, to }))
+    }
+    const largest = exists === 0 ? 0 : (this.#view.uids[exists - 1] ?? 0)
+    return this.indexRanges(set.resolve(largest))
+  }
+
+  indexRanges(uids: Ranges): IndexRange[] {
+    const ranges: IndexRange[] = []
+    for (const range of uids) {
+      const from = this.#lowerBound(range.from)
+      const to = this.#lowerBound(range.to + 1)
+      if (from < to) ranges.push({ from, to })
+    }
+    return ranges
+  }
+
+  /** All UIDs at `ranges`. */
+  uids(ranges: readonly IndexRange[]): Uid[] {
+    const uids: Uid[] = []
+    for (const { from, to } of ranges) for (let i = from; i < to; i++) uids.push(this.uidAt(i))
+    return uids
+  }
+
+  /** Remembers that the client knows these flags: by a FETCH response, or because it asked for .SILENT. */
+  told(facts: MessageFacts): void {
+    if (this.#told.size < TOLD_MAX) this.#told.set(facts.uid, facts.modSeq)
+  }
+
+  /** Whether the client knows the flags of `facts`. */
+  knows(facts: MessageFacts): boolean {
+    return facts.modSeq <= this.#view.modSeq || this.#told.get(facts.uid) === facts.modSeq
+  }
+
+  /**
+   * Tells the client what happened since the last time, as far as it may be told now.
+   * @param expunges Whether EXPUNGE is allowed; if not and there are some, everything waits for a better moment.
+   */
+  async sync(out: Output, expunges: boolean): Promise<void> {
+    const before = this.#view
+    const delta = this.store.delta(before)
+    if (delta.view === before || (delta.vanished.length > 0 && !expunges)) return
+    let gone = 0
+    for (const uid of delta.vanished) {
+      const sequence = this.sequenceOf(uid) - gone++
+      out.untagged(`${sequence} EXPUNGE`)
+      if (out.congested) await out.ready()
+    }
+    this.#view = delta.view
+    const arrived = delta.view.exists - delta.firstNew
+    if (arrived > 0) {
+      out.untagged(`${delta.view.exists} EXISTS`)
+      await this.#findRecent()
+      out.untagged(`${this.recentCount} RECENT`)
+    }
+    this.tellKeywords(out)
+    for (const facts of delta.changed) {
+      if (this.#told.get(facts.uid) === facts.modSeq) continue
+      const sequence = this.sequenceOf(facts.uid)
+      if (sequence > 0) out.write(fetchFlags(sequence, facts.uid, this.flagText(facts)))
+      if (out.congested) await out.ready()
+    }
+    this.#told.clear()
+  }
+
+  /** Those of `uids` that are expunged already, though the client still sees them. */
+  expunged(uids: readonly Uid[]): ReadonlySet<Uid> {
+    const { vanished } = this.store.delta(this.#view)
+    if (vanished.length === 0) return new Set()
+    const gone = new Set(vanished)
+    return new Set(uids.filter((uid) => gone.has(uid)))
+  }
+
+  /** The FLAGS response, when a keyword came into use that the client has not seen. */
+  tellKeywords(out: Output): void {
+    const keywords = this.store.keywords()
+    if (keywords.every((keyword) => this.#keywords.has(keyword))) return
+    for (const keyword of keywords) this.#keywords.add(keyword)
+    out.untagged(flagsResponse([...this.#keywords]))
+  }
+
+  close(): void {
+    this.store.close()
+  }
+
+  async #findRecent(): Promise<void> {
+    if (this.readOnly) {
+      this.#peekRecent()
+      return
+    }
+    try {
+      await this.#claimRecent()
+    } catch (error) {
+      // A store that takes no writes must still let people read; the messages stay recent for a later session.
+      if (!(error instanceof CodedError)) throw error
+      this.#host.report(error, { command: 'SELECT', fatal: false })
+    }
+  }
+
+  /** EXAMINE shows \Recent and leaves it (RFC 9051 section 6.3.3): the unclaimed messages are the last ones. */
+  #peekRecent(): void {
+    const count = Math.min(this.store.status().recent, this.#view.exists)
+    this.#recent = count === 0 ? [] : [{ from: this.uidAt(this.#view.exists - count), to: this.#view.uidNext - 1 }]
+  }
+
+  async #claimRecent(): Promise<void> {
+    if (this.store.status().recent === 0) return
+    // What the view shows existed before the claim, so it is covered; later arrivals are claimed when they are shown.
+    const to = this.#view.uidNext - 1
+    const from = (await this.store.claimRecent()) + 1
+    if (from > to) return
+    const last = this.#recent.at(-1)
+    if (last !== undefined && from <= last.to + 1) last.to = to
+    else this.#recent.push({ from, to })
+  }
+
+  /** Position of the first UID that is not below `uid`. */
+  #lowerBound(uid: number): number {
+    const { uids, exists } = this.#view
+    let low = 0
+    let high = exists
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((uids[middle] as number) < uid) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** Texts by the sum of system flags: most messages have no keywords, and FETCH FLAGS asks for many at once. */
+const SYSTEM_FLAG_TEXTS: string[] = []
+
+function systemFlagText(system: number): string {
+  let text = SYSTEM_FLAG_TEXTS[system]
+  if (text === undefined) {
+    text = flagNames({ system, keywords: [] }).join(' ')
+    SYSTEM_FLAG_TEXTS[system] = text
+  }
+  return text
+}
+
+const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
+
+/** RFC 9051 section 7.3.5. */
+export function flagsResponse(keywords: readonly string[]): string {
+  return `FLAGS (${[SYSTEM_FLAGS, ...keywords].join(' ')})`
+}

@@ -1,0 +1,172 @@
+/**
+ * `ImapAccount` in memory: the plainest thing that keeps the port's promises. Tests of the engine run on it, and a real store
+ * can be compared with it. Nothing is ever freed.
+ */
+import { CodedError } from '#lib/errors/coded-error.ts'
+import type { AccountId, MailboxId, Uid } from '#lib/mail/types.ts'
+import { toAccountId, toMailboxId } from '#lib/mail/types.ts'
+import type { AppendRequest, ImapAccount, MailboxChange, MailboxInfo, MailboxStatus, SpecialUse } from '../store.ts'
+import { MemoryMailbox, type MemoryMessage } from './memory-mailbox.ts'
+import { OpenMemoryMailbox } from './open-memory-mailbox.ts'
+
+export class MemoryStoreError extends CodedError {
+  override readonly name = 'MemoryStoreError'
+}
+
+/** A failure as a store throws it. @param imap Response code without brackets. */
+export function storeError(imap: string, message: string): MemoryStoreError {
+  return new MemoryStoreError(`MEMORY_${imap}`, message, { details: { imap } })
+}
+
+export interface MemoryAccountOptions {
+  readonly nowMs: () => number
+  readonly appendLimitBytes?: number
+}
+
+export class MemoryAccount implements ImapAccount {
+  readonly id: AccountId = toAccountId('aaaaaaaaaaaaaaaa')
+  readonly appendLimitBytes: number
+  readonly #nowMs: () => number
+  readonly #boxes = new Map<string, MemoryMailbox>()
+  readonly #subscriptions = new Set<string>()
+  #modSeq = 0
+  #uidValidity = 1000
+  #emailCount = 0
+  /** Thrown by the next write instead of doing it: a disk that is full, a bug. */
+  failNextWrite: Error | null = null
+
+  constructor(options: MemoryAccountOptions) {
+    this.#nowMs = options.nowMs
+    this.appendLimitBytes = options.appendLimitBytes ?? 1_000_000
+    this.#make('INBOX', null)
+  }
+
+  mailboxes(): readonly MailboxInfo[] {
+    return [...this.#boxes.keys()].sort().map((name) => this.#info(name))
+  }
+
+  subscriptions(): readonly string[] {
+    return [...this.#subscriptions].sort()
+  }
+
+  find(name: string): MailboxInfo | null {
+    return this.#boxes.has(name) ? this.#info(name) : null
+  }
+
+  status(mailbox: MailboxId): MailboxStatus {
+    return this.box(mailbox).status()
+  }
+
+  async open(
+    mailbox: MailboxId,
+    readOnly: boolean,
+    listener: (change: MailboxChange) => void,
+  ): Promise<OpenMemoryMailbox> {
+    return new OpenMemoryMailbox(this, this.box(mailbox), readOnly, listener)
+  }
+
+  async create(name: string, specialUse: SpecialUse | null): Promise<MailboxInfo> {
+    this.beginWrite()
+    if (specialUse !== null && [...this.#boxes.values()].some((box) => box.specialUse === specialUse)) {
+      throw storeError('USEATTR', 'Another mailbox has this use')
+    }
+    for (let at = name.indexOf('/'); at > 0; at = name.indexOf('/', at + 1)) {
+      if (!this.#boxes.has(name.slice(0, at))) this.#make(name.slice(0, at), null)
+    }
+    this.#make(name, specialUse)
+    return this.#info(name)
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.beginWrite()
+    const box = this.#byName(from)
+    if (from === 'INBOX') {
+      // RFC 9051 section 6.3.6: the messages move, INBOX stays.
+      const target = this.#make(to, null)
+      for (const message of box.present()) target.add({ ...message, modSeq: this.nextModSeq() })
+      box.remove([...box.uids()], this.nextModSeq())
+      return
+    }
+    for (const [name, moved] of [...this.#boxes]) {
+      if (name !== from && !name.startsWith(`${from}/`)) continue
+      this.#boxes.delete(name)
+      moved.name = to + name.slice(from.length)
+      this.#boxes.set(moved.name, moved)
+    }
+  }
+
+  async delete(name: string): Promise<void> {
+    this.beginWrite()
+    const box = this.#byName(name)
+    if ([...this.#boxes.keys()].some((other) => other.startsWith(`${name}/`))) {
+      throw storeError('HASCHILDREN', 'Mailbox has children')
+    }
+    this.#boxes.delete(name)
+    box.tell({ kind: 'closed', reason: 'Mailbox is deleted' })
+  }
+
+  async subscribe(name: string, on: boolean): Promise<void> {
+    this.beginWrite()
+    if (on) this.#subscriptions.add(name)
+    else this.#subscriptions.delete(name)
+  }
+
+  async append(request: AppendRequest): Promise<{ uidValidity: number; uid: Uid }> {
+    this.beginWrite()
+    const box = this.#byName(request.mailbox)
+    const nowMs = this.#nowMs()
+    const uid = box.add({
+      modSeq: this.nextModSeq(),
+      flags: request.flags,
+      internalDateMs: request.internalDateMs ?? nowMs,
+      saveDateMs: nowMs,
+      emailId: `M${++this.#emailCount}`,
+      bytes: Buffer.concat(request.body),
+    })
+    return { uidValidity: box.uidValidity, uid }
+  }
+
+  // For OpenMemoryMailbox.
+
+  box(id: MailboxId): MemoryMailbox {
+    for (const box of this.#boxes.values()) if (box.id === id) return box
+    throw storeError('NONEXISTENT', 'No such mailbox')
+  }
+
+  /** The target of COPY and MOVE. */
+  target(name: string): MemoryMailbox {
+    return this.#byName(name)
+  }
+
+  copyInto(target: MemoryMailbox, message: MemoryMessage): Uid {
+    return target.add({ ...message, modSeq: this.nextModSeq(), saveDateMs: this.#nowMs() })
+  }
+
+  nextModSeq(): number {
+    return ++this.#modSeq
+  }
+
+  beginWrite(): void {
+    const failure = this.failNextWrite
+    this.failNextWrite = null
+    if (failure !== null) throw failure
+  }
+
+  #byName(name: string): MemoryMailbox {
+    const box = this.#boxes.get(name)
+    if (box === undefined) throw storeError('NONEXISTENT', 'No such mailbox')
+    return box
+  }
+
+  #info(name: string): MailboxInfo {
+    return { ...this.#byName(name).info(), subscribed: this.#subscriptions.has(name) }
+  }
+
+  #make(name: string, specialUse: SpecialUse | null): MemoryMailbox {
+    const uidValidity = ++this.#uidValidity
+    const letters = [...String(uidValidity)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
+    const box = new MemoryMailbox(toMailboxId(letters.padStart(13, 'a')), name, uidValidity, specialUse)
+    this.#boxes.set(name, box)
+    return box
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * What CAPA answers (RFC 2449 section 6). Only what is true is told: EXPIRE is left out because retention belongs to a
+ * Domain's policy and not to the protocol, LOGIN-DELAY because we have none, UTF8 and LANG (RFC 6856) are not spoken.
+ */
+const ALWAYS = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING'] as const
+
+export const MECHANISMS = ['PLAIN', 'LOGIN'] as const
+export type Mechanism = (typeof MECHANISMS)[number]
+
+export interface AuthorizationFacts {
+  /** A password may be sent now. */
+  readonly loginAllowed: boolean
+  readonly startTls: boolean
+}
+
+/** In AUTHORIZATION. */
+export function capabilitiesBeforeLogin(facts: AuthorizationFacts, implementation: string): string[] {
+  const lines: string[] = [...ALWAYS]
+  if (facts.loginAllowed) lines.push('USER', `SASL ${MECHANISMS.join(' ')}`) // RFC 5034 section 3
+  if (facts.startTls) lines.push('STLS') // RFC 2595 section 4
+  lines.push(`IMPLEMENTATION ${implementation}`)
+  return lines
+}
+
+/** In TRANSACTION: what RFC 2449 section 6 wants announced in both states stays; STLS is no longer permitted (RFC 2595 section 4). */
+export function capabilitiesAfterLogin(implementation: string): string[] {
+  return [...ALWAYS, 'USER', `SASL ${MECHANISMS.join(' ')}`, `IMPLEMENTATION ${implementation}`]
+}

@@ -1,0 +1,250 @@
+/**
+ * MailNode: one server of the array, a pair of members that mirror each other (docs/architecture.md, "Words").
+ * Spec fields are wishes; status is written by the operator only.
+ */
+import { z } from 'zod'
+import {
+  AGE_COLUMN,
+  API_VERSION,
+  BYTES_PATTERN,
+  Conditions,
+  cel,
+  conditionColumn,
+  DURATION_PATTERN,
+  type KindDefinition,
+  ObjectMetadata,
+} from './resource.ts'
+
+export const MEMBERS = 2
+export const SHARDS_MAX = 16
+
+const Listeners = z
+  .object({
+    smtp: z.boolean().default(true).describe('Mail from outside (port 25 of the Service).'),
+    lmtp: z
+      .boolean()
+      .default(false)
+      .describe('LMTP (port 24 of the Service), for filters and migration inside the cluster.'),
+    submission: z.boolean().default(true).describe('Submission with STARTTLS (port 587).'),
+    submissions: z.boolean().default(true).describe('Submission over TLS (port 465).'),
+    imap: z.boolean().default(true).describe('IMAP with STARTTLS (port 143).'),
+    imaps: z.boolean().default(true).describe('IMAP over TLS (port 993).'),
+    pop3: z.boolean().default(true).describe('POP3 with STLS (port 110).'),
+    pop3s: z.boolean().default(true).describe('POP3 over TLS (port 995).'),
+  })
+  .describe('Ports that the edge Service offers.')
+export type ListenerName = keyof z.infer<typeof Listeners>
+
+const Service = z
+  .object({
+    type: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer']).default('ClusterIP').describe('Type of the edge Service.'),
+    externalTrafficPolicy: z
+      .enum(['Local', 'Cluster'])
+      .default('Local')
+      .describe('Local keeps the addresses of clients, which per-address policy needs. Unused with ClusterIP.'),
+    annotations: z
+      .record(z.string().max(317), z.string().max(4096))
+      .optional()
+      .meta({ maxProperties: 32 })
+      .describe('Annotations of the edge Service, as load balancers want them.'),
+  })
+  .describe('How clients reach the edge.')
+
+const Edge = z
+  .object({
+    listeners: Listeners.prefault({}),
+    service: Service.prefault({}),
+    certificateSecret: z
+      .string()
+      .max(253)
+      .optional()
+      .describe(
+        'Secret of type kubernetes.io/tls with the certificate clients see; without it the operator makes one.',
+      ),
+  })
+  .describe('The part that clients talk to.')
+
+const Quantity = z
+  .string()
+  .max(32)
+  .regex(/^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi|Ti|k|M|G|T)?$/)
+const Amounts = z.object({
+  cpu: Quantity.optional().describe('As 500m or 2.'),
+  memory: Quantity.optional().describe('As 512Mi.'),
+})
+const ContainerResources = z.object({
+  requests: Amounts.optional().describe('What the scheduler sets aside.'),
+  limits: Amounts.optional().describe('What the container may use at most.'),
+})
+export type ContainerResources = z.infer<typeof ContainerResources>
+
+const Durability = z
+  .object({
+    inbound: z
+      .object({
+        mode: z
+          .enum(['required', 'preferred'])
+          .default('required')
+          .describe(
+            'required: mail from outside gets 451 while only one copy can be written. preferred: one copy is enough.',
+          ),
+        degradedAfter: z
+          .string()
+          .max(16)
+          .regex(new RegExp(`^(never|${DURATION_PATTERN.slice(1, -1)})$`))
+          .default('2m')
+          .describe(
+            'With required: after so long with one member, one copy is enough, with an alarm. `never` waits for ever.',
+          ),
+      })
+      .prefault({})
+      .describe('Mail from other systems; their queues wait for us.'),
+    users: z
+      .enum(['preferred', 'required'])
+      .default('preferred')
+      .describe('What users do (submission, APPEND, flags) while only one copy can be written: accept, or refuse.'),
+  })
+  .describe('How many disks must hold a change before it is acknowledged. Two, whenever both members live.')
+
+const Storage = z
+  .object({
+    size: z
+      .string()
+      .max(32)
+      .regex(new RegExp(BYTES_PATTERN))
+      .default('10Gi')
+      .describe('Volume of each member. May grow, never shrink.'),
+    className: z
+      .string()
+      .max(253)
+      .optional()
+      .meta(
+        cel({
+          rule: 'self == oldSelf',
+          message: 'storage.className cannot change: move the accounts to another MailNode',
+        }),
+      )
+      .describe('StorageClass; the default class without it.'),
+  })
+  .meta(
+    cel({
+      rule: 'quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0',
+      message: 'storage.size cannot shrink: move the accounts to another MailNode instead',
+      fieldPath: '.size',
+    }),
+  )
+  .describe('The volume of each member. Both have the same.')
+
+export const MailNodeSpec = z.object({
+  shards: z
+    .int()
+    .min(1)
+    .max(SHARDS_MAX)
+    .default(2)
+    .meta(cel({ rule: 'self == oldSelf', message: 'shards cannot change: move accounts to a new MailNode instead' }))
+    .describe('Logs on this pair, shared between both members. Fixed at creation; about one per core.'),
+  image: z.string().min(1).max(512).optional().describe("Container image; the operator's own without it."),
+  storage: Storage.prefault({}),
+  durability: Durability.prefault({}),
+  edge: Edge.prefault({}),
+  resources: z
+    .object({
+      shard: ContainerResources.optional().describe('Each shard container.'),
+      edge: ContainerResources.optional().describe('The edge container.'),
+    })
+    .prefault({})
+    .describe('Resources of the containers of each pod.'),
+  unsafe: z
+    .object({
+      sameHost: z
+        .boolean()
+        .default(false)
+        .describe('Lets both members run on one host. One dead host then takes the whole pair.'),
+    })
+    .prefault({})
+    .describe('Switches that give up a guarantee. For trying things out.'),
+})
+export type MailNodeSpec = z.infer<typeof MailNodeSpec>
+
+const Replica = z.object({
+  member: z.string().max(63).describe('Pod name.'),
+})
+export const MailNodeStatus = z.object({
+  observedGeneration: z.int().min(0).optional().describe('Generation that the rest of the status speaks of.'),
+  phase: z.enum(['Pending', 'Starting', 'Running', 'Degraded', 'Stopped']).optional().describe('One word for people.'),
+  shards: z
+    .array(
+      z.object({
+        shard: z.string().max(63).describe('Name, as n1/0.'),
+        epoch: z.int().min(0).describe('Number of the current right to write.'),
+        primary: Replica.optional().describe('The replica that serves.'),
+        mirror: Replica.optional().describe('The replica that follows.'),
+        inSync: z
+          .array(z.string().max(63))
+          .max(MEMBERS)
+          .meta({ 'x-kubernetes-list-type': 'set' })
+          .describe('Members that hold all acknowledged changes.'),
+      }),
+    )
+    .max(SHARDS_MAX)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['shard'] })
+    .describe('What the shards say of themselves.'),
+  conditions: Conditions.optional(),
+})
+export type MailNodeStatus = z.infer<typeof MailNodeStatus>
+
+export const MailNode = z.object({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal('MailNode'),
+  metadata: ObjectMetadata.extend({
+    name: z
+      .string()
+      .max(40)
+      .regex(/^[a-z]([-a-z0-9]*[a-z0-9])?$/),
+  }),
+  spec: MailNodeSpec.strict().prefault({}),
+  status: MailNodeStatus.optional(),
+})
+export type MailNode = z.infer<typeof MailNode>
+
+export const mailNodeKind: KindDefinition = {
+  kind: 'MailNode',
+  plural: 'mailnodes',
+  singular: 'mailnode',
+  shortNames: ['mn'],
+  categories: ['twinpost'],
+  description:
+    'One server of the array: two members (pods) on two hosts that mirror each other and serve shards of accounts.',
+  spec: MailNodeSpec,
+  status: MailNodeStatus,
+  rules: [
+    {
+      rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
+      message:
+        'the name must be a DNS label of at most 40 characters that begins with a letter: pods and shards are named after it',
+    },
+  ],
+  columns: [
+    conditionColumn('Ready', 'Whether both members serve.'),
+    { name: 'Status', type: 'string', jsonPath: '.status.phase', description: 'One word for people.' },
+    conditionColumn('InSync', 'Whether every shard has two copies.'),
+    { name: 'Shards', type: 'integer', jsonPath: '.spec.shards', description: 'Number of shards.' },
+    AGE_COLUMN,
+    { name: 'Image', type: 'string', jsonPath: '.spec.image', description: 'Container image.', priority: 1 },
+    {
+      name: 'Primary',
+      type: 'string',
+      jsonPath: '.status.shards[*].primary.member',
+      description: 'Serving members by shard.',
+      priority: 1,
+    },
+    {
+      name: 'Epoch',
+      type: 'string',
+      jsonPath: '.status.shards[*].epoch',
+      description: 'Epochs by shard.',
+      priority: 1,
+    },
+  ],
+}

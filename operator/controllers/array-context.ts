@@ -1,0 +1,110 @@
+/**
+ * What all rendered objects of one array have in common: where it runs, which names its services have, and the few settings
+ * that differ between a cluster and one machine. Builders take it as an argument, so the same call gives the same bytes.
+ */
+import type { Manifest, ObjectMeta } from '#operator/cluster/objects.ts'
+
+export interface ArrayContext {
+  readonly namespace: string
+  /** Image of all services of ours, where a resource names none. */
+  readonly image: string
+  /** Name that clients see in greetings and Received fields. */
+  readonly mailHostname: string
+  readonly baseDn: string
+  readonly directoryUrl: string
+  readonly natsUrl: string
+  /** Secret with the certificate clients see, where a MailNode names none. */
+  readonly publicCertificateSecret: string
+  /** Account for postmaster and abuse where a Domain has none; null: the edge has no fallback. */
+  readonly postmaster: string | null
+  /** Where the ledger of authority is: one file of this machine, or Leases of the API server. */
+  readonly ledger: { readonly kind: 'file'; readonly folder: string } | { readonly kind: 'lease' }
+  /** One more address that all edges listen on; null in Kubernetes, where a Service does that. */
+  readonly serviceAddress: string | null
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+/** Folders that containers see. Every one comes to a service as a setting, so that a process can have others. */
+export const PATHS = {
+  data: '/var/lib/twinpost',
+  sockets: '/run/twinpost',
+  memberTls: '/etc/twinpost/member-tls',
+  edgeTls: '/etc/twinpost/edge-tls',
+  publicTls: '/etc/twinpost/public-tls',
+  serviceTls: '/etc/twinpost/tls',
+  credentials: '/etc/twinpost/credentials',
+  config: '/etc/twinpost/config',
+  temporary: '/tmp',
+} as const
+
+export const METRICS_PORTS = { edge: 9100, shardBase: 9110, directory: 9120, provision: 9130 } as const
+export const DIRECTORY_PORT = 3636
+export const NATS_PORT = 4222
+export const NATS_MONITORING_PORT = 8222
+
+/** Keys of the Secret that holds one service's passwords. */
+export const DIRECTORY_PASSWORD_KEY = 'directory-password'
+export const NATS_PASSWORD_KEY = 'nats-password'
+
+/** Nothing of ours needs more than this (Pod Security Standards, "restricted"). */
+export const POD_SECURITY = {
+  runAsNonRoot: true,
+  runAsUser: 10_001,
+  runAsGroup: 10_001,
+  fsGroup: 10_001,
+  fsGroupChangePolicy: 'OnRootMismatch',
+  seccompProfile: { type: 'RuntimeDefault' },
+} as const
+export const CONTAINER_SECURITY = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+} as const
+
+/** Recommended labels of Kubernetes; the first two select. */
+export function labelsOf(component: string, instance: string): Record<string, string> {
+  return {
+    'app.kubernetes.io/component': component,
+    'app.kubernetes.io/instance': instance,
+    'app.kubernetes.io/name': 'twinpost',
+    'app.kubernetes.io/managed-by': 'twinpost-operator',
+  }
+}
+
+export function selectorOf(component: string, instance: string): Record<string, string> {
+  return { 'app.kubernetes.io/component': component, 'app.kubernetes.io/instance': instance }
+}
+
+export function metaOf(
+  context: ArrayContext,
+  name: string,
+  component: string,
+  more: Pick<ObjectMeta, 'annotations' | 'ownerReferences'> = {},
+): ObjectMeta {
+  return { name, namespace: context.namespace, labels: labelsOf(component, name), ...more }
+}
+
+/** Probes on the metrics port: alive, and ready to be used. */
+export function probesOf(port: string) {
+  return {
+    startupProbe: { httpGet: { path: '/livez', port }, periodSeconds: 2, failureThreshold: 90 },
+    livenessProbe: { httpGet: { path: '/livez', port }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+    readinessProbe: { httpGet: { path: '/readyz', port }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 },
+  } as const
+}
+
+/** Objects in the order in which they are applied: names and secrets before the pods that use them. */
+export function inApplyOrder(manifests: readonly Manifest[]): Manifest[] {
+  const order: readonly Manifest['kind'][] = [
+    'ServiceAccount',
+    'Role',
+    'RoleBinding',
+    'Secret',
+    'ConfigMap',
+    'Service',
+    'PodDisruptionBudget',
+    'StatefulSet',
+    'Deployment',
+  ]
+  return [...manifests].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+}

@@ -1,0 +1,418 @@
+/**
+ * From a MailNode to the objects that make it run. Pure: same arguments, same bytes.
+ * A pod is one member: a container per shard replica and one edge, which reach each other over unix sockets in a folder that
+ * only they see. Both members come from one StatefulSet with OnDelete: who is replaced when is decided in decide.ts.
+ */
+import { MEMBERS_PER_MAILNODE, SHARD_PORT_BASE } from '#lib/link/address.ts'
+import type { ContainerResources, ListenerName, MailNode } from '#operator/api/mod.ts'
+import type {
+  Container,
+  EnvVar,
+  Manifest,
+  OwnerReference,
+  PodDisruptionBudget,
+  ResourceRequirements,
+  Role,
+  RoleBinding,
+  Secret,
+  Service,
+  ServiceAccount,
+  StatefulSet,
+  Volume,
+} from '#operator/cluster/objects.ts'
+import {
+  type ArrayContext,
+  CONTAINER_SECURITY,
+  DIRECTORY_PASSWORD_KEY,
+  labelsOf,
+  METRICS_PORTS,
+  metaOf,
+  NATS_PASSWORD_KEY,
+  PATHS,
+  POD_SECURITY,
+  probesOf,
+  selectorOf,
+} from '../array-context.ts'
+
+export const COMPONENT = 'mailnode'
+/** The operator takes it off a pod whose node is gone, long before Kubernetes does (rules.md, Pods). */
+export const SERVING_LABEL = 'twinpost.io/serving'
+/** Hand-over of all primaries and the end of sessions fit into it; nothing waits that long in practice. */
+const GRACE_SECONDS = 60
+export const EDGE_CREDENTIALS = 'edge-credentials'
+
+interface Listener {
+  readonly name: ListenerName
+  /** Port of the Service. */
+  readonly port: number
+  /** Port of the container: above 1024, so that no capability is needed. */
+  readonly containerPort: number
+  readonly setting: string
+}
+export const LISTENERS: readonly Listener[] = [
+  { name: 'smtp', port: 25, containerPort: 2525, setting: 'TWINPOST_SMTP_PORT' },
+  { name: 'lmtp', port: 24, containerPort: 2424, setting: 'TWINPOST_LMTP_PORT' },
+  { name: 'submission', port: 587, containerPort: 2587, setting: 'TWINPOST_SUBMISSION_PORT' },
+  { name: 'submissions', port: 465, containerPort: 2465, setting: 'TWINPOST_SUBMISSIONS_PORT' },
+  { name: 'imap', port: 143, containerPort: 2143, setting: 'TWINPOST_IMAP_PORT' },
+  { name: 'imaps', port: 993, containerPort: 2993, setting: 'TWINPOST_IMAPS_PORT' },
+  { name: 'pop3', port: 110, containerPort: 2110, setting: 'TWINPOST_POP3_PORT' },
+  { name: 'pop3s', port: 995, containerPort: 2995, setting: 'TWINPOST_POP3S_PORT' },
+]
+
+/** Certificates of the members' roles, by pod name. */
+export interface MemberCertificates {
+  readonly ca: string
+  readonly member: Readonly<Record<string, { readonly cert: string; readonly key: string }>>
+  readonly edge: Readonly<Record<string, { readonly cert: string; readonly key: string }>>
+}
+
+export function podNames(node: MailNode): string[] {
+  return Array.from({ length: MEMBERS_PER_MAILNODE }, (_, member) => `${node.metadata.name}-${member}`)
+}
+
+export function shardNames(node: MailNode): string[] {
+  return Array.from({ length: node.spec.shards }, (_, index) => `${node.metadata.name}/${index}`)
+}
+
+/** Pattern of the stable names of members, for every process that dials shards. */
+export function shardHostPattern(context: ArrayContext): string {
+  return `{mailNode}-{member}.{mailNode}.${context.namespace}.svc`
+}
+
+/** Everything but the certificates, in no particular order. */
+export function mailNodeObjects(node: MailNode, context: ArrayContext): Manifest[] {
+  return [
+    headlessService(node, context),
+    edgeService(node, context),
+    disruptionBudget(node, context),
+    serviceAccount(node, context),
+    ...(context.ledger.kind === 'lease' ? [ledgerRole(node, context), ledgerRoleBinding(node, context)] : []),
+    statefulSet(node, context),
+  ]
+}
+
+export function headlessService(node: MailNode, context: ArrayContext): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: meta(node, context, node.metadata.name),
+    spec: {
+      clusterIP: 'None',
+      publishNotReadyAddresses: true, // a mirror that is not ready must find its primary
+      selector: selector(node),
+      ports: shardIndexes(node).map((index) => ({
+        name: `link-${index}`,
+        port: SHARD_PORT_BASE + index,
+        targetPort: `link-${index}`,
+      })),
+    },
+  }
+}
+
+export function edgeService(node: MailNode, context: ArrayContext): Service {
+  const { type, externalTrafficPolicy, annotations } = node.spec.edge.service
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: meta(node, context, `${node.metadata.name}-edge`, annotations),
+    spec: {
+      type,
+      ...(type === 'ClusterIP' ? {} : { externalTrafficPolicy }),
+      selector: { ...selector(node), [SERVING_LABEL]: 'true' },
+      ports: openListeners(node).map(({ name, port }) => ({ name, port, targetPort: name })),
+    },
+  }
+}
+
+export function statefulSet(node: MailNode, context: ArrayContext): StatefulSet {
+  const { name } = node.metadata
+  const { storage, unsafe } = node.spec
+  const labels = labelsOf(COMPONENT, name)
+  const apart = {
+    labelSelector: { matchLabels: selector(node) },
+    topologyKey: 'kubernetes.io/hostname',
+  }
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata: meta(node, context, name),
+    spec: {
+      serviceName: name,
+      replicas: MEMBERS_PER_MAILNODE,
+      podManagementPolicy: 'Parallel',
+      updateStrategy: { type: 'OnDelete' },
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+      selector: { matchLabels: selector(node) },
+      template: {
+        metadata: { labels: { ...labels, [SERVING_LABEL]: 'true' } },
+        spec: {
+          serviceAccountName: name,
+          automountServiceAccountToken: context.ledger.kind === 'lease',
+          terminationGracePeriodSeconds: GRACE_SECONDS,
+          securityContext: POD_SECURITY,
+          affinity: {
+            podAntiAffinity: unsafe.sameHost
+              ? { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: apart }] }
+              : { requiredDuringSchedulingIgnoredDuringExecution: [apart] },
+          },
+          topologySpreadConstraints: [
+            {
+              maxSkew: 1,
+              topologyKey: 'topology.kubernetes.io/zone',
+              whenUnsatisfiable: 'ScheduleAnyway',
+              labelSelector: { matchLabels: selector(node) },
+            },
+          ],
+          containers: [
+            ...shardIndexes(node).map((index) => shardContainer(node, context, index)),
+            edgeContainer(node, context),
+          ],
+          volumes: volumes(node, context),
+        },
+      },
+      volumeClaimTemplates: [
+        {
+          metadata: { name: 'data', labels },
+          spec: {
+            accessModes: ['ReadWriteOncePod'],
+            ...(storage.className === undefined ? {} : { storageClassName: storage.className }),
+            resources: { requests: { storage: storage.size } },
+          },
+        },
+      ],
+    },
+  }
+}
+
+function shardContainer(node: MailNode, context: ArrayContext, index: number): Container {
+  const metricsPort = METRICS_PORTS.shardBase + index
+  const ledgerFile =
+    context.ledger.kind === 'file' ? [env('TWINPOST_LEDGER_FILE', `${context.ledger.folder}/ledger.sqlite`)] : []
+  return {
+    name: `shard-${index}`,
+    image: node.spec.image ?? context.image,
+    command: ['node', 'services/shard/main.ts'],
+    env: [
+      ...podEnv(),
+      env('TWINPOST_MAIL_NODE', node.metadata.name),
+      env('TWINPOST_SHARD_INDEX', String(index)),
+      field('TWINPOST_POD_UID', 'metadata.uid'),
+      env('TWINPOST_DATA_DIR', PATHS.data),
+      env('TWINPOST_SOCKET_DIR', PATHS.sockets),
+      env('TWINPOST_TLS_DIR', `${PATHS.memberTls}/$(TWINPOST_POD)`),
+      ...ledgerFile,
+      env('TWINPOST_METRICS_PORT', String(metricsPort)),
+      env('TWINPOST_LOG_LEVEL', context.logLevel),
+    ],
+    ports: [
+      { name: `link-${index}`, containerPort: SHARD_PORT_BASE + index },
+      { name: `metrics-${index}`, containerPort: metricsPort },
+    ],
+    volumeMounts: [
+      { name: 'data', mountPath: PATHS.data },
+      { name: 'sockets', mountPath: PATHS.sockets },
+      { name: 'member-tls', mountPath: PATHS.memberTls, readOnly: true },
+      { name: 'tmp', mountPath: PATHS.temporary },
+      ...(context.ledger.kind === 'file' ? [{ name: 'ledger', mountPath: context.ledger.folder }] : []),
+    ],
+    ...resources(node.spec.resources.shard),
+    ...probesOf(`metrics-${index}`),
+    securityContext: CONTAINER_SECURITY,
+  }
+}
+
+function edgeContainer(node: MailNode, context: ArrayContext): Container {
+  const open = openListeners(node).map((listener) => listener.name)
+  return {
+    name: 'edge',
+    image: node.spec.image ?? context.image,
+    command: ['node', 'services/edge/main.ts'],
+    env: [
+      ...podEnv(),
+      env('TWINPOST_HOSTNAME', context.mailHostname),
+      ...(context.serviceAddress === null ? [] : [env('TWINPOST_SERVICE_ADDRESS', context.serviceAddress)]),
+      ...LISTENERS.map(({ name, setting, containerPort }) =>
+        env(setting, open.includes(name) ? String(containerPort) : 'null'),
+      ),
+      env('TWINPOST_METRICS_PORT', String(METRICS_PORTS.edge)),
+      env('TWINPOST_PUBLIC_TLS_DIR', PATHS.publicTls),
+      env('TWINPOST_TLS_DIR', `${PATHS.edgeTls}/$(TWINPOST_POD)`),
+      env('TWINPOST_SOCKET_DIR', PATHS.sockets),
+      env('TWINPOST_SHARD_HOST_PATTERN', shardHostPattern(context)),
+      env('TWINPOST_DIRECTORY_URL', context.directoryUrl),
+      env('TWINPOST_DIRECTORY_PASSWORD_FILE', `${PATHS.credentials}/${DIRECTORY_PASSWORD_KEY}`),
+      env('TWINPOST_BASE_DN', context.baseDn),
+      env('TWINPOST_NATS_URL', context.natsUrl),
+      env('TWINPOST_NATS_PASSWORD_FILE', `${PATHS.credentials}/${NATS_PASSWORD_KEY}`),
+      ...(context.postmaster === null ? [] : [env('TWINPOST_POSTMASTER', context.postmaster)]),
+      env('TWINPOST_LOG_LEVEL', context.logLevel),
+    ],
+    ports: [
+      ...openListeners(node).map(({ name, containerPort }) => ({ name, containerPort })),
+      { name: 'metrics', containerPort: METRICS_PORTS.edge },
+    ],
+    volumeMounts: [
+      { name: 'sockets', mountPath: PATHS.sockets },
+      { name: 'edge-tls', mountPath: PATHS.edgeTls, readOnly: true },
+      { name: 'public-tls', mountPath: PATHS.publicTls, readOnly: true },
+      { name: 'edge-credentials', mountPath: PATHS.credentials, readOnly: true },
+      { name: 'tmp', mountPath: PATHS.temporary },
+    ],
+    ...resources(node.spec.resources.edge),
+    ...probesOf('metrics'),
+    securityContext: CONTAINER_SECURITY,
+  }
+}
+
+function volumes(node: MailNode, context: ArrayContext): Volume[] {
+  const { name } = node.metadata
+  return [
+    { name: 'sockets', emptyDir: {} },
+    { name: 'tmp', emptyDir: {} },
+    {
+      name: 'member-tls',
+      secret: { secretName: `${name}-member-tls`, items: certificateItems(node), defaultMode: 0o440 },
+    },
+    { name: 'edge-tls', secret: { secretName: `${name}-edge-tls`, items: certificateItems(node), defaultMode: 0o440 } },
+    {
+      name: 'public-tls',
+      secret: { secretName: node.spec.edge.certificateSecret ?? context.publicCertificateSecret, defaultMode: 0o440 },
+    },
+    { name: 'edge-credentials', secret: { secretName: EDGE_CREDENTIALS, defaultMode: 0o440 } },
+    ...(context.ledger.kind === 'file'
+      ? [{ name: 'ledger', hostPath: { path: context.ledger.folder, type: 'DirectoryOrCreate' } } as const]
+      : []),
+  ]
+}
+
+/** One folder per pod out of one Secret: a template cannot name another Secret for each pod. */
+function certificateItems(node: MailNode) {
+  return podNames(node).flatMap((pod) => [
+    { key: `${pod}.crt`, path: `${pod}/tls.crt` },
+    { key: `${pod}.key`, path: `${pod}/tls.key` },
+    { key: 'ca.crt', path: `${pod}/ca.crt` },
+  ])
+}
+
+/** The Secrets that `certificateItems` takes apart. */
+export function certificateSecrets(node: MailNode, context: ArrayContext, certificates: MemberCertificates): Secret[] {
+  const secret = (name: string, pairs: MemberCertificates['member']): Secret => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: meta(node, context, name),
+    type: 'Opaque',
+    stringData: {
+      'ca.crt': certificates.ca,
+      ...Object.fromEntries(
+        Object.entries(pairs).flatMap(([pod, pair]) => [
+          [`${pod}.crt`, pair.cert],
+          [`${pod}.key`, pair.key],
+        ]),
+      ),
+    },
+  })
+  return [
+    secret(`${node.metadata.name}-member-tls`, certificates.member),
+    secret(`${node.metadata.name}-edge-tls`, certificates.edge),
+  ]
+}
+
+/** One for both members: the operator lowers it to 0 while a shard has one copy only (rules.md, Pods). */
+export function disruptionBudget(node: MailNode, context: ArrayContext): PodDisruptionBudget {
+  return {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: meta(node, context, node.metadata.name),
+    spec: { maxUnavailable: 1, selector: { matchLabels: selector(node) } },
+  }
+}
+
+export function serviceAccount(node: MailNode, context: ArrayContext): ServiceAccount {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: meta(node, context, node.metadata.name),
+    automountServiceAccountToken: false,
+  }
+}
+
+/** Members read and update the Leases of their own shards by name; the operator makes them. */
+export function ledgerRole(node: MailNode, context: ArrayContext): Role {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: meta(node, context, node.metadata.name),
+    rules: [
+      {
+        apiGroups: ['coordination.k8s.io'],
+        resources: ['leases'],
+        resourceNames: shardIndexes(node).map((index) => `${node.metadata.name}-${index}`),
+        verbs: ['get', 'update'],
+      },
+    ],
+  }
+}
+
+export function ledgerRoleBinding(node: MailNode, context: ArrayContext): RoleBinding {
+  const { name } = node.metadata
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: meta(node, context, name),
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+    subjects: [{ kind: 'ServiceAccount', name, namespace: context.namespace }],
+  }
+}
+
+function meta(node: MailNode, context: ArrayContext, name: string, annotations?: Readonly<Record<string, string>>) {
+  const { uid } = node.metadata
+  const owner: OwnerReference[] =
+    uid === undefined
+      ? []
+      : [
+          {
+            apiVersion: node.apiVersion,
+            kind: node.kind,
+            name: node.metadata.name,
+            uid,
+            controller: true,
+            blockOwnerDeletion: true,
+          },
+        ]
+  return {
+    ...metaOf(context, name, COMPONENT, annotations === undefined ? {} : { annotations }),
+    labels: labelsOf(COMPONENT, node.metadata.name),
+    ...(owner.length > 0 ? { ownerReferences: owner } : {}),
+  }
+}
+
+function podEnv(): EnvVar[] {
+  return [field('TWINPOST_POD', 'metadata.name'), field('TWINPOST_LISTEN_HOST', 'status.podIP')]
+}
+
+const selector = (node: MailNode) => selectorOf(COMPONENT, node.metadata.name)
+const shardIndexes = (node: MailNode) => Array.from({ length: node.spec.shards }, (_, index) => index)
+const openListeners = (node: MailNode) => LISTENERS.filter(({ name }) => node.spec.edge.listeners[name])
+
+function env(name: string, value: string): EnvVar {
+  return { name, value }
+}
+
+function field(name: string, fieldPath: 'metadata.name' | 'metadata.uid' | 'status.podIP'): EnvVar {
+  return { name, valueFrom: { fieldRef: { fieldPath } } }
+}
+
+function resources(
+  wanted: ContainerResources | undefined,
+): { resources: ResourceRequirements } | Record<string, never> {
+  if (!wanted) return {}
+  const amounts = (found: ContainerResources['requests']) =>
+    Object.fromEntries(Object.entries(found ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined))
+  return {
+    resources: {
+      ...(wanted.requests ? { requests: amounts(wanted.requests) } : {}),
+      ...(wanted.limits ? { limits: amounts(wanted.limits) } : {}),
+    },
+  }
+}

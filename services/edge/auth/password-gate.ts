@@ -1,0 +1,110 @@
+/**
+ * Every password that a client says goes through here: the directory judges it, failures wait before they are told and are
+ * counted by client address, so that guessing is slow on every protocol and over many connections. It never says more than
+ * yes or no: what a wrong name costs, a wrong password costs too.
+ */
+
+import type { Directory, DirectoryAccount, Scope } from '#lib/directory/port.ts'
+import { errorCode } from '#lib/errors/coded-error.ts'
+import type { Logger } from '#lib/log/logger.ts'
+import { type Clock, sleep } from '#lib/ports/clock.ts'
+import {
+  LOGIN_FAILURE_ADDRESSES_MAX,
+  LOGIN_FAILURE_DELAY_MAX_MS,
+  LOGIN_FAILURE_DELAY_MS,
+  LOGIN_FAILURE_MEMORY_MS,
+} from '../limits.ts'
+import type { EdgeMetrics } from '../metrics.ts'
+
+export interface LoginAttempt {
+  readonly login: string
+  readonly password: string
+  readonly scope: Scope
+  /** As the client's protocol calls it: PLAIN, LOGIN, USER. */
+  readonly mechanism: string
+  readonly clientAddress: string
+  /** Session id, for the log. */
+  readonly session: string
+}
+
+export type LoginVerdict =
+  | { readonly kind: 'ok'; readonly account: DirectoryAccount }
+  | { readonly kind: 'denied' | 'suspended' | 'unavailable' }
+
+interface Failures {
+  count: number
+  lastMs: number
+}
+
+export class PasswordGate {
+  readonly #directory: Directory
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #metrics: EdgeMetrics
+  readonly #delayMs: number
+  readonly #failures = new Map<string, Failures>()
+
+  constructor(options: {
+    readonly directory: Directory
+    readonly clock: Clock
+    readonly logger: Logger
+    readonly metrics: EdgeMetrics
+    /** For tests. */
+    readonly failureDelayMs?: number
+  }) {
+    this.#directory = options.directory
+    this.#clock = options.clock
+    this.#logger = options.logger
+    this.#metrics = options.metrics
+    this.#delayMs = options.failureDelayMs ?? LOGIN_FAILURE_DELAY_MS
+  }
+
+  /** Judges and, after a failure, waits. Never rejects. */
+  async check(attempt: LoginAttempt): Promise<LoginVerdict> {
+    const verdict = await this.#ask(attempt)
+    const protocol = attempt.scope
+    const { mechanism, clientAddress, session } = attempt
+    if (verdict.kind === 'ok') {
+      this.#failures.delete(clientAddress)
+      this.#metrics.logins.inc({ protocol, mechanism })
+      return verdict
+    }
+    this.#metrics.loginFailures.inc({ protocol, mechanism, reason: verdict.kind })
+    this.#logger.info({ session, login: attempt.login, address: clientAddress, reason: verdict.kind }, 'login refused')
+    if (verdict.kind !== 'unavailable') await sleep(this.#clock, this.#countFailure(clientAddress))
+    return verdict
+  }
+
+  async #ask(attempt: LoginAttempt): Promise<LoginVerdict> {
+    try {
+      const verdict = await this.#directory.checkPassword(attempt.login, attempt.password, attempt.scope)
+      switch (verdict.kind) {
+        case 'ok':
+          return verdict.account.status === 'active' ? { kind: 'ok', account: verdict.account } : { kind: 'suspended' }
+        case 'denied':
+        case 'suspended':
+          return { kind: verdict.kind }
+        default:
+          return verdict satisfies never
+      }
+    } catch (err) {
+      this.#metrics.directoryErrors.inc()
+      this.#logger.warn({ session: attempt.session, code: errorCode(err), err }, 'cannot check a password')
+      return { kind: 'unavailable' }
+    }
+  }
+
+  /** @returns How long this failure waits: longer with each one of the same address. */
+  #countFailure(address: string): number {
+    const nowMs = this.#clock.monotonicMs()
+    const before = this.#failures.get(address)
+    const count = before && nowMs - before.lastMs < LOGIN_FAILURE_MEMORY_MS ? before.count + 1 : 1
+    this.#failures.delete(address) // so that the map stays in order of the last failure
+    this.#failures.set(address, { count, lastMs: nowMs })
+    for (const [oldest] of this.#failures) {
+      if (this.#failures.size <= LOGIN_FAILURE_ADDRESSES_MAX) break
+      this.#failures.delete(oldest)
+    }
+    return Math.min(this.#delayMs * 2 ** Math.min(count - 1, 10), LOGIN_FAILURE_DELAY_MAX_MS)
+  }
+}

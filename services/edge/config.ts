@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { LOG_LEVELS } from '#lib/log/logger.ts'
+
+const port = (fallback: number, what: string) =>
+  z.int().min(0).max(65_535).nullable().default(fallback).describe(`${what}; null: no such listener.`)
+
+/** Settings of an edge process; `node services/edge/main.ts --help` prints them. */
+export const EdgeConfig = z.object({
+  pod: z.string().min(1).default('edge').describe('Name of the pod (n1-0), for logs and for finding the shards in it.'),
+  hostname: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/)
+    .describe('Name that clients see in greetings and Received fields, in lower case.'),
+  listenHost: z.string().describe('Address of the pod: all listeners and the metrics port.'),
+  serviceAddress: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('One more address for the mail ports, shared with other edges by SO_REUSEPORT; null in Kubernetes.'),
+  smtpPort: port(2525, 'Mail from other servers'),
+  lmtpPort: port(2424, 'LMTP for the array itself and trusted networks: no authentication'),
+  submissionPort: port(2587, 'Submission with STARTTLS'),
+  submissionsPort: port(2465, 'Submission over TLS'),
+  imapPort: port(2143, 'IMAP with STARTTLS'),
+  imapsPort: port(2993, 'IMAP over TLS'),
+  pop3Port: port(2110, 'POP3 with STLS'),
+  pop3sPort: port(2995, 'POP3 over TLS'),
+  metricsPort: z.int().min(0).max(65_535).default(9100).describe('Port of /metrics, /livez, /readyz.'),
+  publicTlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt shown to mail clients.'),
+  tlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt of the role edge.'),
+  socketDir: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Folder of the unix sockets of shards in this pod; null: none.'),
+  shardHostPattern: z.string().describe('Name of a member, as {mailNode}-{member}.{mailNode}.default.svc.'),
+  directoryUrl: z.string().describe('As ldaps://directory.default.svc:3636.'),
+  directoryPasswordFile: z.string().describe('File with the password of cn=edge,ou=services.'),
+  baseDn: z.string().default('o=twinpost').describe('Suffix of the directory tree.'),
+  natsUrl: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('As tls://nats.default.svc:4222; null: caches live by their age alone.'),
+  natsPasswordFile: z.string().nullable().default(null).describe('File with the password of the NATS user edge.'),
+  postmaster: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Address that gets mail for postmaster and abuse where a Domain has no such address.'),
+  showClientAddress: z
+    .boolean()
+    .default(false)
+    .describe("Whether the Received field of submitted mail tells the user's address to all who read the letter."),
+  messageBytesMax: z
+    .int()
+    .min(64 * 1024)
+    .max(512 * 1024 * 1024)
+    .default(50 * 1024 * 1024)
+    .describe('Largest letter taken (SIZE), in bytes.'),
+  bodyBudgetBytes: z
+    .int()
+    .min(0)
+    .default(128 * 1024 * 1024)
+    .describe('Bytes of letters held in memory by all connections together; beyond it DATA gets 452.'),
+  recipientsMax: z.int().min(1).max(10_000).default(1000).describe('Recipients of one transaction.'),
+  connectionsMax: z.int().min(1).default(20_000).describe('Connections of all listeners together.'),
+  connectionsPerAddressMax: z.int().min(1).default(200).describe('Connections of one client address.'),
+  sessionsPerAccountMax: z.int().min(1).default(100).describe('IMAP and POP3 sessions of one account at this edge.'),
+  recipientPatienceMs: z.int().min(0).default(8_000).describe('How long RCPT waits for the primary of a shard.'),
+  recipientMemoryMs: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(1_000)
+    .describe("How long a shard's yes to a recipient is believed; the delivery itself is always asked."),
+  deliveryPatienceMs: z.int().min(0).default(25_000).describe('How long the end of DATA waits for a commit: then 451.'),
+  sessionPatienceMs: z.int().min(0).default(8_000).describe('How long a login waits for the primary of a shard.'),
+  stopSeconds: z.int().min(1).default(25).describe('Bound of a clean stop: letters in flight have that long.'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
+})
+export type EdgeConfig = z.infer<typeof EdgeConfig>

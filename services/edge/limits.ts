@@ -1,0 +1,51 @@
+/** What clients may make an edge hold, repeat or wait for, each with its reason. What an administrator may want to change is in config.ts. */
+
+export const KIB = 1024
+export const MIB = 1024 * KIB
+
+/** Letters up to here are kept until their shard has committed them, so that a try can be repeated; larger ones are streamed. */
+export const BUFFERED_LETTER_BYTES_MAX = 1 * MIB
+
+/** RFC 5321 section 4.5.3.2.7: a server waits at least 5 minutes for its client. */
+export const SMTP_IDLE_MS = 5 * 60_000
+/** Longest command line: AUTH needs 12,288 (RFC 4954 section 4), others 512 and their parameters. */
+export const SMTP_LINE_BYTES_MAX = 12 * KIB + 512
+/** Commands before AUTH on a submission port: EHLO, STARTTLS, EHLO and a few tries. */
+export const UNAUTHENTICATED_COMMANDS_MAX = 20
+/** Refused recipients of one connection after which it is closed: an address book is being guessed. */
+export const REFUSED_RECIPIENTS_MAX = 50
+
+/** Queries in one recipientsCheck frame: far below the frame limit, and enough for a mailing list's burst. */
+export const RECIPIENTS_PER_CHECK_MAX = 256
+/** Accounts whose last yes is remembered for a moment; a yes costs 100 bytes. */
+export const RECIPIENTS_REMEMBERED_MAX = 10_000
+/** `moved` answers followed for one account: each costs a round trip, and more than a few means that two shards disagree. */
+export const MOVES_FOLLOWED_MAX = 3
+
+/** Failed logins on one connection (also POP3's and IMAP's own limit). */
+export const LOGIN_FAILURES_MAX = 3
+/** Every failed login waits this long; more for an address that goes on failing. Guessing is slow, a typing mistake bearable. */
+export const LOGIN_FAILURE_DELAY_MS = 1_000
+export const LOGIN_FAILURE_DELAY_MAX_MS = 10_000
+/** After this time without failures an address is forgotten. */
+export const LOGIN_FAILURE_MEMORY_MS = 10 * 60_000
+/** Addresses whose failures are remembered: about 100 bytes each; the oldest is forgotten first. */
+export const LOGIN_FAILURE_ADDRESSES_MAX = 50_000
+
+/** Time from connecting to a login: a dialogue takes seconds, and a pool may keep one connection in reserve. */
+export const LOGIN_IDLE_MS = 60_000
+/** A TLS handshake is two round trips; slow phones need seconds. */
+export const TLS_HANDSHAKE_MS = 20_000
+/** RFC 9051 section 5.4: an inactivity timer of IMAP is at least 30 minutes. */
+export const IMAP_IDLE_MS = 30 * 60_000
+/** RFC 1939 section 3: an inactivity timer of POP3 is at least 10 minutes. */
+export const POP3_IDLE_MS = 10 * 60_000
+/** One look at all sessions in this time, instead of one timer per session. */
+export const SWEEP_MS = 30_000
+
+/** Delivery ids kept for clients that repeat a letter after 451, and how long: they repeat within hours. About 200 bytes each. */
+export const DELIVERY_IDS_MAX = 20_000
+export const DELIVERY_IDS_MEMORY_MS = 24 * 3_600_000
+
+/** How often certificates on disk are looked at. */
+export const TLS_LOOK_MS = 30_000

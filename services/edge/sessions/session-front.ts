@@ -1,0 +1,299 @@
+/**
+ * The IMAP and POP3 listeners: TLS, the login dialogue, the directory's word on the password, a session at the home shard,
+ * and then the splice. After the splice nothing of the login stays in memory.
+ */
+import type { Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import type { Directory, DirectoryAccount } from '#lib/directory/port.ts'
+import { errorMessage } from '#lib/errors/coded-error.ts'
+import type { SessionOpen } from '#lib/frames/shard-protocol.ts'
+import type { OpenedSession, ShardRouter } from '#lib/link/shard-router.ts'
+import type { Logger } from '#lib/log/logger.ts'
+import { toShardName } from '#lib/mail/types.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import { type Random, randomId } from '#lib/ports/random.ts'
+import type { PasswordGate } from '../auth/password-gate.ts'
+import type { ConnectionLimits } from '../connection-limits.ts'
+import { LOGIN_IDLE_MS, MOVES_FOLLOWED_MAX } from '../limits.ts'
+import type { EdgeMetrics } from '../metrics.ts'
+import type { DialogueStep, FrontProtocol, LoginDialogue, LoginFailure } from './login-dialogue.ts'
+import type { LiveSession, SessionRegistry } from './session-registry.ts'
+import { Splice } from './splice.ts'
+import { dropInput, startTls, tlsFacts } from './tls-socket.ts'
+
+export interface SessionFrontOptions {
+  readonly gate: PasswordGate
+  readonly directory: Directory
+  readonly router: ShardRouter
+  readonly registry: SessionRegistry
+  readonly limits: ConnectionLimits
+  readonly patienceMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: EdgeMetrics
+  /** Asked for each handshake, so that rotated certificates are used. */
+  readonly tls: () => SecureContext
+}
+
+export interface SessionListener {
+  readonly name: string
+  readonly protocol: FrontProtocol
+  /** The connection begins with TLS. */
+  readonly implicitTls: boolean
+}
+
+export class SessionFront {
+  readonly options: SessionFrontOptions
+  readonly #logins = new Set<LoginPhase>()
+
+  constructor(options: SessionFrontOptions) {
+    this.options = options
+  }
+
+  /** Takes over an accepted socket, which was created with `allowHalfOpen`. */
+  accept(listener: SessionListener, socket: Socket): void {
+    const address = socket.remoteAddress
+    socket.on('error', () => socket.destroy())
+    if (address === undefined) {
+      socket.destroy() // gone already
+      return
+    }
+    const { limits } = this.options
+    if (!limits.enter(listener.name, address)) {
+      socket.destroy()
+      return
+    }
+    socket.once('close', () => limits.leave(listener.name, address))
+    socket.setNoDelay(true)
+    const phase = new LoginPhase(this, listener, socket, address)
+    this.#logins.add(phase)
+    void phase.run().finally(() => this.#logins.delete(phase))
+  }
+
+  /** Ends every dialogue before login. Sessions are the registry's. */
+  endLogins(text: string): void {
+    for (const phase of this.#logins) phase.bye(text)
+  }
+}
+
+class LoginPhase {
+  readonly #front: SessionFrontOptions
+  readonly #listener: SessionListener
+  readonly #sessionId: string
+  readonly #clientAddress: string
+  readonly #clientPort: number
+  #socket: Socket
+  #dialogue: LoginDialogue
+  /** Resolves `run` when the login is over, one way or the other. */
+  #over: () => void = () => {}
+  #ended = false
+
+  readonly #onData = (chunk: Buffer) => this.#carryOut(this.#dialogue.receive(chunk))
+  readonly #onEnd = () => this.#destroy()
+  readonly #onTimeout = () => this.bye('Idle for too long')
+
+  constructor(front: SessionFront, listener: SessionListener, socket: Socket, address: string) {
+    this.#front = front.options
+    this.#listener = listener
+    this.#socket = socket
+    this.#clientAddress = address
+    this.#clientPort = socket.remotePort ?? 0
+    this.#sessionId = randomId(this.#front.random, 16)
+    this.#dialogue = listener.protocol.dialogue(listener.implicitTls)
+  }
+
+  /** Resolves when the connection is closed or handed over. */
+  async run(): Promise<void> {
+    const over = new Promise<void>((resolve) => {
+      this.#over = resolve
+    })
+    if (this.#listener.implicitTls && !(await this.#secure())) return
+    this.#listen()
+    this.#carryOut(this.#dialogue.greet())
+    await over
+  }
+
+  bye(text: string): void {
+    if (this.#ended) return
+    this.#socket.write(this.#dialogue.bye(text))
+    this.#close()
+  }
+
+  #listen(): void {
+    this.#socket.on('data', this.#onData)
+    this.#socket.on('end', this.#onEnd)
+    this.#socket.on('close', this.#onEnd)
+    this.#socket.setTimeout(LOGIN_IDLE_MS, this.#onTimeout)
+  }
+
+  #mute(): void {
+    this.#socket.off('data', this.#onData)
+    this.#socket.off('end', this.#onEnd)
+    this.#socket.off('close', this.#onEnd)
+    this.#socket.off('timeout', this.#onTimeout)
+    this.#socket.setTimeout(0)
+  }
+
+  #carryOut({ bytes, action }: DialogueStep): void {
+    if (this.#ended) return
+    if (action?.kind === 'start-tls') {
+      void this.#upgrade(bytes)
+      return
+    }
+    if (bytes.length > 0) this.#socket.write(bytes)
+    if (action?.kind === 'close') this.#close()
+    if (action?.kind === 'authenticate') {
+      this.#socket.pause()
+      this.#authenticate(action.login, action.password, action.mechanism).catch((err: unknown) => {
+        this.#front.logger.error({ session: this.#sessionId, err }, 'login failed')
+        this.#destroy()
+      })
+    }
+  }
+
+  async #upgrade(goAhead: Buffer): Promise<void> {
+    this.#mute()
+    this.#socket.pause()
+    dropInput(this.#socket)
+    this.#socket.write(goAhead)
+    if (!(await this.#secure())) return
+    this.#listen()
+    this.#carryOut(this.#dialogue.tlsStarted())
+  }
+
+  async #secure(): Promise<boolean> {
+    try {
+      this.#socket = await startTls(this.#socket, this.#front.tls(), this.#front.clock)
+      this.#socket.on('error', () => this.#socket.destroy())
+      return true
+    } catch (error) {
+      this.#front.logger.debug({ session: this.#sessionId, reason: errorMessage(error) }, 'no TLS')
+      this.#destroy()
+      return false
+    }
+  }
+
+  async #authenticate(login: string, password: string, mechanism: string): Promise<void> {
+    const { gate, registry } = this.#front
+    const verdict = await gate.check({
+      login,
+      password,
+      mechanism,
+      scope: this.#listener.protocol.protocol,
+      clientAddress: this.#clientAddress,
+      session: this.#sessionId,
+    })
+    if (this.#ended) return
+    if (verdict.kind !== 'ok') this.#fail(verdict.kind)
+    else if (!registry.reserve(verdict.account.id)) this.#fail('limit')
+    else await this.#open(login, verdict.account)
+  }
+
+  #fail(reason: LoginFailure): void {
+    this.#carryOut(this.#dialogue.failed(reason))
+    if (!this.#ended) this.#socket.resume()
+  }
+
+  /** A place in the registry is reserved: it is freed here, or by the session's end. */
+  async #open(login: string, account: DirectoryAccount): Promise<void> {
+    const { registry, logger } = this.#front
+    let answer: OpenedSession | null = null
+    try {
+      answer = await this.#openAtHome(login, account)
+    } catch (error) {
+      logger.warn(
+        { session: this.#sessionId, account: account.id, reason: errorMessage(error) },
+        'cannot open a session',
+      )
+    }
+    if (answer?.kind === 'opened' && !this.#ended) {
+      this.#handOver(login, account, answer)
+      return
+    }
+    registry.free(account.id)
+    if (answer?.kind === 'opened') answer.stream.destroy()
+    else if (!this.#ended) this.#fail(failureOf(answer))
+  }
+
+  async #openAtHome(login: string, account: DirectoryAccount): Promise<OpenedSession> {
+    const { router, directory, patienceMs } = this.#front
+    const open: SessionOpen = {
+      protocol: this.#listener.protocol.protocol,
+      account: account.id,
+      login,
+      sessionId: this.#sessionId,
+      clientAddress: this.#clientAddress,
+      clientPort: this.#clientPort,
+      tls: tlsFacts(this.#socket),
+      clientId: this.#dialogue.clientId,
+    }
+    let shard = account.home
+    for (let moves = 0; ; moves++) {
+      const answer = await router.openSession(shard, patienceMs, open)
+      const target = answer.kind === 'refused' && answer.refusal.reason === 'moved' ? answer.refusal.target : null
+      if (target === null || moves >= MOVES_FOLLOWED_MAX) return answer
+      directory.forget(account.id)
+      shard = toShardName(target)
+    }
+  }
+
+  #handOver(login: string, account: DirectoryAccount, answer: Extract<OpenedSession, { kind: 'opened' }>): void {
+    const { registry, logger, metrics, clock } = this.#front
+    const { protocol } = this.#listener
+    this.#mute()
+    const said = this.#dialogue.accepted(answer.opened.capabilities).bytes
+    this.#socket.write(answer.early.length > 0 ? Buffer.concat([said, answer.early]) : said)
+    const rest = this.#dialogue.rest()
+    if (rest.length > 0) answer.stream.write(rest)
+    const facts = { session: this.#sessionId, account: account.id, address: this.#clientAddress }
+    logger.info({ ...facts, login, protocol: protocol.protocol, tls: tlsFacts(this.#socket) }, 'session begins')
+    metrics.sessions.inc({ protocol: protocol.protocol })
+    const beganMs = clock.monotonicMs()
+    const splice = new Splice({
+      client: this.#socket,
+      shard: answer.stream,
+      farewell: protocol.farewell,
+      onEnd(reason, { bytesIn, bytesOut }) {
+        registry.remove(live)
+        registry.free(account.id)
+        metrics.sessions.dec({ protocol: protocol.protocol })
+        metrics.sessionsEnded.inc({ protocol: protocol.protocol, reason })
+        const seconds = Math.round((clock.monotonicMs() - beganMs) / 1000)
+        logger.info({ ...facts, reason, bytesIn, bytesOut, seconds }, 'session ends')
+      },
+    })
+    const live: LiveSession = {
+      account: account.id,
+      idleMs: protocol.idleMs,
+      traffic: () => splice.bytesIn + splice.bytesOut,
+      end: (text) => splice.end(text),
+    }
+    registry.add(live)
+    this.#finish()
+  }
+
+  #close(): void {
+    this.#mute()
+    this.#socket.resume()
+    this.#socket.destroySoon()
+    this.#finish()
+  }
+
+  #destroy(): void {
+    this.#socket.destroy()
+    this.#finish()
+  }
+
+  #finish(): void {
+    this.#ended = true
+    this.#over()
+  }
+}
+
+/** What a client is told when its shard did not open the session; null: no shard answered. */
+function failureOf(answer: Extract<OpenedSession, { kind: 'refused' }> | null): LoginFailure {
+  const reason = answer?.refusal.reason
+  if (reason === 'suspended' || reason === 'in-use' || reason === 'limit') return reason
+  return 'unavailable' // also an account that nobody owns just now: it is being created or moved
+}

@@ -1,0 +1,211 @@
+/**
+ * From DATA to the reply: reads a letter, looks at it, makes its header blocks and delivers it. The order matters: nothing is
+ * delivered before the letter's line ends and hops are known to be good, or, where it streams, nothing is committed.
+ */
+import type { Readable } from 'node:stream'
+import type { DeliveryOutcome } from '#lib/frames/shard-protocol.ts'
+import {
+  countHops,
+  HOPS_MAX,
+  headerBlocks,
+  headerSection,
+  submissionEdit,
+  type TransportFacts,
+} from '#lib/letter/mod.ts'
+import type { Logger } from '#lib/log/logger.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import { type Random, randomId } from '#lib/ports/random.ts'
+import { BUFFERED_LETTER_BYTES_MAX } from '../limits.ts'
+import type { EdgeMetrics } from '../metrics.ts'
+import type { BodyBudget } from './body-budget.ts'
+import { BodyReader, type BodyVerdict } from './body-reader.ts'
+import type { Deliverer, Delivery } from './delivery.ts'
+import type { DeliveryIds, LetterIdentity } from './delivery-ids.ts'
+import { faultReply, REPLIES, type Reply } from './replies.ts'
+import type { Source, Transaction } from './transaction.ts'
+
+export interface IncomingLetter {
+  readonly source: Source
+  readonly transaction: Transaction
+  readonly stream: Readable
+  /** Transport facts but for what is made here. */
+  readonly transport: Omit<TransportFacts, 'traceId' | 'nowMs' | 'serverName'>
+  /** Who sends, for recognising a repetition: an account id or the reverse path. */
+  readonly sender: string
+  /** Connection id, for the log. */
+  readonly session: string
+}
+
+export type LetterResult =
+  | { readonly kind: 'refused'; readonly traceId: string; readonly reply: Reply }
+  /** One outcome for each of the transaction's recipients. */
+  | { readonly kind: 'settled'; readonly traceId: string; readonly outcomes: readonly DeliveryOutcome[] }
+
+export interface LetterIntakeOptions {
+  readonly deliverer: Deliverer
+  readonly ids: DeliveryIds
+  readonly budget: BodyBudget
+  readonly hostname: string
+  readonly messageBytesMax: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: EdgeMetrics
+}
+
+export class LetterIntake {
+  readonly #options: LetterIntakeOptions
+
+  constructor(options: LetterIntakeOptions) {
+    this.#options = options
+  }
+
+  /** Reads the stream to its end whatever happens. Rejects only for bugs. */
+  async take(letter: IncomingLetter): Promise<LetterResult> {
+    const { clock, random, budget, metrics, logger, messageBytesMax } = this.#options
+    const traceId = randomId(random, 16)
+    const beganMs = clock.monotonicMs()
+    const reader = new BodyReader(
+      letter.stream,
+      {
+        bytesMax: messageBytesMax,
+        bufferBytesMax: BUFFERED_LETTER_BYTES_MAX,
+        lineEnds: letter.source === 'submission' ? 'normalise' : 'check',
+      },
+      budget,
+    )
+    let result: LetterResult
+    try {
+      result = await this.#read(letter, traceId, reader, beganMs)
+    } finally {
+      reader.release()
+    }
+    const ms = Math.round(clock.monotonicMs() - beganMs)
+    const said = result.kind === 'refused' ? result.reply.text : summary(result.outcomes)
+    metrics.letterBytes.inc({ source: letter.source }, reader.bytes)
+    countOutcomes(metrics, letter, result)
+    logger.info(
+      {
+        trace: traceId,
+        session: letter.session,
+        source: letter.source,
+        from: letter.transaction.reversePath,
+        recipients: letter.transaction.recipients.length,
+        bytes: reader.bytes,
+        result: said,
+        ms,
+      },
+      'letter',
+    )
+    return result
+  }
+
+  async #read(letter: IncomingLetter, traceId: string, reader: BodyReader, beganMs: number): Promise<LetterResult> {
+    const { clock, metrics } = this.#options
+    const { pieces, complete } = await reader.first()
+    const refuse = async (reply: Reply): Promise<LetterResult> => {
+      if (!complete) await reader.skip()
+      return { kind: 'refused', traceId, reply: verdictReply(reader.verdict) ?? reply }
+    }
+    const wrong = complete ? verdictReply(reader.verdict) : null
+    if (wrong) return await refuse(wrong)
+    const nowMs = clock.nowMs()
+    const header = headerSection(pieces)
+    if (countHops(header) > HOPS_MAX) return await refuse(REPLIES.loop)
+    let body: readonly Buffer[] = pieces
+    if (letter.source === 'submission') {
+      const edit = submissionEdit(header, nowMs, traceId, this.#options.hostname)
+      if (edit.kind === 'from-missing') return await refuse(REPLIES.fromMissing)
+      if (edit.bytes.length > 0) body = [edit.bytes, ...pieces]
+    }
+    const readMs = clock.monotonicMs()
+    metrics.stageSeconds.observe({ stage: 'body' }, (readMs - beganMs) / 1000)
+    const outcomes = complete
+      ? await this.#deliver(letter, traceId, nowMs, body, pieces)
+      : await this.#deliverStream(letter, traceId, nowMs, body, reader)
+    const late = verdictReply(reader.verdict)
+    if (late) return { kind: 'refused', traceId, reply: late }
+    metrics.stageSeconds.observe({ stage: 'commit' }, (clock.monotonicMs() - readMs) / 1000)
+    return { kind: 'settled', traceId, outcomes }
+  }
+
+  async #deliver(
+    letter: IncomingLetter,
+    traceId: string,
+    nowMs: number,
+    body: readonly Buffer[],
+    received: readonly Buffer[],
+  ): Promise<DeliveryOutcome[]> {
+    const { ids, deliverer } = this.#options
+    const accounts = letter.transaction.recipients.map((recipient) => recipient.account)
+    // As received: what submission put before it has another date and id each time.
+    const identity: LetterIdentity = { sender: letter.sender, body: received }
+    const deliveryIds = letter.source === 'lmtp' ? accounts.map(() => ids.newId()) : ids.idsFor(identity, accounts)
+    const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
+    const envelope = { traceId, reversePath: letter.transaction.reversePath }
+    const outcomes = await deliverer.deliver(envelope, deliveries, body)
+    // LMTP says of each recipient what became of it, so a client repeats only those that failed.
+    if (letter.source !== 'lmtp' && outcomes.some((outcome) => outcome.kind !== 'stored')) {
+      ids.keep(identity, accounts, deliveryIds)
+    }
+    return outcomes
+  }
+
+  #deliverStream(
+    letter: IncomingLetter,
+    traceId: string,
+    nowMs: number,
+    prefix: readonly Buffer[],
+    reader: BodyReader,
+  ): Promise<DeliveryOutcome[]> {
+    const { ids, deliverer } = this.#options
+    const deliveryIds = letter.transaction.recipients.map(() => ids.newId())
+    const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
+    const envelope = { traceId, reversePath: letter.transaction.reversePath }
+    return deliverer.deliverStream(envelope, deliveries, prefix, {
+      next: () => reader.next(),
+      good: () => reader.verdict.kind === 'good',
+    })
+  }
+
+  #deliveries(letter: IncomingLetter, traceId: string, nowMs: number, ids: readonly Uint8Array[]): Delivery[] {
+    const { recipients, reversePath } = letter.transaction
+    const facts = { ...letter.transport, serverName: this.#options.hostname, traceId, nowMs }
+    const blocks = headerBlocks(
+      facts,
+      reversePath,
+      recipients.map((recipient) => recipient.address),
+    )
+    return recipients.flatMap(({ account, shard }, i) => {
+      const [deliveryId, headerBlock] = [ids[i], blocks[i]]
+      return deliveryId && headerBlock ? [{ account, shard, deliveryId, headerBlock }] : []
+    })
+  }
+}
+
+function verdictReply(verdict: BodyVerdict): Reply | null {
+  switch (verdict.kind) {
+    case 'good':
+      return null
+    case 'fault':
+      return faultReply(verdict.fault)
+    case 'too-large':
+      return REPLIES.tooLarge
+    case 'gone':
+      return REPLIES.undelivered // nobody reads it
+    default:
+      return verdict satisfies never
+  }
+}
+
+function summary(outcomes: readonly DeliveryOutcome[]): string {
+  const kinds = new Set(outcomes.map((outcome) => outcome.kind))
+  return [...kinds].join(',')
+}
+
+function countOutcomes(metrics: EdgeMetrics, letter: IncomingLetter, result: LetterResult): void {
+  const { source } = letter
+  if (result.kind === 'settled')
+    for (const { kind: outcome } of result.outcomes) metrics.deliveries.inc({ source, outcome })
+  else metrics.deliveries.inc({ source, outcome: 'refused' }, letter.transaction.recipients.length)
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { after, afterEach, before, test } from 'node:test'
+import { type EdgeFixture, HOSTNAME, openEdge } from '../testing/edge-fixture.ts'
+import { fakeAccountId } from '../testing/fake-directory.ts'
+import type { WireClient } from '../testing/wire-client.ts'
+
+let fixture: EdgeFixture
+before(async () => {
+  fixture = await openEdge()
+})
+after(() => fixture.close())
+afterEach(() => {
+  for (const shard of [fixture.shard, fixture.otherShard]) {
+    shard.letters.length = 0
+    shard.outcome = () => ({ kind: 'stored', uid: 1, duplicate: false })
+  }
+  fixture.directory.down = false
+})
+
+const plain = (login: string, password: string, authzid = '') =>
+  `AUTH PLAIN ${Buffer.from(`${authzid}\0${login}\0${password}`).toString('base64')}`
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+
+async function send(client: WireClient, letter: string, ...to: string[]): Promise<string> {
+  assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^250 /)
+  for (const address of to) assert.match(await client.ask(`RCPT TO:<${address}>`), /^250 /)
+  await client.ask('DATA')
+  client.send(`${letter}.\r\n`)
+  return await client.reply()
+}
+
+const LETTER = 'From: anna@example.test\r\nDate: Tue, 24 Nov 2026 07:52:43 +0000\r\nMessage-ID: <1@x>\r\n\r\nhi\r\n'
+
+test('Submission hides AUTH before TLS, refuses it, and offers it after STARTTLS', async () => {
+  const client = await fixture.connect('submission')
+  await client.reply()
+  const before = await client.ask('EHLO laptop')
+  assert.match(before, /STARTTLS/)
+  assert.doesNotMatch(before, /AUTH/)
+  assert.match(await client.ask(plain('anna@example.test', 'secret')), /^538 5\.7\.0 /)
+  assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^530 5\.7\.0 /)
+  assert.match(await client.ask('STARTTLS'), /^220 /)
+  await client.startTls(fixture.tls)
+  assert.match(await client.ask('EHLO laptop'), /AUTH PLAIN LOGIN/)
+  assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^530 5\.7\.0 /)
+  assert.match(await client.ask(plain('anna@example.test', 'secret')), /^235 2\.7\.0 /)
+  assert.match(await send(client, LETTER, 'carl@example.test'), /^250 /)
+})
+
+test('Submission drops what was said in clear text behind STARTTLS', async () => {
+  const client = await fixture.connect('submission')
+  await client.reply()
+  await client.ask('EHLO laptop')
+  client.send(`STARTTLS\r\nRSET\r\n${plain('anna@example.test', 'secret')}\r\nMAIL FROM:<anna@example.test>\r\n`)
+  assert.match(await client.reply(), /^220 /)
+  await client.startTls(fixture.tls)
+  assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^503 /) // not even EHLO is remembered
+  assert.match(await client.ask('EHLO laptop'), /^250/)
+  assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^530 /)
+})
+
+test('Submission takes AUTH LOGIN', async () => {
+  const client = await fixture.smtp('submissions')
+  assert.match(await client.ask('AUTH LOGIN'), /^334 VXNlcm5hbWU6/)
+  assert.match(await client.ask(base64('anna@example.test')), /^334 UGFzc3dvcmQ6/)
+  assert.match(await client.ask(base64('secret')), /^235 /)
+})
+
+const refusals: [name: string, command: string, reply: RegExp][] = [
+  ['a wrong password', plain('anna@example.test', 'wrong'), /^535 5\.7\.8 /],
+  ['an unknown name', plain('nobody@example.test', 'secret'), /^535 5\.7\.8 /],
+  ['a suspended account', plain('eve@example.test', 'secret'), /^535 5\.7\.13 /],
+  ['acting for another', plain('anna@example.test', 'secret', 'carl@example.test'), /^535 5\.7\.8 /],
+  ['an unknown mechanism', 'AUTH CRAM-MD5', /^504 /],
+]
+for (const [name, command, reply] of refusals) {
+  test(`Submission refuses ${name}`, async () => {
+    const client = await fixture.smtp('submissions')
+    assert.match(await client.ask(command), reply)
+    assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^530 /)
+  })
+}
+
+test('Submission closes after three failed logins and counts them', async () => {
+  const client = await fixture.smtp('submissions')
+  await client.ask(plain('anna@example.test', 'a'))
+  await client.ask(plain('anna@example.test', 'b'))
+  assert.match(await client.ask(plain('anna@example.test', 'c')), /^421 4\.7\.0 /)
+  await client.rest()
+  const failures = await fixture.metric('twinpost_edge_login_failures_total', { mechanism: 'PLAIN', reason: 'denied' })
+  assert.ok(failures >= 3)
+})
+
+test('Submission answers 454 while the directory is down', async () => {
+  const client = await fixture.smtp('submissions')
+  fixture.directory.down = true
+  assert.match(await client.ask(plain('anna@example.test', 'secret')), /^454 4\.7\.0 /)
+})
+
+const senders: [name: string, address: string, reply: RegExp][] = [
+  ["takes the account's own address", 'anna@example.test', /^250 /],
+  ['takes an alias', 'A.Miller@example.test', /^250 /],
+  ['takes a subaddress', 'anna+shop@example.test', /^250 /],
+  ['takes the null sender of a notification', '', /^250 /],
+  ["refuses another account's address", 'carl@example.test', /^553 5\.7\.1 /],
+  ['refuses a foreign address', 'anna@elsewhere.example', /^553 5\.7\.1 /],
+]
+for (const [name, address, reply] of senders) {
+  test(`Submission ${name}`, async () => {
+    const client = await fixture.submit('anna@example.test')
+    assert.match(await client.ask(`MAIL FROM:<${address}>`), reply)
+  })
+}
+
+test('Submission refuses recipients of other domains at RCPT', async () => {
+  const client = await fixture.submit('anna@example.test')
+  await client.ask('MAIL FROM:<anna@example.test>')
+  assert.match(await client.ask('RCPT TO:<x@elsewhere.example>'), /^550 5\.7\.1 Sending to other domains/)
+  assert.match(await client.ask('DATA'), /^503 /)
+})
+
+test('Submission keeps a whole letter as it is, and says how it came in without the address', async () => {
+  const client = await fixture.submit('anna@example.test')
+  assert.match(await send(client, LETTER, 'carl@example.test'), /^250 /)
+  const letter = await fixture.shard.letterAt(0)
+  assert.equal(letter.body.toString(), LETTER)
+  const block = letter.recipients[0]?.headerBlock ?? ''
+  assert.match(block, /with ESMTPSA id /)
+  assert.match(block, /\(TLSv1\.3 TLS_AES_\d+_GCM_SHA\d+\)/)
+  assert.doesNotMatch(block, /127\.0\.0\.1|client\.example\.net/)
+})
+
+test('Submission adds Date and Message-ID, and repairs line ends', async () => {
+  const client = await fixture.submit('anna@example.test')
+  assert.match(
+    await send(client, 'From: anna@example.test\nSubject: x\r\n\rtext\0\n\r\n', 'carl@example.test'),
+    /^250 /,
+  )
+  const letter = await fixture.shard.letterAt(0)
+  assert.match(
+    letter.body.toString(),
+    new RegExp(
+      `^Date: [^\r]* \\+0000\r\nMessage-ID: <${letter.traceId}@${HOSTNAME}>\r\n` +
+        'From: anna@example\\.test\r\nSubject: x\r\n\r\ntext\r\n\r\n$',
+    ),
+  )
+})
+
+test('Submission refuses a letter without From', async () => {
+  const client = await fixture.submit('anna@example.test')
+  assert.match(await send(client, 'Subject: x\r\n\r\nhi\r\n', 'carl@example.test'), /^550 5\.6\.0 /)
+})
+
+test('Submission delivers to all shards at once, and a repetition after 451 uses the same ids', async () => {
+  fixture.otherShard.outcome = () => ({ kind: 'unavailable' })
+  const client = await fixture.submit('anna@example.test')
+  const draft = 'From: anna@example.test\r\n\r\nboth\r\n' // Date and Message-ID differ at each try
+  assert.match(await send(client, draft, 'carl@example.test', 'dora@example.test'), /^451 /)
+  fixture.otherShard.outcome = () => ({ kind: 'stored', uid: 1, duplicate: false })
+  assert.match(await send(client, draft, 'carl@example.test', 'dora@example.test'), /^250 /)
+  for (const shard of [fixture.shard, fixture.otherShard]) {
+    const [first, second] = [await shard.letterAt(0), await shard.letterAt(1)]
+    assert.equal(first.recipients[0]?.deliveryId, second.recipients[0]?.deliveryId)
+  }
+  assert.equal((await fixture.otherShard.letterAt(1)).recipients[0]?.account, fakeAccountId('dora@example.test'))
+})

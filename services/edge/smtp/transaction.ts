@@ -1,0 +1,44 @@
+/** One mail transaction: what MAIL and RCPT have settled before DATA. */
+import type { AccountId, ShardName } from '#lib/mail/types.ts'
+import type { Recipient } from './recipients.ts'
+
+/** Where letters come from; also the label of metrics. */
+export type Source = 'smtp' | 'lmtp' | 'submission'
+
+export class Transaction {
+  /** Empty: the null path. */
+  readonly reversePath: string
+  /** RFC 1870 SIZE; 0 if not given. */
+  readonly sizeBytes: number
+  readonly #recipients: Recipient[] = []
+  /** For each accepted RCPT its place in `recipients`: two addresses of one account are one delivery. */
+  readonly #places: number[] = []
+  readonly #byAccount = new Map<AccountId, number>()
+
+  constructor(reversePath: string, sizeBytes: number) {
+    this.reversePath = reversePath
+    this.sizeBytes = sizeBytes
+  }
+
+  /** Each account once. */
+  get recipients(): readonly Recipient[] {
+    return this.#recipients
+  }
+
+  /** One entry for each accepted RCPT, in order: RFC 2033 section 4.2 wants one reply each, repeated ones included. */
+  get places(): readonly number[] {
+    return this.#places
+  }
+
+  /** The shard of the recipients so far, where all have the same. */
+  get shard(): ShardName | null {
+    return this.#recipients[0]?.shard ?? null
+  }
+
+  add(recipient: Recipient): void {
+    const known = this.#byAccount.get(recipient.account)
+    const place = known ?? this.#recipients.push(recipient) - 1
+    this.#byAccount.set(recipient.account, place)
+    this.#places.push(place)
+  }
+}

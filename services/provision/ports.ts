@@ -1,0 +1,40 @@
+/** What carrying out a command needs from outside. */
+import type { EventPayload, EventType, ProvisionResult } from '#lib/events/events.ts'
+import type { AccountCommand } from '#lib/frames/shard-protocol.ts'
+import type { DirectoryAdmin } from '#lib/ldap/admin.ts'
+import type { AccountId, ShardName } from '#lib/mail/types.ts'
+import type { Random } from '#lib/ports/random.ts'
+
+/** The part of the directory that provisioning writes. */
+export type Accounts = Pick<
+  DirectoryAdmin,
+  | 'account'
+  | 'addAccount'
+  | 'updateAccount'
+  | 'deleteAccount'
+  | 'appPasswords'
+  | 'domain'
+  | 'ensureDomain'
+  | 'shards'
+  | 'countAccounts'
+>
+
+/** Shards as owners of accounts. Both may be repeated. @throws when the shard cannot be reached or refuses */
+export interface Shards {
+  tell(home: ShardName, command: AccountCommand): Promise<void>
+  endSessions(home: ShardName, account: AccountId, reason: string): Promise<void>
+}
+
+export interface Publisher {
+  /** Done when it is on disk. @param id The same at each repeat. */
+  publish<Type extends EventType>(type: Type, payload: EventPayload<Type>, id: string): Promise<void>
+}
+
+export interface Ports {
+  readonly accounts: Accounts
+  readonly shards: Shards
+  readonly events: Publisher
+  /** Result that a command got before; null if none. */
+  readonly storedResult: (commandId: string) => Promise<ProvisionResult | null>
+  readonly random: Random
+}

@@ -1,0 +1,389 @@
+/**
+ * The log of one shard on one disk: append, group commit, reading. The only place where mail bytes are written.
+ *
+ * Invariants: an LSN never means two records; `append` decides LSNs synchronously; at most one write is under way, and the
+ * next one begins only after its sync resolved, so that all damage a crash can do lies behind the last `syncedUpTo`; nothing
+ * is reported durable before its sync; after the first disk error nothing more is written (replication design, rule 15).
+ * Read next: `batch.ts` (what is written), `recovery.ts` (what opening does), docs/internals/log.md (every byte).
+ */
+import { assert } from '#lib/errors/assert.ts'
+import { type Epoch, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import type { Disk } from '#lib/ports/disk.ts'
+import type { Random } from '#lib/ports/random.ts'
+import { ActiveSegment } from './active-segment.ts'
+import { BatchBuilder, Slabs } from './batch.ts'
+import { syncFile } from './durability.ts'
+import { LogError } from './errors.ts'
+import { encodeBatchHeader, type LogIdentity, type RecordHeader } from './format.ts'
+import {
+  APPEND_BYTES_MAX,
+  BATCH_BYTES_MAX,
+  BATCH_RECORDS_MAX,
+  IDLE_HEADER_AFTER_MS,
+  PENDING_BYTES_MAX,
+  SEGMENT_BYTES_DEFAULT,
+} from './limits.ts'
+import { SegmentReader } from './reader.ts'
+import { type RecoveryReport, recoverLog } from './recovery.ts'
+import type { EpochStart } from './segment-walk.ts'
+import type { Segment } from './segments.ts'
+import { joinRanges, type LsnRange } from './tail.ts'
+import {
+  type AppendedRange,
+  type EncodedBatch,
+  type LogRecord,
+  type NewRecord,
+  RECORD_BODY_BYTES_MAX,
+  RECORD_META_BYTES_MAX,
+  type ShardLog,
+} from './types.ts'
+
+export interface LogOptions {
+  readonly disk: Disk
+  /** Folder of this log alone; made if it is not there. */
+  readonly directory: string
+  readonly shard: ShardName
+  readonly clock: Clock
+  readonly random: Random
+  /** Right by which this process life appends; not given: one above all that this log has seen (a replica without a ledger). */
+  readonly epoch?: Epoch
+  /** An LSN that is known to have been durable here, as the applied LSN of the index: damage up to it is never cut. */
+  readonly knownUpTo?: Lsn
+  readonly segmentBytes?: number
+}
+
+/** What one group commit did; for metrics and for the rule that a slow disk hands over. */
+export interface CommitSample {
+  readonly records: number
+  readonly bytes: number
+  readonly writeMs: number
+  readonly syncMs: number
+}
+
+export class Log implements ShardLog {
+  readonly recovery: RecoveryReport
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #shard: ShardName
+  readonly #clock: Clock
+  readonly #identity: LogIdentity
+  readonly #segmentBytes: number
+  readonly #sealed: Segment[]
+  readonly #reader: SegmentReader
+  readonly #slabs = new Slabs()
+  /** Batches in order: the first may be under way, the last may take more records. */
+  readonly #queue: BatchBuilder[] = []
+  readonly #durableListeners: ((durable: Lsn) => void)[] = []
+  readonly #batchListeners: ((batch: EncodedBatch) => void)[] = []
+  readonly #failureListeners: ((error: Error) => void)[] = []
+  readonly #commitListeners: ((sample: CommitSample) => void)[] = []
+  #active: ActiveSegment
+  #epoch: Epoch
+  #chain: Buffer
+  #nextLsn: number
+  #durable: number
+  /** The highest LSN that a batch header on disk calls synced. */
+  #covered: number
+  #rotten: LsnRange[]
+  #pendingBytes = 0
+  #failure: Error | null = null
+  #closed = false
+  #cancelIdle: (() => void) | null = null
+  #working: Promise<void> | null = null
+
+  /**
+   * Opens the log of a replica: proves and rewrites the tail, cuts what is torn, then takes appends.
+   * @throws {LogError} LOG_FOREIGN, LOG_FORMAT_NEWER, LOG_UNREADABLE, LOG_EPOCH_BACKWARDS
+   */
+  static async open(options: LogOptions): Promise<Log> {
+    const { disk, directory, shard, random, epoch = null, knownUpTo = 0 } = options
+    const nowMs = options.clock.nowMs()
+    return new Log(options, await recoverLog({ disk, directory, shard, random, nowMs, epoch, knownUpTo }))
+  }
+
+  private constructor(options: LogOptions, recovered: Awaited<ReturnType<typeof recoverLog>>) {
+    this.recovery = recovered.report
+    this.#disk = options.disk
+    this.#directory = options.directory
+    this.#shard = options.shard
+    this.#clock = options.clock
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT
+    this.#identity = recovered.identity
+    this.#sealed = recovered.sealed
+    this.#active = new ActiveSegment(recovered.active)
+    this.#epoch = recovered.epoch
+    this.#chain = recovered.chain
+    this.#nextLsn = recovered.nextLsn
+    this.#durable = recovered.nextLsn - 1
+    this.#covered = this.#durable
+    this.#rotten = [...recovered.report.rotten]
+    this.#reader = new SegmentReader(this.#disk, this.#identity, this.#sealed, this.#active, (lsn) =>
+      this.#noteRot(lsn),
+    )
+  }
+
+  get lastLsn(): Lsn {
+    return toLsn(this.#nextLsn - 1)
+  }
+
+  get durableLsn(): Lsn {
+    return toLsn(this.#durable)
+  }
+
+  get epoch(): Epoch {
+    return this.#epoch
+  }
+
+  /** Bytes that wait for the disk; what admission control looks at before `append` refuses. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  /** Damaged records found so far, at opening and while reading. */
+  get rotten(): readonly LsnRange[] {
+    return this.#rotten
+  }
+
+  /** The epoch vector: where each epoch begins, with the chain value there (rule 9). */
+  epochs(): EpochStart[] {
+    const all = [...this.#sealed.flatMap((segment) => segment.epochs), ...this.#active.epochs]
+    return all.filter((start, i) => start.epoch > (all[i - 1]?.epoch ?? 0))
+  }
+
+  /** From the next append on records carry `epoch`. @throws {LogError} LOG_EPOCH_BACKWARDS */
+  setEpoch(epoch: Epoch): void {
+    if (epoch < this.#epoch) {
+      throw new LogError('LOG_EPOCH_BACKWARDS', `Cannot go back from epoch ${this.#epoch} to ${epoch}`)
+    }
+    this.#epoch = epoch
+  }
+
+  /**
+   * @throws {LogError} LOG_STOPPED after a disk error or close; LOG_BUSY if too many bytes wait for the disk.
+   */
+  append(records: readonly NewRecord[]): AppendedRange {
+    if (this.#failure !== null || this.#closed) {
+      throw new LogError('LOG_STOPPED', `Cannot append to the log of ${this.#shard}: it has stopped`, {
+        cause: this.#failure ?? undefined,
+      })
+    }
+    assert(records.length > 0, 'an append has records')
+    const bytes = sizeOf(records)
+    if (this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
+      throw new LogError('LOG_BUSY', `Cannot append to the log of ${this.#shard}: ${this.#pendingBytes} bytes wait`)
+    }
+    const batch = this.#batchFor(records.length, bytes)
+    const first = toLsn(this.#nextLsn)
+    for (const record of records) batch.add(record)
+    this.#chain = batch.chain
+    this.#nextLsn = batch.nextLsn
+    this.#pendingBytes += bytes
+    this.#work()
+    return { first, last: toLsn(this.#nextLsn - 1) }
+  }
+
+  // A mirror's `appendBatch(bytes)` comes here: prove the batch, write it as it is with its own `syncedUpTo` (log.md, Mirroring).
+
+  onDurable(listener: (durable: Lsn) => void): void {
+    this.#durableListeners.push(listener)
+  }
+
+  onBatch(listener: (batch: EncodedBatch) => void): void {
+    this.#batchListeners.push(listener)
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#failureListeners.push(listener)
+  }
+
+  onCommit(listener: (sample: CommitSample) => void): void {
+    this.#commitListeners.push(listener)
+  }
+
+  async read(lsn: Lsn): Promise<LogRecord> {
+    return this.#readPending(lsn) ?? this.#reader.read(lsn)
+  }
+
+  async readBody(lsn: Lsn, offset: number, length: number): Promise<Uint8Array> {
+    const pending = this.#readPending(lsn)
+    if (pending !== null) return pending.body.subarray(offset, offset + length)
+    return this.#reader.readBody(lsn, offset, length)
+  }
+
+  /** Header of a durable record with its original hash and chain value: what replicas compare (rules 3 and 9). */
+  readHeader(lsn: Lsn): Promise<RecordHeader> {
+    return this.#reader.readHeader(lsn)
+  }
+
+  async scan(
+    from: Lsn,
+    to: Lsn,
+    options: { bodies: boolean },
+    visit: (record: LogRecord) => void | Promise<void>,
+  ): Promise<void> {
+    await this.#reader.scan(from, Math.min(to, this.#durable), options.bodies, visit)
+  }
+
+  sizeBytes(): number {
+    return this.#sealed.reduce((sum, segment) => sum + segment.sizeBytes, this.#active.dataEnd)
+  }
+
+  /** Writes and syncs what was appended, marks it covered, and closes the files. Disk errors go to `onFailure`. Safe to call twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cancelIdle?.()
+    while (this.#working !== null) await this.#working
+    if (this.#failure === null) await this.#coverTail().catch((error: unknown) => this.#fail(error))
+    await this.#reader.close()
+  }
+
+  #readPending(lsn: Lsn): LogRecord | null {
+    if (lsn <= this.#durable || lsn >= this.#nextLsn) return null
+    for (const batch of this.#queue) {
+      const record = batch.read(lsn)
+      if (record !== null) return record
+    }
+    return null
+  }
+
+  /** The batch that takes the next records: the last one if it is not under way and has room. */
+  #batchFor(recordCount: number, bytes: number): BatchBuilder {
+    const last = this.#queue.at(-1)
+    if (
+      last !== undefined &&
+      !last.encoded &&
+      last.epoch === this.#epoch &&
+      last.recordCount + recordCount <= BATCH_RECORDS_MAX &&
+      last.sizeBytes + bytes <= BATCH_BYTES_MAX
+    ) {
+      return last
+    }
+    const batch = new BatchBuilder(this.#identity, this.#slabs, {
+      epoch: this.#epoch,
+      firstLsn: toLsn(this.#nextLsn),
+      wallMs: this.#clock.nowMs(),
+      chain: this.#chain,
+    })
+    this.#queue.push(batch)
+    return batch
+  }
+
+  /** Starts the writer unless it runs. It begins in a microtask: what is appended in the same turn goes into one batch. */
+  #work(): void {
+    if (this.#working !== null) return
+    this.#cancelIdle?.()
+    this.#cancelIdle = null
+    this.#working = Promise.resolve()
+      .then(() => this.#drain())
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#working = null
+        if (this.#failure !== null) return
+        if (this.#queue.length > 0) this.#work()
+        else if (!this.#closed) this.#cancelIdle = this.#clock.after(IDLE_HEADER_AFTER_MS, () => this.#coverWhenIdle())
+      })
+  }
+
+  async #drain(): Promise<void> {
+    for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
+      if (this.#active.dataEnd + batch.sizeBytes > this.#segmentBytes && !this.#active.empty) await this.#roll()
+      await this.#commit(batch)
+    }
+  }
+
+  async #commit(batch: BatchBuilder): Promise<void> {
+    const encoded = batch.encode(this.#durable, this.#durable)
+    this.#tell(this.#batchListeners, encoded)
+    const at = this.#active.dataEnd
+    const startMs = this.#clock.monotonicMs()
+    await this.#active.file.write(at, encoded.chunks)
+    const writtenMs = this.#clock.monotonicMs()
+    await syncFile(this.#active.file)
+    const syncedMs = this.#clock.monotonicMs()
+    this.#active.take(batch)
+    this.#covered = this.#durable
+    this.#durable = batch.nextLsn - 1
+    this.#pendingBytes -= batch.payloadBytes
+    this.#queue.shift()
+    this.#tell(this.#durableListeners, toLsn(this.#durable))
+    this.#tell(this.#commitListeners, {
+      records: batch.recordCount,
+      bytes: batch.sizeBytes,
+      writeMs: writtenMs - startMs,
+      syncMs: syncedMs - writtenMs,
+    })
+  }
+
+  async #roll(): Promise<void> {
+    const { sealed, next } = await this.#active.seal(this.#disk, {
+      directory: this.#directory,
+      shard: this.#shard,
+      identity: this.#identity,
+      epoch: this.#epoch,
+      wallMs: this.#clock.nowMs(),
+    })
+    this.#sealed.push(sealed)
+    this.#active = next
+    this.#covered = this.#durable
+    await this.#reader.activate(next)
+  }
+
+  #coverWhenIdle(): void {
+    this.#cancelIdle = null
+    if (this.#working !== null || this.#failure !== null || this.#closed) return
+    if (this.#covered === this.#durable) return
+    this.#working = this.#coverTail()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#working = null
+        if (this.#failure === null && this.#queue.length > 0) this.#work()
+      })
+  }
+
+  /** Rule 14: an empty batch header says that the last batch is durable. */
+  async #coverTail(): Promise<void> {
+    if (this.#covered === this.#durable) return
+    const header = encodeBatchHeader(this.#identity, {
+      epoch: this.#epoch,
+      firstLsn: toLsn(this.#durable + 1),
+      recordCount: 0,
+      byteCount: 0,
+      syncedUpTo: this.#durable,
+      commit: this.#durable,
+      wallMs: this.#clock.nowMs(),
+    })
+    await this.#active.file.write(this.#active.dataEnd, [header])
+    await syncFile(this.#active.file)
+    this.#active.dataEnd += header.byteLength
+    this.#covered = this.#durable
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== null) return
+    this.#failure = error instanceof Error ? error : new Error(String(error))
+    this.#tell(this.#failureListeners, this.#failure)
+  }
+
+  #tell<T>(listeners: readonly ((value: T) => void)[], value: T): void {
+    for (const listener of listeners) listener(value)
+  }
+
+  #noteRot(lsn: Lsn): void {
+    this.#rotten = joinRanges([...this.#rotten, { first: lsn, last: lsn }])
+  }
+}
+
+function sizeOf(records: readonly NewRecord[]): number {
+  let total = 0
+  for (const { meta, body = [] } of records) {
+    let bodyBytes = 0
+    for (const part of body) bodyBytes += part.byteLength
+    assert(meta.byteLength <= RECORD_META_BYTES_MAX, 'meta within limits')
+    assert(bodyBytes <= RECORD_BODY_BYTES_MAX, 'body within limits')
+    total += meta.byteLength + bodyBytes
+  }
+  assert(total <= APPEND_BYTES_MAX, 'append within limits')
+  return total
+}

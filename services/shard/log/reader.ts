@@ -1,0 +1,352 @@
+/**
+ * Reads durable records out of segment files: offset tables and open files of sealed segments come on demand and leave when
+ * they are too many; the segment being written lends its own.
+ *
+ * Invariant: no byte is handed out whose checksum was not proved: headers and meta each time, a body when it is read whole
+ * and the first time a part of it is read.
+ */
+import { crc32c } from '#lib/bytes/crc32c.ts'
+import { type Lsn, toLsn } from '#lib/mail/types.ts'
+import type { Disk, File } from '#lib/ports/disk.ts'
+import { LogError } from './errors.ts'
+import { decodeOffsets, SectionType } from './footer.ts'
+import {
+  asBuffer,
+  decodeRecordHeader,
+  type LogIdentity,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+  SEGMENT_HEADER_BYTES,
+} from './format.ts'
+import {
+  OFFSET_TABLE_BYTES_MAX,
+  OPEN_SEGMENTS_MAX,
+  PROVED_BODIES_MAX,
+  SCAN_READ_BYTES,
+  SKIP_BODY_FROM_BYTES,
+} from './limits.ts'
+import { readSection, readTrailer } from './sealed.ts'
+import { walkSegment } from './segment-walk.ts'
+import type { Segment } from './segments.ts'
+import type { LogRecord } from './types.ts'
+
+/** A segment ready to be read. */
+export interface Readable {
+  readonly file: File
+  readonly firstLsn: number
+  /** LSN after the last that may be read. */
+  readonly nextLsn: number
+  readonly offsets: Uint32Array
+  /** Where the bytes of the last record end at the latest. */
+  readonly dataEnd: number
+}
+
+/** A file is closed when it left the set and its last user is done. */
+interface Held {
+  readonly segment: Readable
+  users: number
+  evicted: boolean
+}
+
+interface ProvedBody {
+  readonly at: number
+  readonly length: number
+}
+
+export class SegmentReader {
+  readonly #disk: Disk
+  readonly #identity: LogIdentity
+  readonly #sealed: readonly Segment[]
+  /** In order of use, the longest unused first. */
+  readonly #open = new Map<number, Held>()
+  readonly #opening = new Map<number, Promise<Held>>()
+  readonly #proved = new Map<number, ProvedBody>()
+  readonly #onRot: (lsn: Lsn, what: string) => void
+  #active: Held
+  #tableBytes = 0
+
+  /**
+   * @param sealed In order; the log appends to this array when it seals a segment.
+   * @param active The segment being written; the log changes it as records become durable.
+   */
+  constructor(
+    disk: Disk,
+    identity: LogIdentity,
+    sealed: readonly Segment[],
+    active: Readable,
+    onRot: (lsn: Lsn, what: string) => void,
+  ) {
+    this.#disk = disk
+    this.#identity = identity
+    this.#sealed = sealed
+    this.#active = { segment: active, users: 0, evicted: false }
+    this.#onRot = onRot
+  }
+
+  /** `segment` is written from now on; the one before was sealed, its open file belongs to the reader. */
+  async activate(segment: Readable): Promise<void> {
+    this.#open.set(this.#active.segment.firstLsn, this.#active)
+    this.#tableBytes += this.#active.segment.offsets.byteLength
+    this.#active = { segment, users: 0, evicted: false }
+    await this.#evict()
+  }
+
+  /** @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  async read(lsn: Lsn): Promise<LogRecord> {
+    const { bytes, header } = await this.#readWhole(lsn)
+    return recordOf(bytes, 0, header, true)
+  }
+
+  /** The header alone: what two replicas compare. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  readHeader(lsn: Lsn): Promise<RecordHeader> {
+    return this.#use(lsn, async (segment) => {
+      const { at } = this.#extentOf(segment, lsn)
+      const bytes = asBuffer(await segment.file.read(at, RECORD_HEADER_BYTES))
+      const header = decodeRecordHeader(bytes, 0, this.#identity)
+      if (header === null || header.lsn !== lsn) throw this.#rotten(lsn, 'header')
+      return header
+    })
+  }
+
+  /** @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  async readBody(lsn: Lsn, offset: number, length: number): Promise<Uint8Array> {
+    const proved = this.#proved.get(lsn)
+    if (proved === undefined) {
+      const { bytes, header, at } = await this.#readWhole(lsn)
+      const bodyAt = RECORD_HEADER_BYTES + header.metaLength
+      this.#proved.set(lsn, { at: at + bodyAt, length: header.bodyLength })
+      evictOldest(this.#proved, PROVED_BODIES_MAX)
+      return bytes.subarray(bodyAt, bodyAt + header.bodyLength).subarray(offset, offset + length)
+    }
+    const wanted = Math.min(length, proved.length - offset)
+    if (wanted <= 0) return new Uint8Array(0)
+    return this.#use(lsn, (segment) => segment.file.read(proved.at + offset, wanted))
+  }
+
+  /** Visits `from` to `to` in order; both must be in the log. */
+  async scan(
+    from: number,
+    to: number,
+    bodies: boolean,
+    visit: (record: LogRecord) => void | Promise<void>,
+  ): Promise<void> {
+    let lsn = from
+    while (lsn <= to) {
+      await this.#use(toLsn(lsn), async (segment) => {
+        const last = Math.min(to, segment.nextLsn - 1)
+        while (lsn <= last) lsn = await this.#scanPiece(segment, lsn, last, bodies, visit)
+      })
+    }
+  }
+
+  /** Closes all files, that of the active segment too. */
+  async close(): Promise<void> {
+    const held = [...this.#open.values(), this.#active]
+    this.#open.clear()
+    for (const one of held) {
+      one.evicted = true
+      if (one.users === 0) await one.segment.file.close()
+    }
+  }
+
+  #readWhole(lsn: Lsn): Promise<{ bytes: Buffer; header: RecordHeader; at: number }> {
+    return this.#use(lsn, async (segment) => {
+      const { at, end } = this.#extentOf(segment, lsn)
+      const bytes = asBuffer(await segment.file.read(at, end - at))
+      return { bytes, header: this.#prove(bytes, 0, lsn, true), at }
+    })
+  }
+
+  /** Reads as many records as fit into one read, at least one, and returns the next LSN. */
+  async #scanPiece(
+    segment: Readable,
+    lsn: number,
+    last: number,
+    bodies: boolean,
+    visit: (record: LogRecord) => void | Promise<void>,
+  ): Promise<number> {
+    const first = this.#extentOf(segment, lsn)
+    if (!bodies && first.end - first.at > SKIP_BODY_FROM_BYTES) {
+      await visit(await this.#readWithoutBody(segment, lsn, first))
+      return lsn + 1
+    }
+    let next = lsn + 1
+    let end = first.end
+    // A record without a known place ends the piece: what comes before it is visited before it is told.
+    while (next <= last && segment.offsets[next - segment.firstLsn] !== 0) {
+      const extent = this.#extentOf(segment, next)
+      if (extent.end - first.at > SCAN_READ_BYTES) break
+      end = extent.end
+      next++
+    }
+    const bytes = asBuffer(await segment.file.read(first.at, end - first.at))
+    for (let i = lsn; i < next; i++) {
+      const at = this.#extentOf(segment, i).at - first.at
+      const header = this.#prove(bytes, at, i, bodies)
+      const done = visit(recordOf(bytes, at, header, bodies))
+      if (done !== undefined) await done
+    }
+    return next
+  }
+
+  async #readWithoutBody(segment: Readable, lsn: number, extent: { at: number; end: number }): Promise<LogRecord> {
+    const length = Math.min(SKIP_BODY_FROM_BYTES, extent.end - extent.at)
+    let bytes = asBuffer(await segment.file.read(extent.at, length))
+    const header = decodeRecordHeader(bytes, 0, this.#identity)
+    if (header !== null && RECORD_HEADER_BYTES + header.metaLength > length) {
+      bytes = asBuffer(await segment.file.read(extent.at, RECORD_HEADER_BYTES + header.metaLength))
+    }
+    return recordOf(bytes, 0, this.#prove(bytes, 0, lsn, false), false)
+  }
+
+  /** The header of record `lsn` at `at` in `bytes`, after its checksums were proved. */
+  #prove(bytes: Buffer, at: number, lsn: number, body: boolean): RecordHeader {
+    const header = decodeRecordHeader(bytes, at, this.#identity)
+    if (header === null || header.lsn !== lsn) throw this.#rotten(lsn, 'header')
+    const metaAt = at + RECORD_HEADER_BYTES
+    const bodyAt = metaAt + header.metaLength
+    const end = body ? bodyAt + header.bodyLength : bodyAt
+    if (end > bytes.length) throw this.#rotten(lsn, 'length')
+    if (crc32c(bytes.subarray(metaAt, bodyAt)) !== header.metaCrc) throw this.#rotten(lsn, 'meta')
+    if (body && crc32c(bytes.subarray(bodyAt, end)) !== header.bodyCrc) throw this.#rotten(lsn, 'body')
+    return header
+  }
+
+  #rotten(lsn: number, what: string): LogError {
+    this.#onRot(toLsn(lsn), what)
+    return new LogError('LOG_ROTTEN_RECORD', `Cannot read record ${lsn}: its ${what} is damaged on this disk`, {
+      details: { lsn, what },
+    })
+  }
+
+  /** Where a record may lie: up to the next record whose place is known, batch headers in between included. */
+  #extentOf(segment: Readable, lsn: number): { at: number; end: number } {
+    const i = lsn - segment.firstLsn
+    const at = segment.offsets[i] ?? 0
+    if (at === 0) throw this.#rotten(lsn, 'place')
+    const count = segment.nextLsn - segment.firstLsn
+    for (let next = i + 1; next < count; next++) {
+      const end = segment.offsets[next] ?? 0
+      if (end > 0) return { at, end }
+    }
+    return { at, end: segment.dataEnd }
+  }
+
+  /** Runs `work` on the segment that holds `lsn`, whose file stays open for so long. */
+  async #use<T>(lsn: Lsn, work: (segment: Readable) => Promise<T>): Promise<T> {
+    const held = await this.#hold(lsn)
+    held.users++
+    try {
+      return await work(held.segment)
+    } finally {
+      held.users--
+      if (held.evicted && held.users === 0) await held.segment.file.close()
+    }
+  }
+
+  #hold(lsn: Lsn): Held | Promise<Held> {
+    const { segment: active } = this.#active
+    if (lsn >= active.firstLsn) {
+      if (lsn < active.nextLsn) return this.#active
+    } else {
+      const segment = this.#sealedOf(lsn)
+      if (segment !== null) return this.#opened(segment)
+      // Between two segments one is missing; before the first one nothing was ever promised.
+      if (lsn >= (this.#sealed[0]?.firstLsn ?? active.firstLsn)) throw this.#rotten(lsn, 'segment')
+    }
+    throw new LogError('LOG_NO_SUCH_RECORD', `Cannot read record ${lsn}: the log does not hold it`)
+  }
+
+  #sealedOf(lsn: number): Segment | null {
+    let low = 0
+    let high = this.#sealed.length - 1
+    while (low <= high) {
+      const middle = (low + high) >>> 1
+      const segment = this.#sealed[middle]
+      if (segment === undefined) break
+      if (lsn < segment.firstLsn) high = middle - 1
+      else if (lsn >= segment.nextLsn) low = middle + 1
+      else return segment
+    }
+    return null
+  }
+
+  #opened(segment: Segment): Held | Promise<Held> {
+    const known = this.#open.get(segment.firstLsn)
+    if (known !== undefined) {
+      this.#open.delete(segment.firstLsn)
+      this.#open.set(segment.firstLsn, known)
+      return known
+    }
+    let opening = this.#opening.get(segment.firstLsn)
+    if (opening === undefined) {
+      opening = this.#openSealed(segment).finally(() => this.#opening.delete(segment.firstLsn))
+      this.#opening.set(segment.firstLsn, opening)
+    }
+    return opening
+  }
+
+  async #openSealed(segment: Segment): Promise<Held> {
+    const file = await this.#disk.open(segment.path)
+    try {
+      const offsets = segment.offsets ?? (await this.#loadOffsets(file, segment))
+      const { firstLsn, nextLsn, dataEnd } = segment
+      const held = { segment: { file, firstLsn, nextLsn, offsets, dataEnd }, users: 0, evicted: false }
+      this.#tableBytes += offsets.byteLength
+      await this.#evict()
+      this.#open.set(firstLsn, held)
+      return held
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  async #loadOffsets(file: File, segment: Segment): Promise<Uint32Array> {
+    const { sections } = await readTrailer(file, segment.sizeBytes)
+    const section = await readSection(file, sections, SectionType.offsets)
+    const count = segment.nextLsn - segment.firstLsn
+    if (section !== null && section.length === count * 4) return decodeOffsets(section)
+    // The table is lost: the records themselves tell where they are.
+    const bytes = asBuffer(await file.read(0, segment.dataEnd))
+    const walk = walkSegment(bytes, {
+      identity: this.#identity,
+      firstLsn: segment.firstLsn,
+      chain: null,
+      from: SEGMENT_HEADER_BYTES,
+      to: segment.dataEnd,
+    })
+    return Uint32Array.from({ length: count }, (_, i) => walk.offsets[i] ?? 0)
+  }
+
+  /** Lets go of the longest unused tables and files, before one more comes in. */
+  async #evict(): Promise<void> {
+    while (this.#open.size >= OPEN_SEGMENTS_MAX || this.#tableBytes > OFFSET_TABLE_BYTES_MAX) {
+      const [firstLsn, held] = this.#open.entries().next().value ?? []
+      if (firstLsn === undefined || held === undefined) return
+      this.#open.delete(firstLsn)
+      this.#tableBytes -= held.segment.offsets.byteLength
+      held.evicted = true
+      if (held.users === 0) await held.segment.file.close()
+    }
+  }
+}
+
+function recordOf(bytes: Buffer, at: number, header: RecordHeader, body: boolean): LogRecord {
+  const metaAt = at + RECORD_HEADER_BYTES
+  const bodyAt = metaAt + header.metaLength
+  return {
+    lsn: header.lsn,
+    epoch: header.epoch,
+    type: header.type,
+    wallMs: header.wallMs,
+    meta: bytes.subarray(metaAt, bodyAt),
+    body: body ? bytes.subarray(bodyAt, bodyAt + header.bodyLength) : new Uint8Array(0),
+  }
+}
+
+function evictOldest(map: Map<number, unknown>, sizeMax: number): void {
+  if (map.size <= sizeMax) return
+  const oldest = map.keys().next().value
+  if (oldest !== undefined) map.delete(oldest)
+}

@@ -1,0 +1,200 @@
+/**
+ * Opens a log directory: finds the segments, proves and rewrites the unsealed tail, cuts what is torn, tells what is rotten.
+ *
+ * Invariants (replication design, rules 14 and 15): the tail is read, written to a new file and synced before any of its
+ * LSNs counts as durable, on every start; what is cut is kept aside first; nothing known to be durable is cut; a crash at any
+ * point of recovery leaves a directory that recovers to the same records.
+ * Read next: `segment-walk.ts` (what is damaged), `tail.ts` (torn or rotten).
+ */
+import { type Epoch, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
+import type { Disk, File } from '#lib/ports/disk.ts'
+import type { Random } from '#lib/ports/random.ts'
+import { openingEpoch } from './epochs.ts'
+import {
+  asBuffer,
+  BATCH_HEADER_BYTES,
+  encodeBatchHeader,
+  LOG_TAG_BYTES,
+  type LogIdentity,
+  logIdentity,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+} from './format.ts'
+import { chainAfter, chainBefore, describeSealed, type FoundSegment, findSegments, tagOf } from './sealed.ts'
+import { type EpochStart, isZero, type Walk, walkSegment } from './segment-walk.ts'
+import {
+  keepCutTail,
+  makeDurableDirectory,
+  removeUnfinished,
+  rewriteTail,
+  type Segment,
+  segmentPath,
+} from './segments.ts'
+import { joinRanges, judgeTail, type LsnRange } from './tail.ts'
+
+export interface RecoveryOptions {
+  readonly disk: Disk
+  readonly directory: string
+  readonly shard: ShardName
+  readonly random: Random
+  readonly nowMs: number
+  /** Epoch of the batch header that closes recovery; null: one above all that the log has seen. */
+  readonly epoch: Epoch | null
+  readonly knownUpTo: number
+}
+
+/** What recovery found and did; for the log file, fsck and the tests. */
+export interface RecoveryReport {
+  readonly segmentCount: number
+  readonly cut: { readonly fromLsn: Lsn; readonly bytes: number; readonly path: string } | null
+  readonly rotten: readonly LsnRange[]
+  /** Segments whose footer or header had to be made again from their records. */
+  readonly mended: readonly string[]
+}
+
+export interface Recovered {
+  readonly identity: LogIdentity
+  readonly sealed: Segment[]
+  readonly active: {
+    readonly file: File
+    readonly path: string
+    readonly firstLsn: number
+    readonly offsets: Uint32Array
+    readonly sizeBytes: number
+    readonly epochs: readonly EpochStart[]
+    readonly chain: Buffer
+  }
+  readonly nextLsn: Lsn
+  readonly chain: Buffer
+  readonly epoch: Epoch
+  readonly report: RecoveryReport
+}
+
+export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
+  const { disk, directory } = options
+  await makeDurableDirectory(disk, directory)
+  await removeUnfinished(disk, directory)
+  const found = await findSegments(disk, directory, options.shard)
+  const tag = found.length === 0 ? Buffer.from(options.random.bytes(LOG_TAG_BYTES)) : await tagOf(disk, found)
+  const identity = logIdentity(tag)
+  // The last segment is the tail even if it has a footer: the sync of that footer may be what failed.
+  const last = found.pop() ?? null
+  const { sealed, mended, rotten } = await describeAll(disk, found, identity, last?.firstLsn ?? 1)
+  const firstLsn = last?.firstLsn ?? 1
+  const tail = await readTail(disk, last, identity, await chainBefore(disk, sealed, found, last))
+  if (last !== null && last.header === null) mended.push(last.path)
+  const sealedUpTo = last?.trailer ? last.trailer.nextLsn - 1 : firstLsn - 1
+  const verdict = judgeTail(tail.walk, Math.max(options.knownUpTo, sealedUpTo))
+  rotten.push(...verdict.rotten)
+  const nextLsn = toLsn(verdict.nextLsn)
+  const started = sealed.map((segment) => segment.epochs.at(-1)?.epoch ?? 0)
+  const written = [...found, last].map((one) => Math.max(one?.header?.epoch ?? 0, one?.trailer?.epoch ?? 0))
+  const seen = Math.max(tail.walk.epoch, ...started, ...written)
+  const epoch = openingEpoch(options.epoch, seen)
+
+  const cutBytes = tail.bytes.subarray(verdict.keepTo)
+  const cut =
+    cutBytes.length === 0 || isZero(cutBytes, 0)
+      ? null
+      : {
+          fromLsn: nextLsn,
+          bytes: cutBytes.length,
+          path: await keepCutTail(disk, directory, nextLsn, options.nowMs, cutBytes),
+        }
+
+  const header: SegmentHeader = {
+    tag,
+    firstLsn: toLsn(firstLsn),
+    createdMs: last?.header?.createdMs ?? options.nowMs,
+    chain: tail.chainBefore,
+    epoch,
+    shard: options.shard,
+  }
+  const kept = tail.bytes.subarray(SEGMENT_HEADER_BYTES, Math.max(verdict.keepTo, SEGMENT_HEADER_BYTES))
+  const chunks: Uint8Array[] = [kept]
+  if (verdict.shortened !== null) {
+    const at = verdict.shortened.at - SEGMENT_HEADER_BYTES
+    chunks.length = 0
+    chunks.push(kept.subarray(0, at), encodeBatchHeader(identity, verdict.shortened.header))
+    chunks.push(kept.subarray(at + BATCH_HEADER_BYTES))
+  }
+  // The last batch is durable as soon as this file has its name: the header says so to the next recovery.
+  const closing = encodeBatchHeader(identity, {
+    epoch,
+    firstLsn: nextLsn,
+    recordCount: 0,
+    byteCount: 0,
+    syncedUpTo: nextLsn - 1,
+    commit: tail.walk.commit,
+    wallMs: options.nowMs,
+  })
+  chunks.push(closing)
+  const file = await rewriteTail(disk, directory, header, chunks)
+  const offsets = Uint32Array.from({ length: nextLsn - firstLsn }, (_, i) => tail.walk.offsets[i] ?? 0)
+  const chain = chainAfter(tail.bytes, offsets, tail.chainBefore)
+  return {
+    identity,
+    sealed,
+    active: {
+      file,
+      path: segmentPath(directory, firstLsn),
+      firstLsn,
+      offsets,
+      sizeBytes: SEGMENT_HEADER_BYTES + kept.length + closing.length,
+      epochs: tail.walk.epochs.filter((start) => start.firstLsn < nextLsn),
+      chain,
+    },
+    nextLsn,
+    chain,
+    epoch,
+    report: { segmentCount: sealed.length + 1, cut, rotten: joinRanges(rotten), mended },
+  }
+}
+
+interface Tail {
+  readonly bytes: Buffer
+  readonly walk: Walk
+  readonly chainBefore: Buffer
+}
+
+/** What is known of all segments but the last, and what is missing between them. */
+async function describeAll(
+  disk: Disk,
+  found: readonly FoundSegment[],
+  identity: LogIdentity,
+  tailFirstLsn: number,
+): Promise<{ sealed: Segment[]; mended: string[]; rotten: LsnRange[] }> {
+  const sealed: Segment[] = []
+  const mended: string[] = []
+  const rotten: LsnRange[] = []
+  for (const [i, one] of found.entries()) {
+    if (one.header === null || one.trailer === null) mended.push(one.path)
+    const next = found[i + 1]?.firstLsn ?? tailFirstLsn
+    const known = await describeSealed(disk, one, identity, next)
+    rotten.push(...known.rotten)
+    sealed.push(known.segment)
+    if (next > known.segment.nextLsn) rotten.push({ first: known.segment.nextLsn, last: next - 1 })
+  }
+  return { sealed, mended, rotten }
+}
+
+async function readTail(
+  disk: Disk,
+  last: FoundSegment | null,
+  identity: LogIdentity,
+  chainBefore: Buffer,
+): Promise<Tail> {
+  const start = { identity, firstLsn: last?.firstLsn ?? 1, from: SEGMENT_HEADER_BYTES }
+  if (last === null) {
+    const bytes = Buffer.alloc(0)
+    return { bytes, walk: walkSegment(bytes, { ...start, chain: chainBefore, from: 0, to: 0 }), chainBefore }
+  }
+  const file = await disk.open(last.path)
+  try {
+    const bytes = asBuffer(await file.read(0, last.trailer?.dataEnd ?? last.sizeBytes))
+    const chain = last.header?.chain ?? chainBefore
+    return { bytes, walk: walkSegment(bytes, { ...start, chain, to: bytes.length }), chainBefore: chain }
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,92 @@
+/** The container command of one shard replica: wiring only. */
+import { SHARD_PORT_BASE, shardSocketPath } from '#lib/link/address.ts'
+import { listenLinks } from '#lib/link/server.ts'
+import { createLogger } from '#lib/log/logger.ts'
+import { toShardName } from '#lib/mail/types.ts'
+import { createRegistry, serveMetrics } from '#lib/metrics/metrics.ts'
+import { nodeClock } from '#lib/platform/node-clock.ts'
+import { NodeDisk } from '#lib/platform/node-disk.ts'
+import { nodeRandom } from '#lib/platform/node-random.ts'
+import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
+import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
+import { ShardConfig } from './config.ts'
+import { SqliteLedger } from './ledger/sqlite-ledger.ts'
+import { SqliteLock } from './log/sqlite-lock.ts'
+import { createShardMetrics } from './metrics.ts'
+import { Replica } from './replica.ts'
+import { serveStream } from './server/streams.ts'
+import { createSessionHost } from './sessions/host.ts'
+
+const TLS_LOOK_MS = 10_000
+const STATUS_LOOK_MS = 5_000
+const EXIT_FAILED = 75 // EX_TEMPFAIL: the supervisor starts a new process life
+
+const config = configure('shard', ShardConfig)
+const shard = toShardName(`${config.mailNode}/${config.shardIndex}`)
+const logger = createLogger(config.logLevel, { service: 'shard', pod: config.pod, shard })
+exitOnBug(logger)
+
+const folder = `shard-${config.shardIndex}`
+const replica = new Replica({
+  shard,
+  member: Number(config.pod.at(-1)),
+  pod: config.pod,
+  podUid: config.podUid,
+  disk: new NodeDisk(config.dataDir),
+  diskRoot: config.dataDir,
+  folder,
+  lock: new SqliteLock(config.dataDir),
+  ledger: new SqliteLedger(config.ledgerFile),
+  clock: nodeClock,
+  random: nodeRandom,
+  logger,
+  messageBytesMax: config.messageBytesMax,
+  onFailure: () => {
+    setTimeout(() => process.exit(EXIT_FAILED), 100) // let refusals and the log line out
+  },
+})
+
+const registry = createRegistry('shard')
+const metrics = createShardMetrics(registry, () => replica.lastStatus)
+const openSession = createSessionHost({
+  served: replica,
+  clock: nodeClock,
+  logger,
+  metrics,
+  sessionsMax: config.sessionsMax,
+})
+const context = { served: replica, clock: nodeClock, logger, metrics, openSession }
+const links = await listenLinks({
+  unix: {
+    path: shardSocketPath(config.socketDir, shard),
+    identity: { role: 'edge', owner: config.pod },
+  },
+  tls: { host: config.listenHost, port: SHARD_PORT_BASE + config.shardIndex, material: readTlsMaterial(config.tlsDir) },
+  onStream: (stream, peer) => serveStream(stream, peer, context),
+  onRejected: (reason, remoteAddress) => logger.warn({ reason, remoteAddress }, 'connection turned away'),
+})
+const stopWatching = watchTlsMaterial(
+  config.tlsDir,
+  nodeClock,
+  TLS_LOOK_MS,
+  (material) => links.renew(material),
+  (err) => logger.warn({ err }, 'certificate could not be read again'),
+)
+const probes = await serveMetrics({
+  registry,
+  host: config.listenHost,
+  port: config.metricsPort,
+  ready: () => (replica.settled ? null : replica.phase),
+})
+const refresh = setInterval(() => void replica.status(), STATUS_LOOK_MS)
+
+stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
+  logger.info({ signal }, 'stopping')
+  clearInterval(refresh)
+  stopWatching()
+  await replica.stop('Server is shutting down')
+  await links.close()
+  probes.close()
+})
+
+await replica.start()

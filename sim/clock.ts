@@ -1,0 +1,112 @@
+/**
+ * Virtual time: a queue of events in order of time, then of arrival. Time stands still while code runs and jumps to the next
+ * event when all of it waits, as in a machine with an infinitely fast processor.
+ */
+
+interface Event {
+  readonly atMs: number
+  readonly order: number
+  readonly action: () => void
+  cancelled: boolean
+}
+
+export class SimClock {
+  /** Binary heap, earliest event first. */
+  readonly #events: Event[] = []
+  #nowMs = 0
+  #order = 0
+  #eventCount = 0
+
+  /** Milliseconds since the world began. */
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  /** Events that ran. */
+  get eventCount(): number {
+    return this.#eventCount
+  }
+
+  after(delayMs: number, action: () => void): () => void {
+    const event: Event = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, action, cancelled: false }
+    this.#events.push(event)
+    this.#rise(this.#events.length - 1)
+    return () => {
+      event.cancelled = true
+    }
+  }
+
+  /**
+   * Runs events until `done()` says so or time would pass `untilMs`; then time is `untilMs`.
+   * @returns Whether `done()` became true. With `untilMs` infinite, false means that nothing is left to happen.
+   */
+  async run(done: () => boolean, untilMs: number): Promise<boolean> {
+    await settled()
+    while (!done()) {
+      const next = this.#events[0]
+      if (next === undefined || next.atMs > untilMs) {
+        if (Number.isFinite(untilMs)) this.#nowMs = Math.max(this.#nowMs, untilMs)
+        return false
+      }
+      this.#takeFirst()
+      if (next.cancelled) continue
+      this.#nowMs = next.atMs
+      this.#eventCount++
+      next.action()
+      await settled()
+    }
+    return true
+  }
+
+  #takeFirst(): void {
+    const last = this.#events.pop()
+    if (last === undefined || this.#events.length === 0) return
+    this.#events[0] = last
+    this.#sink(0)
+  }
+
+  #rise(start: number): void {
+    let i = start
+    while (i > 0) {
+      const parent = (i - 1) >>> 1
+      if (!this.#before(i, parent)) return
+      this.#swap(i, parent)
+      i = parent
+    }
+  }
+
+  #sink(start: number): void {
+    let i = start
+    for (;;) {
+      let first = i
+      if (this.#before(2 * i + 1, first)) first = 2 * i + 1
+      if (this.#before(2 * i + 2, first)) first = 2 * i + 2
+      if (first === i) return
+      this.#swap(i, first)
+      i = first
+    }
+  }
+
+  #before(i: number, j: number): boolean {
+    const a = this.#events[i]
+    const b = this.#events[j]
+    if (a === undefined || b === undefined) return false
+    return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
+  }
+
+  #swap(i: number, j: number): void {
+    const a = this.#events[i]
+    const b = this.#events[j]
+    if (a === undefined || b === undefined) return
+    this.#events[i] = b
+    this.#events[j] = a
+  }
+}
+
+/**
+ * Resolves when no promise job is left to run. Node runs the next-tick queue only after all of them, so this costs no turn
+ * of the event loop and no real timer.
+ */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve))
+}

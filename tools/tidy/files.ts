@@ -1,0 +1,126 @@
+/**
+ * Rules about whole files: their length, their name, their opening comment, READMEs of rooms, files that nothing uses, and
+ * hosts of package registries (a clone must work with whatever registry its machine is set up for).
+ */
+import { isTest, type Problem, resolveSpecifier } from './layers.ts'
+import { importsOf, type SourceText } from './source.ts'
+
+const FILE_LINES_MAX = 600 // aim at 250, look hard at 400; beyond this nobody reads a file as a whole
+const README_LINES_MAX = 40
+/** From so many production files on a room needs a README. */
+const ROOM_FILES_WITHOUT_README = 4
+const VAGUE_NAMES = /(^|\/)(utils?|helpers?|misc|common|shared)\.ts$/
+const REGISTRY_HOSTS = [
+  ['registry', 'npmjs', 'org'],
+  ['registry', 'yarnpkg', 'com'],
+  ['npmmirror', 'com'],
+  ['pypi', 'org'],
+  ['pythonhosted', 'org'],
+  ['proxy', 'golang', 'org'],
+].map((labels) => labels.join('.'))
+
+export interface TextFile {
+  readonly path: string
+  readonly text: string
+}
+
+export function checkFiles(sources: readonly SourceText[]): Problem[] {
+  const problems: Problem[] = []
+  for (const { path, text } of sources) {
+    const lines = text.split('\n').length
+    if (!isTest(path) && lines > FILE_LINES_MAX) {
+      problems.push({ path, line: FILE_LINES_MAX, message: `File has ${lines} lines: at most ${FILE_LINES_MAX}` })
+    }
+    if (VAGUE_NAMES.test(path))
+      problems.push({ path, line: 1, message: 'Name says nothing: call the file after what it holds' })
+    if (!/^[a-z0-9][a-z0-9.-]*\.ts$/.test(path.slice(path.lastIndexOf('/') + 1))) {
+      problems.push({ path, line: 1, message: 'File names are kebab-case' })
+    }
+    if (!isTest(path) && !/^(#!.*\n)?\/\*\*/.test(text)) {
+      problems.push({ path, line: 1, message: 'File does not open with a comment that says what it is for' })
+    }
+  }
+  return problems
+}
+
+/** Folders of which every one is a room: `lib/<room>`, `services/<service>`, `operator/<room>` and so on. */
+function roomOf(path: string): string | null {
+  const parts = path.split('/')
+  if (parts[0] === 'services' && parts.length > 3) return parts.slice(0, 3).join('/')
+  if (parts[0] === 'operator' && parts[1] === 'controllers' && parts.length > 3) return parts.slice(0, 3).join('/')
+  return parts.length > 2 ? parts.slice(0, 2).join('/') : null
+}
+
+/** @param readmes All README.md of the repository but the one at its top. */
+export function checkReadmes(sources: readonly SourceText[], readmes: readonly TextFile[]): Problem[] {
+  const problems: Problem[] = []
+  for (const { path, text } of readmes) {
+    const lines = text.trimEnd().split('\n').length
+    if (lines > README_LINES_MAX) {
+      problems.push({ path, line: README_LINES_MAX, message: `README has ${lines} lines: at most ${README_LINES_MAX}` })
+    }
+  }
+  const sizes = new Map<string, number>()
+  for (const { path } of sources) {
+    const room = isTest(path) ? null : roomOf(path)
+    if (room !== null) sizes.set(room, (sizes.get(room) ?? 0) + 1)
+  }
+  for (const [room, files] of sizes) {
+    if (files > ROOM_FILES_WITHOUT_README && !readmes.some(({ path }) => path === `${room}/README.md`)) {
+      problems.push({ path: room, line: 1, message: `Room of ${files} files has no README.md` })
+    }
+  }
+  return problems
+}
+
+/** Programs that something outside of TypeScript starts: containers, the command line, make. */
+function isEntry(path: string): boolean {
+  return /(^|\/)([a-z0-9-]+-)?main\.ts$/.test(path) || /^tools\/[^/]+\.ts$/.test(path) || /^(e2e|bench)\//.test(path)
+}
+
+/**
+ * Files that no program reaches. A file counts as reached by an import or by a string that names it (workers are started
+ * by URL). Files for tests count as reached by tests; production code that only tests reach does not count.
+ */
+export function checkDeadFiles(sources: readonly SourceText[]): Problem[] {
+  const byPath = new Map(sources.map((source) => [source.path, source]))
+  const reach = (starts: readonly string[]) => {
+    const seen = new Set<string>()
+    const open = [...starts]
+    for (let path = open.pop(); path !== undefined; path = open.pop()) {
+      const source = byPath.get(path)
+      if (!source || seen.has(path)) continue
+      seen.add(path)
+      for (const specifier of referencesOf(source)) {
+        const target = resolveSpecifier(path, specifier)
+        if (target !== null) open.push(target)
+      }
+    }
+    return seen
+  }
+  const paths = sources.map((source) => source.path)
+  const production = reach(paths.filter((path) => isEntry(path) && !isTest(path)))
+  const tests = reach(paths.filter((path) => path.endsWith('.test.ts')))
+  return paths
+    .filter((path) => !path.endsWith('.test.ts') && !production.has(path) && !(isTest(path) && tests.has(path)))
+    .map((path) => ({
+      path,
+      line: 1,
+      message: tests.has(path) ? 'Only tests use this file' : 'Nothing uses this file',
+    }))
+}
+
+function referencesOf(source: SourceText): string[] {
+  const named = source.strings.filter(({ value }) => /^(\.\.?\/|#)[^\s]*\.ts$/.test(value)).map(({ value }) => value)
+  return [...importsOf(source).map((found) => found.specifier), ...named]
+}
+
+export function checkHosts(files: readonly TextFile[]): Problem[] {
+  return files.flatMap(({ path, text }) =>
+    REGISTRY_HOSTS.filter((host) => text.includes(host)).map((host) => ({
+      path,
+      line: text.slice(0, text.indexOf(host)).split('\n').length,
+      message: `Cannot name the registry host ${host}: the machine's own settings choose it`,
+    })),
+  )
+}
