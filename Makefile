@@ -40,11 +40,11 @@ unit: bootstrap
 e2e: bootstrap ## end-to-end tests with real clients against an array of their own
 	@$(NODE) --test --test-concurrency=1 $(E2E_TESTS)
 
-sim: bootstrap ## simulate faults from seeds: make sim SEEDS=100, or SEED=7 to replay one, MUTANT=name to see it fail
-	@$(NODE) sim/main.ts $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(MUTANT),--mutant $(MUTANT))
+sim: bootstrap ## simulate faults from seeds: SEEDS=n histories, from SEED=s on; MUTANT=name must be caught
+	@SEEDS='$(SEEDS)' SEED='$(SEED)' MUTANT='$(MUTANT)' $(NODE) sim/main.ts
 
-bench: bootstrap ## measure deliveries, IMAP commands and memory, beside Postfix and Dovecot where installed
-	@$(NODE) bench/main.ts
+bench: bootstrap ## measure deliveries, IMAP commands and memory, beside Postfix and Dovecot where installed (ONLY=, PART=)
+	@$(NODE) bench/main.ts $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART))
 
 fuzz: bootstrap ## fuzz tests with many more runs than in make test: FUZZ_RUNS=n
 	@FUZZ_RUNS=$(or $(FUZZ_RUNS),100000) $(TEST) '{lib,services}/**/*.fuzz.test.ts'

@@ -12,7 +12,6 @@ export interface ShardStatus {
   readonly primary: ReplicaStatus | null
   readonly mirror: ReplicaStatus | null
   readonly inSync: readonly string[]
-  readonly accounts: number | null
   readonly sessions: number | null
 }
 
@@ -36,7 +35,6 @@ export function arrayStatus(operator: OperatorStatus, reports: readonly ShardRep
       primary: primary ? { member: primary.member, pid: primary.pid } : null,
       mirror: mirror ? { member: mirror.member, pid: mirror.pid } : null,
       inSync: authority?.inSync ?? [],
-      accounts: primary?.accounts ?? null,
       sessions: primary?.sessions ?? null,
     }
   })

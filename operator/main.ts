@@ -3,7 +3,7 @@
  * one loop that makes the machine be as the YAML files say, until it is told to stop.
  * Read next: local/array.ts (what the loop does), controllers/ (what is rendered), cluster/local/ (how pods run here).
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectNats } from '#lib/events/nats.ts'
 import { NATS_USERS } from '#lib/events/permissions.ts'
@@ -19,6 +19,7 @@ import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createResolver } from '#lib/platform/resolver.ts'
 import { localLayout } from '#operator/api/local-layout.ts'
 import { serviceAddress } from './cluster/local/addresses.ts'
+import { LocalClusterError } from './cluster/local/container-plan.ts'
 import { lockFolder } from './cluster/local/folder-lock.ts'
 import { LocalCluster } from './cluster/local/local-cluster.ts'
 import { claimNetwork } from './cluster/local/network-claim.ts'
@@ -46,11 +47,16 @@ const logger = createLogger(config.logLevel, { service: 'operator' })
 exitOnBug(logger)
 const layout = localLayout(config.stateDir, config.tmpDir)
 
-const unlock = lockFolder(config.stateDir)
-if (!unlock) {
-  logger.error({ stateDir: config.stateDir }, 'another operator runs this array')
+/** What a person can mend ends the start with one plain line; everything else is a bug and says so. */
+function refuse(reason: string): never {
+  process.stderr.write(`${reason}\n`)
   process.exit(1)
 }
+
+const unlock = lockFolder(config.stateDir) ?? refuse(`Another operator runs the array in ${config.stateDir}`)
+if (!existsSync(config.deployDir)) refuse(`Cannot read ${config.deployDir}: there is no such folder`)
+if (!existsSync(config.natsServer))
+  refuse(`Cannot run ${config.natsServer}: there is no such program, make up installs it`)
 const left = await endLeftovers(layout.processesFile, nodeClock, LEFTOVER_GRACE_MS)
 if (left.length > 0) logger.warn({ processes: left }, 'ended what an earlier operator left behind')
 for (const folder of [layout.runDir, layout.mountsDir]) rmSync(folder, { recursive: true, force: true })
@@ -65,7 +71,10 @@ const saveState = (change: Partial<LocalState>) => {
   state = { ...state, ...change }
   writeJson(layout.stateFile, state)
 }
-const claim = await claimNetwork(state.network, config.stateDir)
+const claim = await claimNetwork(state.network, config.stateDir).catch((error: unknown) => {
+  if (error instanceof LocalClusterError) return refuse(error.message)
+  throw error
+})
 saveState({ network: claim.network })
 
 const { namespace } = config
@@ -184,10 +193,14 @@ const array = new LocalArray({
   clock: nodeClock,
   logger,
 })
+let lastFailure = ''
 const loop = createLoop({
   clock: nodeClock,
   work: () => array.reconcile(),
-  failed: (message, retryMs) => logger.info({ message, retryMs }, 'not done yet'),
+  failed(reason, retryMs) {
+    if (reason !== lastFailure) logger.info({ reason, retryMs }, 'not done yet')
+    lastFailure = reason
+  },
 })
 cluster.watchPods(() => loop.poke())
 const unwatch = watchFolder(config.deployDir, nodeClock, () => {

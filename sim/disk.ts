@@ -7,9 +7,11 @@
  * they are not stable, as in a real kernel. Operations belong to one life of a machine: those of a dead life never settle.
  */
 import { CodedError } from '#lib/errors/coded-error.ts'
-import type { Disk, File } from '#lib/ports/disk.ts'
+import type { Disk } from '#lib/ports/disk.ts'
 import type { SimClock } from './clock.ts'
 import type { Coverage } from './coverage.ts'
+import { DiskView } from './disk-view.ts'
+import { Inode } from './inode.ts'
 import type { SimRandom } from './random.ts'
 
 export class SimDiskError extends CodedError<'DISK_NOT_FOUND' | 'DISK_EXISTS' | 'EIO' | 'ENOSPC'> {
@@ -29,49 +31,6 @@ export interface SimDiskOptions {
   readonly coverage: Coverage
   /** What the device writes whole or not at all. */
   readonly pageBytes?: number
-}
-
-/** Bytes that grow; room is doubled, so that small writes do not copy all of it. Behind the length everything is zero. */
-class Bytes {
-  #room: Buffer = Buffer.alloc(0)
-  #length = 0
-
-  get length(): number {
-    return this.#length
-  }
-
-  resize(length: number): void {
-    if (length > this.#room.length) {
-      const grown = Buffer.alloc(Math.max(length, this.#room.length * 2))
-      this.#room.copy(grown)
-      this.#room = grown
-    }
-    if (length < this.#length) this.#room.fill(0, length, this.#length)
-    this.#length = length
-  }
-
-  /** A view. */
-  slice(from: number, to: number): Buffer {
-    return this.#room.subarray(Math.min(from, this.#length), Math.min(to, this.#length))
-  }
-
-  put(at: number, bytes: Uint8Array): void {
-    if (at + bytes.length > this.#length) this.resize(at + bytes.length)
-    this.#room.set(bytes, at)
-  }
-
-  flip(at: number, mask: number): void {
-    this.#room[at] = (this.#room[at] ?? 0) ^ mask
-  }
-}
-
-class Inode {
-  readonly cached = new Bytes()
-  readonly stable = new Bytes()
-  /** Pages that the next sync must write. */
-  readonly dirty = new Set<number>()
-  /** Pages in which the two views may differ: the dirty ones, and those that a failed sync gave up. */
-  readonly apart = new Set<number>()
 }
 
 type NameChange = { kind: 'link' | 'unlink'; path: string; inode: Inode | 'folder' }
@@ -154,7 +113,7 @@ export class SimDisk {
     return new DiskView(this, user)
   }
 
-  // What follows is for DiskView and FileView alone.
+  // What follows is for `disk-view.ts` alone.
 
   /** Runs `action` after a while, unless the user died. */
   later<T>(user: DiskUser, kind: 'fast' | 'sync', action: () => T): Promise<T> {
@@ -347,99 +306,6 @@ export class SimDisk {
     const changes = this.#changes.get(folder)
     if (changes === undefined) this.#changes.set(folder, [change])
     else changes.push(change)
-  }
-}
-
-class DiskView implements Disk {
-  readonly #disk: SimDisk
-  readonly #user: DiskUser
-
-  constructor(disk: SimDisk, user: DiskUser) {
-    this.#disk = disk
-    this.#user = user
-  }
-
-  open(path: string): Promise<File> {
-    return this.#fast(() => new FileView(this.#disk, this.#user, this.#disk.lookUp(path)))
-  }
-
-  create(path: string): Promise<File> {
-    return this.#fast(() => new FileView(this.#disk, this.#user, this.#disk.create(path)))
-  }
-
-  list(path: string): Promise<string[]> {
-    return this.#fast(() => this.#disk.list(path))
-  }
-
-  makeDirectory(path: string): Promise<void> {
-    return this.#fast(() => this.#disk.makeDirectory(path))
-  }
-
-  rename(from: string, to: string): Promise<void> {
-    return this.#fast(() => this.#disk.rename(from, to))
-  }
-
-  remove(path: string): Promise<void> {
-    return this.#fast(() => this.#disk.remove(path))
-  }
-
-  syncDirectory(path: string): Promise<void> {
-    return this.#disk.later(this.#user, 'sync', () => this.#disk.syncDirectory(path))
-  }
-
-  space(): Promise<{ freeBytes: number; totalBytes: number }> {
-    return this.#fast(() => ({ freeBytes: 1e12, totalBytes: 2e12 }))
-  }
-
-  #fast<T>(action: () => T): Promise<T> {
-    return this.#disk.later(this.#user, 'fast', action)
-  }
-}
-
-class FileView implements File {
-  readonly #disk: SimDisk
-  readonly #user: DiskUser
-  readonly #inode: Inode
-  #closed = false
-
-  constructor(disk: SimDisk, user: DiskUser, inode: Inode) {
-    this.#disk = disk
-    this.#user = user
-    this.#inode = inode
-  }
-
-  read(position: number, length: number): Promise<Uint8Array> {
-    return this.#operate('fast', () => Buffer.from(this.#inode.cached.slice(position, position + length)))
-  }
-
-  write(position: number, chunks: readonly Uint8Array[]): Promise<void> {
-    return this.#operate('fast', () => this.#disk.write(this.#inode, position, chunks))
-  }
-
-  sync(): Promise<void> {
-    const pages = new Set(this.#inode.dirty)
-    return this.#operate('sync', () => this.#disk.sync(this.#inode, pages))
-  }
-
-  truncate(length: number): Promise<void> {
-    return this.#operate('fast', () => this.#disk.truncate(this.#inode, length))
-  }
-
-  size(): Promise<number> {
-    return this.#operate('fast', () => this.#inode.cached.length)
-  }
-
-  close(): Promise<void> {
-    return this.#operate('fast', () => {
-      this.#closed = true
-    })
-  }
-
-  #operate<T>(kind: 'fast' | 'sync', action: () => T): Promise<T> {
-    return this.#disk.later(this.#user, kind, () => {
-      if (this.#closed) throw new SimDiskError('EIO', 'Cannot use a closed file')
-      return action()
-    })
   }
 }
 

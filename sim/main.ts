@@ -4,11 +4,13 @@
  * wrong one, and the run fails unless a history notices.
  */
 import { errorMessage } from '#lib/errors/coded-error.ts'
+import { nodeClock } from '#lib/platform/node-clock.ts'
+import { nodeRandom } from '#lib/platform/node-random.ts'
 import { Coverage } from './coverage.ts'
 import { installMutant, MUTANTS } from './mutants.ts'
 
 const seeds = Number(process.env['SEEDS'] || 500)
-const firstSeed = Number(process.env['SEED'] || Math.floor(Math.random() * 1e9))
+const firstSeed = Number(process.env['SEED'] || Math.floor(nodeRandom.fraction() * 1e9))
 const mutant = process.env['MUTANT'] || null
 
 if (!Number.isSafeInteger(seeds) || seeds < 1 || !Number.isSafeInteger(firstSeed)) {
@@ -23,7 +25,7 @@ if (mutant !== null && !installMutant(mutant)) {
 const { LOG_COVERAGE_ROWS, runLogHistory } = await import('./log/history.ts')
 
 const coverage = new Coverage(LOG_COVERAGE_ROWS)
-const startMs = performance.now()
+const startMs = nodeClock.monotonicMs()
 for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
   try {
     coverage.add(await runLogHistory(seed))
@@ -43,7 +45,7 @@ if (mutant !== null) {
   console.error(`mutant ${mutant} was not caught by ${seeds} histories from seed ${firstSeed} on`)
   process.exit(1)
 }
-const seconds = (performance.now() - startMs) / 1000
+const seconds = (nodeClock.monotonicMs() - startMs) / 1000
 console.log(coverage.table())
 console.log(`${seeds} histories from seed ${firstSeed} on, ${Math.round(seeds / seconds)} a second`)
 const missing = coverage.zeroRows

@@ -27,7 +27,6 @@ export async function status({ layout, options, say, print, complain }: CommandC
         say('headPrimary'),
         say('headMirror'),
         say('headInSync'),
-        say('headAccounts'),
         say('headSessions'),
       ],
       ...found.shards.map((shard) => [
@@ -36,7 +35,6 @@ export async function status({ layout, options, say, print, complain }: CommandC
         shard.primary?.member ?? dash,
         shard.mirror?.member ?? dash,
         shard.inSync.join(' ') || dash,
-        String(shard.accounts ?? dash),
         String(shard.sessions ?? dash),
       ]),
     ]),

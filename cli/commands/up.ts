@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { sleep } from '#lib/ports/clock.ts'
@@ -61,7 +61,7 @@ function startOperator({ layout, options, sourceDir }: CommandContext): StartedO
   const settings = {
     stateDir: layout.stateDir,
     sourceDir,
-    deployDir: options.deploy ?? join(sourceDir, 'deploy/local'),
+    deployDir: resolve(options.deploy ?? join(sourceDir, 'deploy/local')),
     tmpDir: tmpdir(),
     natsServer: join(sourceDir, '.tools/nats-server/bin/nats-server'),
   }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { CATALOGUES, chooseLanguage, speaker } from './mod.ts'
 
@@ -20,6 +22,14 @@ test('every language fills in the same values as English', () => {
       assert.deepEqual(placeholders(translated), placeholders(text), `${language} ${key}`)
     }
   }
+})
+
+test('every key is used by a command', () => {
+  const folder = join(import.meta.dirname, '..')
+  const code = globSync('{*,commands/*}.ts', { cwd: folder })
+    .map((path) => readFileSync(join(folder, path), 'utf8'))
+    .join()
+  for (const key of Object.keys(CATALOGUES.en)) assert.ok(code.includes(`'${key}'`), key)
 })
 
 test('the usage texts name the same commands and options', () => {

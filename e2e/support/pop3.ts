@@ -5,13 +5,15 @@ import type { DemoAccount, Endpoint } from './array.ts'
 export class Pop3Client {
   readonly #socket: TLSSocket
   #buffer: Buffer = Buffer.alloc(0)
+  /** What came since `#buffer` was last joined: joining at each chunk would copy a large letter hundreds of times. */
+  #arrived: Buffer[] = []
   #wake: (() => void) | null = null
   #ended = false
 
   private constructor(socket: TLSSocket) {
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => {
-      this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk])
+      this.#arrived.push(chunk)
       this.#wake?.()
     })
     const end = () => {
@@ -76,12 +78,24 @@ export class Pop3Client {
     return Buffer.from(text.replace(/(^|\r\n)\.\./g, '$1.'), 'latin1')
   }
 
+  /** Index of `mark`; waits for a growing share of new bytes before it joins and looks again. */
   async #until(mark: string): Promise<number> {
     for (let from = 0; ; ) {
+      this.#buffer = Buffer.concat([this.#buffer, ...this.#arrived.splice(0)])
       const at = this.#buffer.indexOf(mark, from, 'latin1')
       if (at >= 0) return at
-      if (this.#ended) throw new Error('Connection closed')
       from = Math.max(0, this.#buffer.length - mark.length)
+      await this.#more()
+    }
+  }
+
+  /** Waits until as much has come as was there, or the last bytes of an answer. */
+  async #more(): Promise<void> {
+    for (;;) {
+      if (this.#ended && this.#arrived.length === 0) throw new Error('Connection closed')
+      const bytes = this.#arrived.reduce((sum, chunk) => sum + chunk.length, 0)
+      const last = this.#arrived.at(-1)
+      if (last && (bytes >= this.#buffer.length || last.at(-1) === 0x0a)) return
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })

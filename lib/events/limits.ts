@@ -18,7 +18,7 @@ export const EVENT_BYTES_MAX = 64 * 1024
 /** Events offered while NATS is away are kept up to this number, then the oldest are dropped and counted. */
 export const OUTBOX_EVENTS_MAX = 10_000
 /** How long one try to publish waits for JetStream's acknowledgement. */
-export const PUBLISH_TIMEOUT_MS = 5_000
+export const PUBLISH_TIMEOUT_MS = 2_000
 /** A command whose worker said nothing for this long is given to another one. */
 export const ACK_WAIT_MS = 30_000
 /** Commands in work at once: each waits mostly for disks and shards. */

@@ -95,9 +95,11 @@ describe('events over a real nats-server', needsNats, () => {
   })
 
   test('submit() gives up without a result, and says that the command may still be carried out', async () => {
-    work = () => new Promise(() => {}) // a worker that hangs
+    const { promise: hanging, resolve: release } = Promise.withResolvers<CommandOutcome>()
+    work = () => hanging
     await assert.rejects(client().resume(ADDRESS, { timeoutMs: 300 }), { code: 'PROVISION_TIMEOUT' })
     work = (delivery) => answer(delivery)
+    release({ kind: 'retry' })
   })
 
   test('submit() refuses a command that breaks its schema before it is sent', async () => {

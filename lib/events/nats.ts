@@ -29,7 +29,7 @@ export interface NatsLinkOptions {
 
 export interface NatsLink {
   readonly connected: boolean
-  /** The connection, as soon as there is one. @throws {EventError} EVENTS_UNAVAILABLE after `withinMs`. */
+  /** The connection, as soon as there is one that works. @throws {EventError} EVENTS_UNAVAILABLE after `withinMs`. */
   connection(withinMs: number): Promise<NatsConnection>
   /** Calls `serve` with the present connection and every later one; what it sets up dies with the connection. */
   onConnection(serve: (connection: NatsConnection) => void): void
@@ -67,7 +67,7 @@ class Link implements NatsLink {
   }
 
   connection(withinMs: number): Promise<NatsConnection> {
-    if (this.#connection) return Promise.resolve(this.#connection)
+    if (this.#connection && this.#up) return Promise.resolve(this.#connection)
     return new Promise((resolve, reject) => {
       const give = (connection: NatsConnection) => {
         cancel()
@@ -142,11 +142,8 @@ class Link implements NatsLink {
 
   async #use(connection: NatsConnection): Promise<void> {
     this.#connection = connection
-    this.#up = true
-    for (const give of this.#waiting) give(connection)
-    this.#waiting.clear()
     for (const serve of this.#serve) serve(connection)
-    this.#gap()
+    this.#isUp(connection)
     void this.#follow(connection)
     if (this.#stopping.signal.aborted) await connection.close()
     await connection.closed()
@@ -160,16 +157,18 @@ class Link implements NatsLink {
         this.#up = false
         this.#options.logger.warn({ url: this.#options.url }, 'lost NATS')
       } else if (status.type === 'reconnect') {
-        this.#up = true
         this.#options.logger.info({ url: this.#options.url }, 'reconnected to NATS')
-        this.#gap()
+        this.#isUp(connection)
       } else if (status.type === 'error') {
         this.#options.logger.error({ err: status.error }, 'NATS refused something')
       }
     }
   }
 
-  #gap(): void {
+  #isUp(connection: NatsConnection): void {
+    this.#up = true
+    for (const give of this.#waiting) give(connection)
+    this.#waiting.clear()
     for (const heard of this.#gaps) heard()
   }
 }

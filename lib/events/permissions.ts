@@ -26,7 +26,7 @@ const ALL_STREAMS = Object.values(STREAMS).map((stream) => stream.name)
 
 const RIGHTS: Readonly<Record<NatsUser, SubjectRights>> = {
   operator: {
-    publish: [...COMMANDER.publish, subject('alert.*'), subject('audit.>'), subject('domain.changed')],
+    publish: [...COMMANDER.publish, subject('alert.*'), subject('domain.changed')],
     subscribe: [...COMMANDER.subscribe, subject('alert.*'), ...NEWS],
   },
   provision: {
@@ -47,7 +47,7 @@ const RIGHTS: Readonly<Record<NatsUser, SubjectRights>> = {
     subscribe: [],
   },
   edge: { publish: [subject('audit.login'), subject('alert.*')], subscribe: [...NEWS] },
-  shard: { publish: [subject('usage.>'), subject('audit.>'), subject('alert.*')], subscribe: [...NEWS] },
+  shard: { publish: [subject('usage.>'), subject('alert.*')], subscribe: [...NEWS] },
   cli: { publish: [...COMMANDER.publish], subscribe: [...COMMANDER.subscribe] },
 }
 

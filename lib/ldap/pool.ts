@@ -5,7 +5,7 @@
  */
 import { connect as connectPlain } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls'
-import { Client, ResultCodeError } from 'ldapts'
+import { Client, MessageParserError, ResultCodeError } from 'ldapts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Resolver } from '#lib/platform/resolver.ts'
 import { TLS_DEFAULTS, type TlsMaterial } from '#lib/tls/material.ts'
@@ -77,13 +77,16 @@ export class LdapPool {
     for (let left = tries; ; left--) {
       const slot = this.#next
       this.#next = (slot + 1) % POOL_CONNECTIONS
+      let client: Client | null = null
       try {
-        const client = await this.#client(slot)
+        client = await this.#client(slot)
         return await ask(client)
       } catch (error) {
         if (error instanceof ResultCodeError && !TEMPORARY_RESULTS.has(error.code)) throw error
         const lost = !(error instanceof ResultCodeError)
-        if (lost) this.#drop(slot)
+        // A lost connection is seen as such by whoever wants it next; one that cannot be understood is ended here. Nothing
+        // else is touched: the slot may hold a new one already, in use by others.
+        if (error instanceof MessageParserError) client?.unbind().catch(() => {})
         if (lost && left > 1 && !this.#closed) continue
         if (error instanceof DirectoryError) throw error
         throw new DirectoryError('DIRECTORY_UNAVAILABLE', `Cannot ask the directory: ${errorMessage(error)}`, {
@@ -95,22 +98,19 @@ export class LdapPool {
 
   async #client(slot: number): Promise<Client> {
     if (this.#closed) throw new DirectoryError('DIRECTORY_UNAVAILABLE', 'Cannot ask the directory: closed')
-    const existing = await this.#slots[slot]
-    if (existing?.isConnected && existing.isBound) return existing
-    const pending = this.#slots[slot]
-    if (pending && !existing) return await pending
+    const present = this.#slots[slot]
+    if (present) {
+      const client = await present
+      if (client.isConnected && client.isBound) return client
+      // Lost: of all who find that out at the same time, the first opens the next one.
+      if (this.#slots[slot] !== present) return await this.#client(slot)
+    }
     const opening = this.#open()
     this.#slots[slot] = opening
     opening.catch(() => {
       if (this.#slots[slot] === opening) this.#slots[slot] = null
     })
     return await opening
-  }
-
-  #drop(slot: number): void {
-    const dropped = this.#slots[slot]
-    this.#slots[slot] = null
-    dropped?.then((client) => client.unbind()).catch(() => {}) // already lost: nothing to say goodbye to
   }
 
   async #open(): Promise<Client> {

@@ -27,7 +27,7 @@ import {
 } from '#operator/controllers/array/build.ts'
 import { type ArrayContext, inApplyOrder } from '#operator/controllers/array-context.ts'
 import { bytesOf, decideDomains } from '#operator/controllers/domain/decide.ts'
-import { COMPONENT, mailNodeObjects, shardNames } from '#operator/controllers/mailnode/build.ts'
+import { mailNodeObjects, shardNames } from '#operator/controllers/mailnode/build.ts'
 import { reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
 import type { CertificateStore } from '#operator/pki/store.ts'
 import type { Credentials } from './credentials.ts'
@@ -74,6 +74,7 @@ export class LocalArray {
   #waiting: string[] = ['the first look at the resources']
   #problems: string[] = []
   #ready = false
+  #announced = ''
   #stopping = false
 
   constructor(options: LocalArrayOptions) {
@@ -254,31 +255,28 @@ export class LocalArray {
     if (this.#resourceProblem) this.#problems.push(this.#resourceProblem)
   }
 
+  /** Everything is there: says how to reach it, anew whenever that changed. */
   #announce(resources: LocalResources): void {
-    if (this.#ready) return
     const { context, cluster, layout, network, certificates, logger } = this.#options
     const addressOf = (workload: string) => cluster.addressOf(context.namespace, workload, 0)
-    writeWhole(layout.caFile, certificates.ca, 0o644)
     const firstNode = resources.mailNodes[0]?.metadata.name
-    writeJson(
-      layout.endpointsFile,
-      endpointsOf(
-        {
-          service: serviceAddress(network),
-          nats: addressOf(NATS),
-          directory: addressOf(DIRECTORY),
-          firstEdge: firstNode === undefined ? '' : addressOf(firstNode),
-        },
-        layout.caFile,
-        resources.accounts.map(({ address, password }) => ({
-          address,
-          password,
-          home: this.#homes.get(address) ?? '',
-        })),
-      ),
+    const endpoints = endpointsOf(
+      {
+        service: serviceAddress(network),
+        nats: addressOf(NATS),
+        directory: addressOf(DIRECTORY),
+        firstEdge: firstNode === undefined ? '' : addressOf(firstNode),
+      },
+      layout.caFile,
+      resources.accounts.map(({ address, password }) => ({ address, password, home: this.#homes.get(address) ?? '' })),
     )
+    const text = JSON.stringify(endpoints)
+    if (text === this.#announced) return
+    writeWhole(layout.caFile, certificates.ca, 0o644)
+    writeJson(layout.endpointsFile, endpoints)
+    this.#announced = text
     this.#ready = true
-    logger.info({ component: COMPONENT, accounts: this.#homes.size }, 'the array is ready')
+    logger.info({ mailNodes: this.#appliedNodes.size, accounts: this.#homes.size }, 'the array is ready')
   }
 }
 

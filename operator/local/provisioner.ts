@@ -12,7 +12,7 @@ export function createAccountMaker(client: ProvisioningClient): AccountMaker {
     async create(account, quotaBytes, timeoutMs) {
       const { address, password, displayName, locale, home, aliases } = account
       const result = await client.createAccount(
-        { address, password, displayName, quotaBytes, locale, home, aliases },
+        { address, password, quotaBytes, locale, home, aliases, ...(displayName === '' ? {} : { displayName }) },
         { timeoutMs },
       )
       if (!result.ok) throw new AccountRefused('ACCOUNT_REFUSED', `${result.code}: ${result.message}`)

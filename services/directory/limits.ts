@@ -13,3 +13,5 @@ export const VALUE_BYTES_MAX = 16 * 1024
 export const VALUES_PER_ATTRIBUTE_MAX = 1000
 /** Filters of ours have four terms; each costs one look into an index. */
 export const FILTER_TERMS_MAX = 200
+/** Prepared statements that are kept; filters of our own have about twenty shapes. */
+export const STATEMENTS_MAX = 200

@@ -3,13 +3,14 @@
  * (WAL, synchronous FULL); uniqueness of entries and of addresses is the database's own, so of two concurrent creates of one
  * address exactly one succeeds. Tables: `entries` (tree), `vals` (one row per attribute value, with its comparable form).
  */
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import { parseDn, type Rdn } from '#lib/ldap/names.ts'
 import { ATTRIBUTES, attributeType } from '#lib/ldap/schema.ts'
 import { type Attributes, checkEntry, conforms, knownType, normalized } from './entry-rules.ts'
 import { Fault } from './fault.ts'
 import { candidatesSql, type Filter, filterSql, type MayRead } from './filter.ts'
+import { STATEMENTS_MAX } from './limits.ts'
 
 export interface Modification {
   readonly operation: 'add' | 'delete' | 'replace'
@@ -44,6 +45,8 @@ const BEHIND_SEPARATOR = '\u0002'
 export class DirectoryStore {
   readonly #db: DatabaseSync
   readonly #basePath: string
+  /** Prepared statements by text: searches have few shapes, so most are compiled once. */
+  readonly #statements = new Map<string, StatementSync>()
 
   /** Opens or makes the file. @param baseDn Suffix of the tree; entries outside of it are refused. */
   constructor(file: string, baseDn: string) {
@@ -78,11 +81,12 @@ export class DirectoryStore {
   }
 
   close(): void {
+    this.#statements.clear()
     this.#db.close()
   }
 
   get entryCount(): number {
-    return Number(this.#db.prepare('SELECT count(*) AS n FROM entries').get()?.['n'])
+    return Number(this.#prepared('SELECT count(*) AS n FROM entries').get()?.['n'])
   }
 
   /** @throws {Fault} */
@@ -95,7 +99,7 @@ export class DirectoryStore {
       const parent = path === this.#basePath ? null : this.#id(parentPath)
       if (parent === undefined) throw new Fault('noSuchObject', 'the parent entry does not exist')
       if (this.#id(path) !== undefined) throw new Fault('entryAlreadyExists', 'the entry exists already')
-      const insert = this.#db.prepare('INSERT INTO entries (parent, path, dn) VALUES (?, ?, ?)')
+      const insert = this.#prepared('INSERT INTO entries (parent, path, dn) VALUES (?, ?, ?)')
       const id = Number(insert.run(parent, path, dn).lastInsertRowid)
       this.#insertValues(id, attributes)
     })
@@ -113,7 +117,7 @@ export class DirectoryStore {
         throw new Fault('notAllowedOnRdn', `${rdn.type}: the naming value cannot be taken away`)
       }
       checkEntry(attributes)
-      this.#db.prepare('DELETE FROM vals WHERE entry = ?').run(id)
+      this.#prepared('DELETE FROM vals WHERE entry = ?').run(id)
       this.#insertValues(id, attributes)
     })
   }
@@ -124,11 +128,11 @@ export class DirectoryStore {
     this.#transaction(() => {
       const id = this.#id(path)
       if (id === undefined) throw new Fault('noSuchObject', 'the entry does not exist')
-      if (this.#db.prepare('SELECT 1 FROM entries WHERE parent = ? LIMIT 1').get(id)) {
+      if (this.#prepared('SELECT 1 FROM entries WHERE parent = ? LIMIT 1').get(id)) {
         throw new Fault('notAllowedOnNonLeaf', 'the entry has entries below it')
       }
-      this.#db.prepare('DELETE FROM vals WHERE entry = ?').run(id)
-      this.#db.prepare('DELETE FROM entries WHERE id = ?').run(id)
+      this.#prepared('DELETE FROM vals WHERE entry = ?').run(id)
+      this.#prepared('DELETE FROM entries WHERE id = ?').run(id)
     })
   }
 
@@ -147,7 +151,7 @@ export class DirectoryStore {
       params.unshift(...driver.params)
     }
     const sql = `SELECT e.id, e.dn FROM entries e WHERE ${conditions.join(' AND ')} ORDER BY e.id LIMIT ?`
-    const rows = this.#db.prepare(sql).all(...params, query.limit + 1)
+    const rows = this.#prepared(sql).all(...params, query.limit + 1)
     const entries = rows.slice(0, query.limit).map((row) => {
       const id = Number(row['id'])
       const attributes: Record<string, string[]> = {}
@@ -162,7 +166,7 @@ export class DirectoryStore {
 
   #attributes(id: number): Map<string, string[]> {
     const attributes = new Map<string, string[]>()
-    for (const row of this.#db.prepare('SELECT type, value FROM vals WHERE entry = ?').all(id)) {
+    for (const row of this.#prepared('SELECT type, value FROM vals WHERE entry = ?').all(id)) {
       const type = String(row['type'])
       const values = attributes.get(type)
       if (values) values.push(String(row['value']))
@@ -172,7 +176,7 @@ export class DirectoryStore {
   }
 
   #insertValues(id: number, attributes: Attributes): void {
-    const insert = this.#db.prepare('INSERT INTO vals (entry, type, norm, value) VALUES (?, ?, ?, ?)')
+    const insert = this.#prepared('INSERT INTO vals (entry, type, norm, value) VALUES (?, ?, ?, ?)')
     for (const [name, values] of attributes) {
       const type = knownType(name)
       for (const value of values) {
@@ -187,7 +191,7 @@ export class DirectoryStore {
   }
 
   #id(path: string): number | undefined {
-    const row = this.#db.prepare('SELECT id FROM entries WHERE path = ?').get(path)
+    const row = this.#prepared('SELECT id FROM entries WHERE path = ?').get(path)
     return row ? Number(row['id']) : undefined
   }
 
@@ -199,6 +203,15 @@ export class DirectoryStore {
       throw new Fault('noSuchObject', 'the name is outside of this tree')
     }
     return found
+  }
+
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql)
+    if (known) return known
+    if (this.#statements.size >= STATEMENTS_MAX) this.#statements.clear()
+    const statement = this.#db.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
   }
 
   #transaction(work: () => void): void {

@@ -1,3 +1,4 @@
+/** What an edge can be told from outside: addresses, folders, neighbours, and the limits that administrators choose. */
 import { z } from 'zod'
 import { LOG_LEVELS } from '#lib/log/logger.ts'
 

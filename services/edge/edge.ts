@@ -103,6 +103,7 @@ export class Edge {
       hostname: config.hostname,
       messageBytesMax: config.messageBytesMax,
       recipientsMax: config.recipientsMax,
+      connectionsMax: config.connectionsMax,
       showClientAddress: config.showClientAddress,
       stopMs: config.stopSeconds * 1000,
       recipients: new Recipients({ directory, checks, logger, metrics, postmaster: config.postmaster }),

@@ -40,11 +40,14 @@ export const TLS_HANDSHAKE_MS = 20_000
 export const IMAP_IDLE_MS = 30 * 60_000
 /** RFC 1939 section 3: an inactivity timer of POP3 is at least 10 minutes. */
 export const POP3_IDLE_MS = 10 * 60_000
+/** How long a client whose session is over may take to read the last bytes. */
+export const GOODBYE_FLUSH_MS = 30_000
 /** One look at all sessions in this time, instead of one timer per session. */
 export const SWEEP_MS = 30_000
 
-/** Delivery ids kept for clients that repeat a letter after 451, and how long: they repeat within hours. About 200 bytes each. */
-export const DELIVERY_IDS_MAX = 20_000
+/** Letters whose delivery ids are kept for clients that repeat them after 451; about 200 bytes and one id per recipient. */
+export const LETTERS_KEPT_MAX = 20_000
+/** How long: senders repeat within hours, and for longer the shard keeps ids itself (replication.md rule 7). */
 export const DELIVERY_IDS_MEMORY_MS = 24 * 3_600_000
 
 /** How often certificates on disk are looked at. */

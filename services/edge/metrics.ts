@@ -12,14 +12,25 @@ export interface EdgeMetrics {
   readonly stageSeconds: Histogram<'stage'>
   readonly logins: Counter<'protocol' | 'mechanism'>
   readonly loginFailures: Counter<'protocol' | 'mechanism' | 'reason'>
-  readonly bodyBytes: Gauge
   readonly bodyRefusals: Counter
+  /** Asks `used` at each scrape: the budget changes with every chunk. */
+  watchBodyBytes(used: () => number): void
   readonly directoryErrors: Counter
 }
 
 export function createEdgeMetrics(registry: Registry): EdgeMetrics {
   const registers = [registry]
   return {
+    watchBodyBytes(used) {
+      new Gauge({
+        name: 'twinpost_edge_body_budget_used_bytes',
+        help: 'Bytes of letters held in memory.',
+        registers,
+        collect() {
+          this.set(used())
+        },
+      })
+    },
     connections: new Gauge({
       name: 'twinpost_edge_connections',
       help: 'Open client connections by listener.',
@@ -79,11 +90,6 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
       name: 'twinpost_edge_login_failures_total',
       help: 'Failed logins by reason.',
       labelNames: ['protocol', 'mechanism', 'reason'],
-      registers,
-    }),
-    bodyBytes: new Gauge({
-      name: 'twinpost_edge_body_budget_used_bytes',
-      help: 'Bytes of letters held in memory.',
       registers,
     }),
     bodyRefusals: new Counter({

@@ -180,7 +180,7 @@ class LogHistory {
   async #flipAtRest(): Promise<void> {
     if (this.#bits >= BITS_MAX || this.#log === null) return
     await this.#world.pass(6_000)
-    if (!this.#life.alive || !this.#machine.disk.flipBit(`${DIRECTORY}/`, '.log')) return
+    if (!this.#life.alive || !this.#machine.disk.flipBit(`${DIRECTORY}/`, '.seg')) return
     // Unless the header that covers the tail could not be written, or this bit takes it away after another took a record.
     if (this.#failed || this.#flippedAtRest) this.#damagedThisLife = true
     this.#flippedAtRest = true
@@ -198,7 +198,7 @@ class LogHistory {
     if (this.#failed && random.chance(0.5)) await this.#world.pass(100)
     if (this.#life.alive) this.#machine.kill()
     if (random.chance(0.3)) this.#machine.crash()
-    if (this.#bits < BITS_MAX && random.chance(0.04) && this.#machine.disk.flipBit(`${DIRECTORY}/`, '.log')) {
+    if (this.#bits < BITS_MAX && random.chance(0.04) && this.#machine.disk.flipBit(`${DIRECTORY}/`, '.seg')) {
       this.#bits++
       this.#damagedThisLife = true
       this.coverage.count('bit flip before restart')
@@ -289,7 +289,7 @@ class LogHistory {
     const last = this.#log.lastLsn
     const closed = await this.#world.settle(this.#life, this.#log.close())
     if (closed.kind === 'error') throw closed.error
-    const files = [...this.#machine.disk.stableFiles(`${DIRECTORY}/`)].filter(([path]) => path.endsWith('.log'))
+    const files = [...this.#machine.disk.stableFiles(`${DIRECTORY}/`)].filter(([path]) => path.endsWith('.seg'))
     this.coverage.count('segments sealed', files.length - 1)
     if (this.#bits > 0 || this.#misdirected) return
     const seen = checkRawLog(files.sort(([a], [b]) => (a < b ? -1 : 1)))

@@ -2,7 +2,7 @@
  * Calls that let time, chance or the outside into code that must run in the simulator (EXAMPLES section 8), and tests that
  * do not run. Exceptions are named here, each with its reason; an exception that is no longer needed is an error too.
  */
-import { isTest, type Problem } from './layers.ts'
+import { isTest, isTool, type Problem } from './layers.ts'
 import { lineOf, type SourceText } from './source.ts'
 
 export interface Exception {
@@ -42,7 +42,7 @@ export function checkBans(sources: readonly SourceText[], exceptions: readonly E
       }
       continue
     }
-    if (RIMS.some((rim) => source.path.startsWith(rim))) continue
+    if (isTool(source) || RIMS.some((rim) => source.path.startsWith(rim))) continue
     for (const ban of BANS) {
       for (const match of source.code.matchAll(ban.pattern)) {
         const exception = exceptions.find((entry) => entry.path === source.path && entry.ban === ban.name)

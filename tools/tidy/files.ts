@@ -2,7 +2,7 @@
  * Rules about whole files: their length, their name, their opening comment, READMEs of rooms, files that nothing uses, and
  * hosts of package registries (a clone must work with whatever registry its machine is set up for).
  */
-import { isTest, type Problem, resolveSpecifier } from './layers.ts'
+import { isTest, isTool, type Problem, resolveSpecifier } from './layers.ts'
 import { importsOf, type SourceText } from './source.ts'
 
 const FILE_LINES_MAX = 600 // aim at 250, look hard at 400; beyond this nobody reads a file as a whole
@@ -36,19 +36,20 @@ export function checkFiles(sources: readonly SourceText[]): Problem[] {
     if (!/^[a-z0-9][a-z0-9.-]*\.ts$/.test(path.slice(path.lastIndexOf('/') + 1))) {
       problems.push({ path, line: 1, message: 'File names are kebab-case' })
     }
-    if (!isTest(path) && !/^(#!.*\n)?\/\*\*/.test(text)) {
-      problems.push({ path, line: 1, message: 'File does not open with a comment that says what it is for' })
+    if (!isTest(path) && !/\/\*\*/.test(text.slice(0, /^export /m.exec(text)?.index ?? text.length))) {
+      problems.push({ path, line: 1, message: 'No comment before the first export says what the file is for' })
     }
   }
   return problems
 }
 
-/** Folders of which every one is a room: `lib/<room>`, `services/<service>`, `operator/<room>` and so on. */
-function roomOf(path: string): string | null {
+/** The folders that must have a README if they have weight: `lib/<room>`, services and their rooms, every other house. */
+function roomsOf(path: string): string[] {
   const parts = path.split('/')
-  if (parts[0] === 'services' && parts.length > 3) return parts.slice(0, 3).join('/')
-  if (parts[0] === 'operator' && parts[1] === 'controllers' && parts.length > 3) return parts.slice(0, 3).join('/')
-  return parts.length > 2 ? parts.slice(0, 2).join('/') : null
+  const [top = '', second = ''] = parts
+  if (top === 'lib') return [`lib/${second}`]
+  if (top !== 'services') return [top]
+  return parts.length > 3 ? [`services/${second}`, parts.slice(0, 3).join('/')] : [`services/${second}`]
 }
 
 /** @param readmes All README.md of the repository but the one at its top. */
@@ -62,8 +63,7 @@ export function checkReadmes(sources: readonly SourceText[], readmes: readonly T
   }
   const sizes = new Map<string, number>()
   for (const { path } of sources) {
-    const room = isTest(path) ? null : roomOf(path)
-    if (room !== null) sizes.set(room, (sizes.get(room) ?? 0) + 1)
+    for (const room of isTest(path) ? [] : roomsOf(path)) sizes.set(room, (sizes.get(room) ?? 0) + 1)
   }
   for (const [room, files] of sizes) {
     if (files > ROOM_FILES_WITHOUT_README && !readmes.some(({ path }) => path === `${room}/README.md`)) {
@@ -73,17 +73,30 @@ export function checkReadmes(sources: readonly SourceText[], readmes: readonly T
   return problems
 }
 
+/** Files that no program here reaches and that stay all the same, each with its reason. */
+export const KEPT: readonly { readonly path: string; readonly reason: string }[] = [
+  { path: 'lib/ldap/contract.ts', reason: 'the suite that the tests of every directory server run' },
+  { path: 'lib/ldap/schema-ldif.ts', reason: 'writes the schema for OpenLDAP, which clusters run' },
+]
+
+const FILE_NAMED = /^(\.\.?\/|#)\S*\.ts$/
+const FOLDER_NAMED = /^(\.\.?\/)+([a-z0-9-]+\/)+$/
+
 /** Programs that something outside of TypeScript starts: containers, the command line, make. */
-function isEntry(path: string): boolean {
-  return /(^|\/)([a-z0-9-]+-)?main\.ts$/.test(path) || /^tools\/[^/]+\.ts$/.test(path) || /^(e2e|bench)\//.test(path)
+function isEntry(source: SourceText): boolean {
+  const { path } = source
+  const named =
+    /(^|\/)([a-z0-9-]+-)?main\.ts$/.test(path) || /^tools\/[^/]+\.ts$/.test(path) || /^(e2e|bench)\//.test(path)
+  return named || isTool(source) || KEPT.some((kept) => kept.path === path)
 }
 
 /**
  * Files that no program reaches. A file counts as reached by an import or by a string that names it (workers are started
- * by URL). Files for tests count as reached by tests; production code that only tests reach does not count.
+ * by URL; a string that names a folder, as `./mutants/${name}.ts` does, reaches all of it). Files for tests count as reached by tests; production code that only tests reach does not count.
  */
 export function checkDeadFiles(sources: readonly SourceText[]): Problem[] {
   const byPath = new Map(sources.map((source) => [source.path, source]))
+  const paths = [...byPath.keys()]
   const reach = (starts: readonly string[]) => {
     const seen = new Set<string>()
     const open = [...starts]
@@ -93,13 +106,14 @@ export function checkDeadFiles(sources: readonly SourceText[]): Problem[] {
       seen.add(path)
       for (const specifier of referencesOf(source)) {
         const target = resolveSpecifier(path, specifier)
-        if (target !== null) open.push(target)
+        if (target?.endsWith('/')) open.push(...paths.filter((other) => other.startsWith(target)))
+        else if (target) open.push(target)
       }
     }
     return seen
   }
-  const paths = sources.map((source) => source.path)
-  const production = reach(paths.filter((path) => isEntry(path) && !isTest(path)))
+  const entries = sources.filter((source) => isEntry(source) && !isTest(source.path))
+  const production = reach(entries.map((source) => source.path))
   const tests = reach(paths.filter((path) => path.endsWith('.test.ts')))
   return paths
     .filter((path) => !path.endsWith('.test.ts') && !production.has(path) && !(isTest(path) && tests.has(path)))
@@ -111,7 +125,9 @@ export function checkDeadFiles(sources: readonly SourceText[]): Problem[] {
 }
 
 function referencesOf(source: SourceText): string[] {
-  const named = source.strings.filter(({ value }) => /^(\.\.?\/|#)[^\s]*\.ts$/.test(value)).map(({ value }) => value)
+  const named = source.strings
+    .map(({ value }) => value)
+    .filter((value) => FILE_NAMED.test(value) || FOLDER_NAMED.test(value))
   return [...importsOf(source).map((found) => found.specifier), ...named]
 }
 

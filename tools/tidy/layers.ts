@@ -13,7 +13,16 @@ export interface Problem {
 
 /** Files that only tests load: they may import what tests may. */
 export function isTest(path: string): boolean {
-  return /\.test\.ts$|\.fixture\.ts$|(^|\/)testing\//.test(path)
+  return /\.test\.ts$|\.fixture\.ts$|(^|\/)testing(\/|\.ts$)/.test(path)
+}
+
+/** A program for the people who work on the tree: its opening comment says how to run it, as `node <its path>`. */
+export function isTool(source: SourceText): boolean {
+  const opening = /^\/\*\*[\s\S]*?\*\//.exec(source.text)?.[0] ?? ''
+  return (
+    opening.includes(`node ${source.path}`) &&
+    !/(^|-)main\.ts$/.test(source.path.slice(source.path.lastIndexOf('/') + 1))
+  )
 }
 
 /** `lib`, `services/edge`, `operator`, `cli`, ...: the unit whose imports are ruled. */
@@ -89,7 +98,7 @@ const PACKAGE_HOMES: Readonly<Record<string, { readonly prefixes: readonly strin
 export function checkLayers(sources: readonly SourceText[]): Problem[] {
   const problems: Problem[] = []
   for (const source of sources) {
-    if (isTest(source.path)) continue
+    if (isTest(source.path) || isTool(source)) continue
     const house = houseOf(source.path)
     for (const { specifier, typeOnly, offset } of importsOf(source)) {
       const report = (message: string) =>

@@ -198,6 +198,17 @@ test('checkDeadFiles() finds what no program reaches, follows workers, and tells
   ])
 })
 
+test('checkDeadFiles() follows a string that names a folder, and a tool whose comment says how to run it', () => {
+  const byName = 'await import(`./mutants/$' + '{name}.ts`)'
+  const sources = [
+    readSource('sim/main.ts', byName),
+    readSource('sim/mutants/a.ts', ''),
+    readSource('services/shard/log/make.ts', "/** Makes it: `node services/shard/log/make.ts`. */\nimport './made.ts'"),
+    readSource('services/shard/log/made.ts', ''),
+  ]
+  assert.deepEqual(messages(checkDeadFiles(sources)), [])
+})
+
 test('checkHosts() finds the host of a package registry', () => {
   const host = ['registry', 'npmjs', 'org'].join('.')
   const found = checkHosts([{ path: 'a.md', text: `first\nhttps://${host}/x` }])

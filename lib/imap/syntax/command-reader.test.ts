@@ -24,7 +24,8 @@ function events(chunks: readonly Uint8Array[]): ReaderEvent[] {
 /** Literals as text, so that events compare whatever the pieces were. */
 function flat(seen: readonly ReaderEvent[]): unknown[] {
   return seen.map((event) => {
-    if (event.kind === 'command') return { ...event, command: { ...event.command, parts: flatParts(event.command.parts) } }
+    if (event.kind === 'command')
+      return { ...event, command: { ...event.command, parts: flatParts(event.command.parts) } }
     return event.kind === 'literal' ? { ...event, parts: flatParts(event.parts) } : event
   })
 }

@@ -28,7 +28,7 @@ export async function claimNetwork(last: number | null, seed: string): Promise<N
   }
   throw new LocalClusterError(
     'LOCAL_NO_NETWORK',
-    `Cannot find free loopback addresses: the ports ${PROBED_PORTS.join(' and ')} seem to be taken on all of 127.0.0.0/8`,
+    `Cannot find free loopback addresses: a program listens on port ${PROBED_PORTS.join(' or ')} of all of them (0.0.0.0)`,
   )
 }
 

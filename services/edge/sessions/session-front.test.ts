@@ -256,3 +256,24 @@ test('SessionFront tells a POP3 client that its maildrop is in use', async () =>
   client.send('USER anna@example.test\r\nPASS secret\r\n')
   assert.match(await client.expect(/-ERR[^\r]*\r\n/), /\[IN-USE\]/)
 })
+
+test('SessionFront counts every connection out, with and without TLS', async () => {
+  const own = await openEdge()
+  try {
+    const plain = await own.connect('imap')
+    await plain.expect(/ready\r\n/)
+    const [login, session] = [await own.connectTls('imaps'), own.shard.nextSession()]
+    login.send('a LOGIN anna@example.test secret\r\n')
+    await session
+    const count = async () =>
+      (await own.metric('twinpost_edge_connections', { listener: 'imap' })) +
+      (await own.metric('twinpost_edge_connections', { listener: 'imaps' }))
+    assert.equal(await count(), 2)
+    plain.close()
+    login.close()
+    while ((await count()) > 0) await new Promise(setImmediate)
+    assert.equal(own.edge.sessionCount, 0)
+  } finally {
+    await own.close()
+  }
+})

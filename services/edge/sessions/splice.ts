@@ -2,7 +2,9 @@
  * Joins a client and its session at the shard: bytes both ways, each side read only as fast as the other takes them. An end
  * of one side is passed on to the other, so that what is still on its way arrives. No timer and no buffer per session.
  */
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { GOODBYE_FLUSH_MS } from '../limits.ts'
 
 export type SpliceEnd =
   /** The client ended, or its connection broke. */
@@ -15,7 +17,7 @@ export type SpliceEnd =
   | 'edge-ended'
 
 export interface SpliceOptions {
-  readonly client: Duplex
+  readonly client: Socket
   readonly shard: Duplex
   /** What to say to the client when the shard is lost, or null. */
   readonly farewell: ((text: string) => Buffer) | null
@@ -28,7 +30,7 @@ const GOODBYE = '* BYE '
 const LF = 0x0a
 
 export class Splice {
-  readonly #client: Duplex
+  readonly #client: Socket
   readonly #shard: Duplex
   readonly #farewell: SpliceOptions['farewell']
   readonly #onEnd: SpliceOptions['onEnd']
@@ -107,9 +109,10 @@ export class Splice {
   }
 }
 
-/** Ends a stream once its bytes are out, without waiting for the peer to end too. */
-function finish(stream: Duplex): void {
-  stream.resume() // what still comes is dropped, so that the peer's end is seen
-  stream.removeAllListeners('data')
-  stream.end(() => stream.destroy())
+/** Ends a client's socket once its bytes are out, without waiting for the client to end too, nor for ever for it to read. */
+function finish(client: Socket): void {
+  client.removeAllListeners('data')
+  client.resume() // what still comes is dropped
+  client.setTimeout(GOODBYE_FLUSH_MS, () => client.destroy())
+  client.end(() => client.destroy())
 }

@@ -31,10 +31,12 @@ export function startTls(socket: Socket, context: SecureContext, clock: Clock): 
       secure.off('error', fail)
       secure.off('_tlsError', fail)
       secure.off('close', onClose)
+      secure.off('end', onClose)
     }
     secure.on('error', fail)
     secure.on('_tlsError', fail)
     secure.on('close', onClose)
+    secure.on('end', onClose) // the socket allows half-open connections; a handshake does not
     secure.once('secure', () => {
       done()
       resolve(secure)

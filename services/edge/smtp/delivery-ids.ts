@@ -3,24 +3,32 @@
  * answered 451 although some of its recipients have the letter, or may have it, the ids are kept, so that the client's
  * repetition at this edge finds them and the shards recognise what they have. Other edges and a restarted one do not know
  * them; then the shard's own memory of letters has to do.
+ * A body is hashed only when something of its sender and length is kept: for nearly every letter nothing is.
  */
 import { createHash } from 'node:crypto'
 import { DELIVERY_ID_BYTES } from '#lib/frames/shard-protocol.ts'
 import type { AccountId } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
-import { DELIVERY_IDS_MAX, DELIVERY_IDS_MEMORY_MS } from '../limits.ts'
+import { DELIVERY_IDS_MEMORY_MS, LETTERS_KEPT_MAX } from '../limits.ts'
 
-/** What makes a repetition the same letter: who sends (account or reverse path) and the bytes. */
+/** What makes a repetition the same letter: who sends (account or reverse path) and the bytes as received. */
 export interface LetterIdentity {
   readonly sender: string
   readonly body: readonly Uint8Array[]
 }
 
+interface Kept {
+  readonly untilMs: number
+  /** Ids by digest and account. */
+  readonly ids: Map<string, Uint8Array>
+}
+
 export class DeliveryIds {
   readonly #clock: Clock
   readonly #random: Random
-  readonly #kept = new Map<string, { readonly id: Uint8Array; readonly untilMs: number }>()
+  /** By sender and length of the letter; in order of keeping. */
+  readonly #kept = new Map<string, Kept>()
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock
@@ -29,13 +37,10 @@ export class DeliveryIds {
 
   /** Ids for `accounts`, in order: kept ones where this letter was tried before, else new ones. */
   idsFor(letter: LetterIdentity, accounts: readonly AccountId[]): Uint8Array[] {
-    if (this.#kept.size === 0) return accounts.map(() => this.newId()) // no hash of every body for what is rare
+    const kept = this.#kept.size === 0 ? undefined : this.#kept.get(roughly(letter))
+    if (!kept || kept.untilMs <= this.#clock.monotonicMs()) return accounts.map(() => this.newId())
     const digest = digestOf(letter)
-    const nowMs = this.#clock.monotonicMs()
-    return accounts.map((account) => {
-      const kept = this.#kept.get(`${digest}${account}`)
-      return kept && kept.untilMs > nowMs ? kept.id : this.newId()
-    })
+    return accounts.map((account) => kept.ids.get(digest + account) ?? this.newId())
   }
 
   newId(): Uint8Array {
@@ -44,21 +49,28 @@ export class DeliveryIds {
 
   /** The client was told to try again. */
   keep(letter: LetterIdentity, accounts: readonly AccountId[], ids: readonly Uint8Array[]): void {
+    const key = roughly(letter)
     const digest = digestOf(letter)
-    const untilMs = this.#clock.monotonicMs() + DELIVERY_IDS_MEMORY_MS
+    const all = this.#kept.get(key)?.ids ?? new Map<string, Uint8Array>()
     accounts.forEach((account, i) => {
       const id = ids[i]
-      if (id) this.#kept.set(`${digest}${account}`, { id, untilMs })
+      if (id) all.set(digest + account, id)
     })
-    for (const [oldest, { untilMs: end }] of this.#kept) {
-      if (this.#kept.size <= DELIVERY_IDS_MAX && end > this.#clock.monotonicMs()) break
+    this.#kept.delete(key) // so that the map stays in order of keeping
+    this.#kept.set(key, { untilMs: this.#clock.monotonicMs() + DELIVERY_IDS_MEMORY_MS, ids: all })
+    for (const [oldest] of this.#kept) {
+      if (this.#kept.size <= LETTERS_KEPT_MAX) break
       this.#kept.delete(oldest)
     }
   }
 }
 
-function digestOf(letter: LetterIdentity): string {
-  const hash = createHash('sha256').update(letter.sender).update('\0')
-  for (const piece of letter.body) hash.update(piece)
+function roughly({ sender, body }: LetterIdentity): string {
+  return `${body.reduce((sum, piece) => sum + piece.byteLength, 0)} ${sender}`
+}
+
+function digestOf({ body }: LetterIdentity): string {
+  const hash = createHash('sha256')
+  for (const piece of body) hash.update(piece)
   return hash.digest('base64')
 }

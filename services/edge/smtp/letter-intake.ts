@@ -21,7 +21,7 @@ import type { BodyBudget } from './body-budget.ts'
 import { BodyReader, type BodyVerdict } from './body-reader.ts'
 import type { Deliverer, Delivery } from './delivery.ts'
 import type { DeliveryIds, LetterIdentity } from './delivery-ids.ts'
-import { faultReply, REPLIES, type Reply } from './replies.ts'
+import { faultReply, REPLIES, type Reply, transactionReply } from './replies.ts'
 import type { Source, Transaction } from './transaction.ts'
 
 export interface IncomingLetter {
@@ -145,9 +145,8 @@ export class LetterIntake {
     const envelope = { traceId, reversePath: letter.transaction.reversePath }
     const outcomes = await deliverer.deliver(envelope, deliveries, body)
     // LMTP says of each recipient what became of it, so a client repeats only those that failed.
-    if (letter.source !== 'lmtp' && outcomes.some((outcome) => outcome.kind !== 'stored')) {
-      ids.keep(identity, accounts, deliveryIds)
-    }
+    const reply = letter.source === 'lmtp' ? null : transactionReply(outcomes)
+    if (reply !== null && reply.code < 500) ids.keep(identity, accounts, deliveryIds)
     return outcomes
   }
 

@@ -138,6 +138,8 @@ test('Edge.stop() says goodbye to those who wait and lets a letter in flight be 
   busy.send('\r\nhi\r\n.\r\n')
   assert.match(await busy.reply(), /^250 /)
   assert.match((await busy.reply()).trim(), /^421 4\.3\.2 /)
+  idle.close()
+  busy.close()
   await stopped
   assert.equal(fixture.shard.letters.length, 1)
   await fixture.close()

@@ -31,6 +31,8 @@ export interface SmtpServiceOptions {
   readonly hostname: string
   readonly messageBytesMax: number
   readonly recipientsMax: number
+  /** Bounds handshakes that have not become connections yet; the rest is `limits`. */
+  readonly connectionsMax: number
   readonly showClientAddress: boolean
   readonly stopMs: number
   readonly recipients: Recipients
@@ -61,7 +63,6 @@ interface Peer {
 
 /** Commands of smtp-server that are toys or need a trusted proxy; HELP would name another project's page. */
 const DISABLED = ['WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD', 'HELP']
-/** TLS 1.2 or above on submission; other servers may only speak what they speak, but not what RFC 8996 retired. */
 const NO_REPLY = new SmtpRefusal(REPLIES.undelivered)
 
 export class SmtpService {
@@ -89,7 +90,7 @@ export class SmtpService {
   }
 
   #serverOptions(listener: SmtpListener, tls: TlsMaterial | null): SMTPServerOptions {
-    const { hostname, messageBytesMax, recipientsMax, stopMs } = this.#options
+    const { hostname, messageBytesMax, recipientsMax, connectionsMax, stopMs } = this.#options
     const { source } = listener
     const disabled = [...DISABLED]
     if (source !== 'submission') disabled.push('AUTH')
@@ -102,6 +103,7 @@ export class SmtpService {
       secure: listener.tls === 'implicit',
       lmtp: source === 'lmtp',
       size: messageBytesMax,
+      maxClients: connectionsMax,
       maxRecipients: recipientsMax,
       authMethods: source === 'submission' ? ['PLAIN', 'LOGIN'] : [],
       disabledCommands: disabled,

@@ -29,7 +29,7 @@ export class SqliteLedger implements Ledger {
   }
 
   async compareAndSwap(shard: ShardName, from: LedgerEntry | null, to: LedgerEntry): Promise<SwapOutcome> {
-    assert(to.version === (from?.version ?? 0) + 1, 'a swap raises the version by one')
+    assert(to.version > (from?.version ?? 0), 'a swap raises the version')
     const text = JSON.stringify(to)
     const changes = this.#attempt(() =>
       from === null
@@ -37,8 +37,10 @@ export class SqliteLedger implements Ledger {
             .prepare('INSERT INTO ledger (shard, version, entry) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
             .run(shard, to.version, text).changes
         : this.#database
-            .prepare('UPDATE ledger SET version = ?, entry = ? WHERE shard = ? AND version = ?')
-            .run(to.version, text, shard, from.version).changes,
+            .prepare(
+              "UPDATE ledger SET version = ?, entry = ? WHERE shard = ? AND version = ? AND entry ->> 'nonce' = ?",
+            )
+            .run(to.version, text, shard, from.version, from.nonce).changes,
     )
     return Number(changes) === 1 ? { kind: 'ok' } : { kind: 'conflict' }
   }

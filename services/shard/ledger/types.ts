@@ -47,7 +47,10 @@ export type SwapOutcome =
 export interface Ledger {
   /** The newest entry; null if there is none. @throws {LedgerError} LEDGER_UNAVAILABLE, LEDGER_UNREADABLE */
   read(shard: ShardName): Promise<LedgerEntry | null>
-  /** Writes `to` if the entry is still `from` (by version; null: no entry). `to.version` must be `from.version + 1`, or 1. */
+  /**
+   * Writes `to` if the entry is still exactly `from` (by version and nonce; null: no entry). `to.version` must be higher than
+   * `from.version`: by one, except where a lost ledger is made anew. A throw counts as an unknown outcome.
+   */
   compareAndSwap(shard: ShardName, from: LedgerEntry | null, to: LedgerEntry): Promise<SwapOutcome>
 }
 

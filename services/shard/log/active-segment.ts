@@ -7,7 +7,7 @@
 import type { Epoch, Lsn, ShardName } from '#lib/mail/types.ts'
 import { toLsn } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
-import type { BatchBuilder } from './batch.ts'
+import type { PendingBatch } from './batch.ts'
 import { syncFile } from './durability.ts'
 import { encodeEpochs, encodeFooter, encodeOffsets } from './footer.ts'
 import { encodeBatchHeader, type LogIdentity, SEGMENT_HEADER_BYTES } from './format.ts'
@@ -23,6 +23,7 @@ export interface SealContext {
   readonly identity: LogIdentity
   readonly epoch: Epoch
   readonly wallMs: number
+  readonly commit: number
 }
 
 export class ActiveSegment implements Readable {
@@ -69,7 +70,7 @@ export class ActiveSegment implements Readable {
   }
 
   /** The batch lies durable at `dataEnd`. */
-  take(batch: BatchBuilder): void {
+  take(batch: PendingBatch): void {
     const needed = this.#count + batch.recordCount
     if (needed > this.#offsets.length) {
       const grown = new Uint32Array(Math.max(needed, this.#offsets.length * 2))
@@ -116,14 +117,14 @@ export class ActiveSegment implements Readable {
   }
 
   async #successor(disk: Disk, context: SealContext, firstLsn: Lsn): Promise<ActiveSegment> {
-    const { directory, identity, shard, epoch, wallMs } = context
+    const { directory, identity, shard, epoch, wallMs, commit } = context
     const opening = encodeBatchHeader(identity, {
       epoch,
       firstLsn,
       recordCount: 0,
       byteCount: 0,
       syncedUpTo: firstLsn - 1,
-      commit: firstLsn - 1,
+      commit,
       wallMs,
     })
     const header = { tag: identity.tag, firstLsn, createdMs: wallMs, chain: this.#chain, epoch, shard }

@@ -39,13 +39,35 @@ export class Slabs {
   }
 }
 
+/** A batch in the queue of the log, made here or by the primary (`raw-batch.ts`). */
+export interface PendingBatch {
+  readonly epoch: Epoch
+  readonly firstLsn: Lsn
+  readonly recordCount: number
+  /** Of the whole batch with its header. */
+  readonly sizeBytes: number
+  /** Meta and bodies alone. */
+  readonly payloadBytes: number
+  readonly nextLsn: number
+  /** Chain value after the last record, and of the first record. */
+  readonly chain: Buffer
+  readonly firstChain: Buffer
+  /** Whether it is on its way to the disk and takes no more records. */
+  readonly encoded: boolean
+  encode(syncedUpTo: number, commit: number): EncodedBatch
+  /** Position of the i-th record's header from the beginning of the batch. */
+  offsetOf(i: number): number
+  /** The record as a reader will see it, or null if it is not in this batch. */
+  read(lsn: number): LogRecord | null
+}
+
 interface PendingRecord {
   readonly record: NewRecord
   /** From the beginning of the batch. */
   readonly at: number
 }
 
-export class BatchBuilder {
+export class BatchBuilder implements PendingBatch {
   readonly epoch: Epoch
   readonly firstLsn: Lsn
   readonly wallMs: number

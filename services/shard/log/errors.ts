@@ -27,6 +27,10 @@ export const LOG_ERRORS = {
     retry: false,
     meaning: 'The only segment has lost its header and nothing in it tells which log it belongs to.',
   },
+  LOG_BAD_BATCH: {
+    retry: false,
+    meaning: "The peer's records do not prove themselves or do not continue this log: nothing of them was taken.",
+  },
   LOG_EPOCH_BACKWARDS: { retry: false, meaning: 'The epoch asked for is lower than one the log has seen.' },
 } as const satisfies Record<string, ErrorSpec>
 

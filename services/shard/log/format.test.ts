@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { crc32c } from '#lib/bytes/crc32c.ts'
 import { toEpoch, toLsn, toShardName } from '#lib/mail/types.ts'
 import {
   BATCH_HEADER_BYTES,
@@ -66,6 +67,9 @@ test('decodeSegmentHeader() tells a newer format apart from damage', () => {
     assert.equal(decodeSegmentHeader(flipped(bytes, at)).kind, 'damaged', `byte ${at}`)
   }
   assert.equal(decodeSegmentHeader(bytes.subarray(0, 100)).kind, 'damaged')
+  bytes.writeUInt16BE(2, 4)
+  bytes.writeUInt32BE(crc32c(bytes.subarray(0, -4)), bytes.length - 4)
+  assert.deepEqual(decodeSegmentHeader(bytes), { kind: 'newer', version: 2, flags: 0 })
 })
 
 test('decodeBatchHeader() gives back what encodeBatchHeader() wrote', () => {

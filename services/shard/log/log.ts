@@ -7,25 +7,23 @@
  * Read next: `batch.ts` (what is written), `recovery.ts` (what opening does), docs/internals/log.md (every byte).
  */
 import { assert } from '#lib/errors/assert.ts'
-import { type Epoch, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
+import { errorCode } from '#lib/errors/coded-error.ts'
+import { type Epoch, type Lsn, type ShardName, toEpoch, toLsn } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { ActiveSegment } from './active-segment.ts'
-import { BatchBuilder, Slabs } from './batch.ts'
+import { BatchBuilder, type PendingBatch } from './batch.ts'
+import { adoptTag, cutSegments } from './cut.ts'
 import { syncFile } from './durability.ts'
 import { LogError } from './errors.ts'
-import { encodeBatchHeader, type LogIdentity, type RecordHeader } from './format.ts'
-import {
-  APPEND_BYTES_MAX,
-  BATCH_BYTES_MAX,
-  BATCH_RECORDS_MAX,
-  IDLE_HEADER_AFTER_MS,
-  PENDING_BYTES_MAX,
-  SEGMENT_BYTES_DEFAULT,
-} from './limits.ts'
+import { CHAIN_START, encodeBatchHeader, type LogIdentity, type RecordHeader } from './format.ts'
+import { APPEND_BYTES_MAX, IDLE_HEADER_AFTER_MS, PENDING_BYTES_MAX, SEGMENT_BYTES_DEFAULT } from './limits.ts'
+import { BatchQueue } from './queue.ts'
 import { SegmentReader } from './reader.ts'
-import { type RecoveryReport, recoverLog } from './recovery.ts'
+import { type Recovered, type RecoveryReport, recoverLog } from './recovery.ts'
+import { repairRecord } from './repair.ts'
+import type { CutTail, RawBatch, ReplicaLog } from './replica-log.ts'
 import type { EpochStart } from './segment-walk.ts'
 import type { Segment } from './segments.ts'
 import { joinRanges, type LsnRange } from './tail.ts'
@@ -36,7 +34,6 @@ import {
   type NewRecord,
   RECORD_BODY_BYTES_MAX,
   RECORD_META_BYTES_MAX,
-  type ShardLog,
 } from './types.ts'
 
 export interface LogOptions {
@@ -46,8 +43,11 @@ export interface LogOptions {
   readonly shard: ShardName
   readonly clock: Clock
   readonly random: Random
-  /** Right by which this process life appends; not given: one above all that this log has seen (a replica without a ledger). */
-  readonly epoch?: Epoch
+  /**
+   * Right by which this process life appends; not given: one above all that this log has seen (a replica without a ledger). 'seen':
+   * none, as of a mirror; `setEpoch` gives it later.
+   */
+  readonly epoch?: Epoch | 'seen'
   /** An LSN that is known to have been durable here, as the applied LSN of the index: damage up to it is never cut. */
   readonly knownUpTo?: Lsn
   readonly segmentBytes?: number
@@ -61,32 +61,30 @@ export interface CommitSample {
   readonly syncMs: number
 }
 
-export class Log implements ShardLog {
+export class Log implements ReplicaLog {
   readonly recovery: RecoveryReport
   readonly #disk: Disk
   readonly #directory: string
   readonly #shard: ShardName
   readonly #clock: Clock
-  readonly #identity: LogIdentity
+  readonly #random: Random
   readonly #segmentBytes: number
-  readonly #sealed: Segment[]
-  readonly #reader: SegmentReader
-  readonly #slabs = new Slabs()
-  /** Batches in order: the first may be under way, the last may take more records. */
-  readonly #queue: BatchBuilder[] = []
   readonly #durableListeners: ((durable: Lsn) => void)[] = []
   readonly #batchListeners: ((batch: EncodedBatch) => void)[] = []
   readonly #failureListeners: ((error: Error) => void)[] = []
   readonly #commitListeners: ((sample: CommitSample) => void)[] = []
+  readonly #drained: { resolve: () => void; reject: (error: Error) => void }[] = []
+  #identity: LogIdentity
+  #sealed: Segment[]
+  #reader: SegmentReader
+  #queue: BatchQueue
   #active: ActiveSegment
+  #commit: number
   #epoch: Epoch
-  #chain: Buffer
-  #nextLsn: number
   #durable: number
   /** The highest LSN that a batch header on disk calls synced. */
   #covered: number
   #rotten: LsnRange[]
-  #pendingBytes = 0
   #failure: Error | null = null
   #closed = false
   #cancelIdle: (() => void) | null = null
@@ -109,22 +107,34 @@ export class Log implements ShardLog {
     this.#shard = options.shard
     this.#clock = options.clock
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT
+    this.#random = options.random
+    this.#commit = recovered.commit
     this.#identity = recovered.identity
     this.#sealed = recovered.sealed
     this.#active = new ActiveSegment(recovered.active)
     this.#epoch = recovered.epoch
-    this.#chain = recovered.chain
-    this.#nextLsn = recovered.nextLsn
+    this.#queue = new BatchQueue(recovered.identity, recovered.nextLsn, recovered.chain)
     this.#durable = recovered.nextLsn - 1
     this.#covered = this.#durable
     this.#rotten = [...recovered.report.rotten]
-    this.#reader = new SegmentReader(this.#disk, this.#identity, this.#sealed, this.#active, (lsn) =>
-      this.#noteRot(lsn),
-    )
+    this.#reader = this.#newReader()
+  }
+
+  get tag(): Uint8Array {
+    return this.#identity.tag
+  }
+
+  get commit(): Lsn {
+    return toLsn(this.#commit)
+  }
+
+  /** Nothing is compacted yet. */
+  get horizon(): Lsn {
+    return toLsn(0)
   }
 
   get lastLsn(): Lsn {
-    return toLsn(this.#nextLsn - 1)
+    return toLsn(this.#queue.nextLsn - 1)
   }
 
   get durableLsn(): Lsn {
@@ -137,7 +147,7 @@ export class Log implements ShardLog {
 
   /** Bytes that wait for the disk; what admission control looks at before `append` refuses. */
   get pendingBytes(): number {
-    return this.#pendingBytes
+    return this.#queue.pendingBytes
   }
 
   /** Damaged records found so far, at opening and while reading. */
@@ -163,27 +173,93 @@ export class Log implements ShardLog {
    * @throws {LogError} LOG_STOPPED after a disk error or close; LOG_BUSY if too many bytes wait for the disk.
    */
   append(records: readonly NewRecord[]): AppendedRange {
-    if (this.#failure !== null || this.#closed) {
-      throw new LogError('LOG_STOPPED', `Cannot append to the log of ${this.#shard}: it has stopped`, {
-        cause: this.#failure ?? undefined,
-      })
-    }
+    this.#refuseStopped()
     assert(records.length > 0, 'an append has records')
     const bytes = sizeOf(records)
-    if (this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
-      throw new LogError('LOG_BUSY', `Cannot append to the log of ${this.#shard}: ${this.#pendingBytes} bytes wait`)
+    if (this.#queue.pendingBytes + bytes > PENDING_BYTES_MAX) {
+      throw new LogError('LOG_BUSY', `Cannot append to the log of ${this.#shard}: ${this.pendingBytes} bytes wait`)
     }
-    const batch = this.#batchFor(records.length, bytes)
-    const first = toLsn(this.#nextLsn)
-    for (const record of records) batch.add(record)
-    this.#chain = batch.chain
-    this.#nextLsn = batch.nextLsn
-    this.#pendingBytes += bytes
+    const range = this.#queue.add(records, this.#epoch, bytes, () => this.#clock.nowMs())
     this.#work()
-    return { first, last: toLsn(this.#nextLsn - 1) }
+    return range
   }
 
-  // A mirror's `appendBatch(bytes)` comes here: prove the batch, write it as it is with its own `syncedUpTo` (log.md, Mirroring).
+  appendRaw(batch: RawBatch): void {
+    this.#refuseStopped()
+    if (batch.epoch < this.#epoch) {
+      throw new LogError('LOG_BAD_BATCH', `Cannot take records of epoch ${batch.epoch}: this log is in ${this.#epoch}`)
+    }
+    this.#queue.addRaw(batch)
+    this.#epoch = batch.epoch
+    this.#work()
+  }
+
+  noteCommit(commit: Lsn): void {
+    this.#commit = Math.max(this.#commit, Math.min(commit, this.#queue.nextLsn - 1))
+  }
+
+  drained(): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    if (this.#queue.empty) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#drained.push({ resolve, reject }))
+  }
+
+  async chainAt(lsn: Lsn): Promise<Uint8Array | null> {
+    if (lsn === 0) return CHAIN_START
+    try {
+      return (await this.#reader.readHeader(lsn)).chain
+    } catch (error) {
+      if (errorCode(error) === 'LOG_ROTTEN_RECORD') return null
+      throw error
+    }
+  }
+
+  async readRaw(from: Lsn, bytesMax: number): Promise<RawBatch> {
+    return this.#reader.readRaw(from, this.#durable, bytesMax)
+  }
+
+  async readRawRecord(lsn: Lsn): Promise<Uint8Array> {
+    return Buffer.concat((await this.#reader.readRaw(lsn, lsn, 0)).chunks)
+  }
+
+  async repair(lsn: Lsn, bytes: Uint8Array): Promise<void> {
+    this.#refuseStopped()
+    await repairRecord(this.#reader, this.#identity, lsn, bytes)
+    this.#rotten = this.#rotten.flatMap(({ first, last }) =>
+      lsn < first || lsn > last
+        ? [{ first, last }]
+        : [
+            { first, last: lsn - 1 },
+            { first: lsn + 1, last },
+          ].filter(notEmpty),
+    )
+  }
+
+  async cutAbove(lsn: Lsn): Promise<CutTail | null> {
+    const epoch = toEpoch(this.epochs().findLast((start) => start.firstLsn <= lsn)?.epoch ?? 0)
+    // Also where no record is above: headers of an epoch in which nothing was written must not stand before records of a lower one.
+    if (lsn >= this.#queue.nextLsn - 1 && epoch === this.#epoch) return null
+    return this.#alone(async () => {
+      const active = { path: this.#active.path, firstLsn: this.#active.firstLsn, dataEnd: this.#active.dataEnd }
+      const [disk, directory, shard, identity] = [this.#disk, this.#directory, this.#shard, this.#identity]
+      const nowMs = this.#clock.nowMs()
+      const segments = [...this.#sealed, active]
+      await this.#reader.close()
+      const cut = await cutSegments({ disk, directory, shard, identity, segments, lsn, epoch, nowMs })
+      await this.#recover(epoch, lsn)
+      assert(this.#durable <= lsn, 'nothing is left above the cut')
+      return cut
+    })
+  }
+
+  async adopt(tag: Uint8Array): Promise<void> {
+    if (this.#queue.nextLsn > 1) throw new LogError('LOG_FOREIGN', 'Cannot take another tag: the log is not empty')
+    await this.#alone(async () => {
+      await this.#reader.close()
+      await adoptTag(this.#disk, this.#directory, this.#shard, tag, this.#clock.nowMs())
+      await this.#recover(toEpoch(0), 0)
+    })
+  }
 
   onDurable(listener: (durable: Lsn) => void): void {
     this.#durableListeners.push(listener)
@@ -239,35 +315,64 @@ export class Log implements ShardLog {
     await this.#reader.close()
   }
 
-  #readPending(lsn: Lsn): LogRecord | null {
-    if (lsn <= this.#durable || lsn >= this.#nextLsn) return null
-    for (const batch of this.#queue) {
-      const record = batch.read(lsn)
-      if (record !== null) return record
+  /** Runs `work` while nothing is written. A failure of it is one of the log: files may be half changed. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    this.#refuseStopped()
+    this.#cancelIdle?.()
+    this.#cancelIdle = null
+    while (this.#working !== null) await this.#working
+    this.#refuseStopped()
+    assert(this.#queue.empty, 'the log is drained')
+    const done = work()
+    this.#working = done.then(
+      () => {},
+      (error: unknown) => this.#fail(error),
+    )
+    try {
+      return await done
+    } finally {
+      this.#working = null
+      if (this.#failure === null && !this.#queue.empty) this.#work()
     }
-    return null
   }
 
-  /** The batch that takes the next records: the last one if it is not under way and has room. */
-  #batchFor(recordCount: number, bytes: number): BatchBuilder {
-    const last = this.#queue.at(-1)
-    if (
-      last !== undefined &&
-      !last.encoded &&
-      last.epoch === this.#epoch &&
-      last.recordCount + recordCount <= BATCH_RECORDS_MAX &&
-      last.sizeBytes + bytes <= BATCH_BYTES_MAX
-    ) {
-      return last
-    }
-    const batch = new BatchBuilder(this.#identity, this.#slabs, {
-      epoch: this.#epoch,
-      firstLsn: toLsn(this.#nextLsn),
-      wallMs: this.#clock.nowMs(),
-      chain: this.#chain,
+  /** Takes up the log anew as it lies on the disk. */
+  async #recover(epoch: Epoch, knownUpTo: number): Promise<void> {
+    const [disk, directory, shard, random] = [this.#disk, this.#directory, this.#shard, this.#random]
+    const recovered: Recovered = await recoverLog({
+      disk,
+      directory,
+      shard,
+      random,
+      nowMs: this.#clock.nowMs(),
+      epoch,
+      knownUpTo,
     })
-    this.#queue.push(batch)
-    return batch
+    this.#identity = recovered.identity
+    this.#sealed = recovered.sealed
+    this.#active = new ActiveSegment(recovered.active)
+    this.#epoch = recovered.epoch
+    this.#queue = new BatchQueue(recovered.identity, recovered.nextLsn, recovered.chain)
+    this.#durable = recovered.nextLsn - 1
+    this.#covered = this.#durable
+    this.#commit = Math.min(this.#commit, this.#durable)
+    this.#rotten = [...recovered.report.rotten]
+    this.#reader = this.#newReader()
+  }
+
+  #newReader(): SegmentReader {
+    return new SegmentReader(this.#disk, this.#identity, this.#sealed, this.#active, (lsn) => this.#noteRot(lsn))
+  }
+
+  #refuseStopped(): void {
+    if (this.#failure === null && !this.#closed) return
+    throw new LogError('LOG_STOPPED', `Cannot write to the log of ${this.#shard}: it has stopped`, {
+      cause: this.#failure ?? undefined,
+    })
+  }
+
+  #readPending(lsn: Lsn): LogRecord | null {
+    return lsn > this.#durable && lsn < this.#queue.nextLsn ? this.#queue.read(lsn) : null
   }
 
   /** Starts the writer unless it runs. It begins in a microtask: what is appended in the same turn goes into one batch. */
@@ -281,21 +386,21 @@ export class Log implements ShardLog {
       .finally(() => {
         this.#working = null
         if (this.#failure !== null) return
-        if (this.#queue.length > 0) this.#work()
+        if (!this.#queue.empty) this.#work()
         else if (!this.#closed) this.#cancelIdle = this.#clock.after(IDLE_HEADER_AFTER_MS, () => this.#coverWhenIdle())
       })
   }
 
   async #drain(): Promise<void> {
-    for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
+    for (let batch = this.#queue.first; batch !== undefined; batch = this.#queue.first) {
       if (this.#active.dataEnd + batch.sizeBytes > this.#segmentBytes && !this.#active.empty) await this.#roll()
-      await this.#commit(batch)
+      await this.#write(batch)
     }
   }
 
-  async #commit(batch: BatchBuilder): Promise<void> {
-    const encoded = batch.encode(this.#durable, this.#durable)
-    this.#tell(this.#batchListeners, encoded)
+  async #write(batch: PendingBatch): Promise<void> {
+    const encoded = batch.encode(this.#durable, this.#commit)
+    if (batch instanceof BatchBuilder) this.#tell(this.#batchListeners, encoded)
     const at = this.#active.dataEnd
     const startMs = this.#clock.monotonicMs()
     await this.#active.file.write(at, encoded.chunks)
@@ -305,9 +410,9 @@ export class Log implements ShardLog {
     this.#active.take(batch)
     this.#covered = this.#durable
     this.#durable = batch.nextLsn - 1
-    this.#pendingBytes -= batch.payloadBytes
     this.#queue.shift()
     this.#tell(this.#durableListeners, toLsn(this.#durable))
+    if (this.#queue.empty) for (const { resolve } of this.#drained.splice(0)) resolve()
     this.#tell(this.#commitListeners, {
       records: batch.recordCount,
       bytes: batch.sizeBytes,
@@ -323,6 +428,7 @@ export class Log implements ShardLog {
       identity: this.#identity,
       epoch: this.#epoch,
       wallMs: this.#clock.nowMs(),
+      commit: this.#commit,
     })
     this.#sealed.push(sealed)
     this.#active = next
@@ -338,7 +444,7 @@ export class Log implements ShardLog {
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#working = null
-        if (this.#failure === null && this.#queue.length > 0) this.#work()
+        if (this.#failure === null && !this.#queue.empty) this.#work()
       })
   }
 
@@ -351,7 +457,7 @@ export class Log implements ShardLog {
       recordCount: 0,
       byteCount: 0,
       syncedUpTo: this.#durable,
-      commit: this.#durable,
+      commit: this.#commit,
       wallMs: this.#clock.nowMs(),
     })
     await this.#active.file.write(this.#active.dataEnd, [header])
@@ -363,6 +469,7 @@ export class Log implements ShardLog {
   #fail(error: unknown): void {
     if (this.#failure !== null) return
     this.#failure = error instanceof Error ? error : new Error(String(error))
+    for (const { reject } of this.#drained.splice(0)) reject(this.#failure)
     this.#tell(this.#failureListeners, this.#failure)
   }
 
@@ -373,6 +480,10 @@ export class Log implements ShardLog {
   #noteRot(lsn: Lsn): void {
     this.#rotten = joinRanges([...this.#rotten, { first: lsn, last: lsn }])
   }
+}
+
+function notEmpty(range: LsnRange): boolean {
+  return range.last >= range.first
 }
 
 function sizeOf(records: readonly NewRecord[]): number {

@@ -6,7 +6,7 @@
  * and the first time a part of it is read.
  */
 import { crc32c } from '#lib/bytes/crc32c.ts'
-import { type Lsn, toLsn } from '#lib/mail/types.ts'
+import { type Epoch, type Lsn, toEpoch, toLsn } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
 import { LogError } from './errors.ts'
 import { decodeOffsets, SectionType } from './footer.ts'
@@ -25,6 +25,7 @@ import {
   SCAN_READ_BYTES,
   SKIP_BODY_FROM_BYTES,
 } from './limits.ts'
+import type { RawBatch } from './replica-log.ts'
 import { readSection, readTrailer } from './sealed.ts'
 import { walkSegment } from './segment-walk.ts'
 import type { Segment } from './segments.ts'
@@ -46,6 +47,16 @@ interface Held {
   readonly segment: Readable
   users: number
   evicted: boolean
+}
+
+/** What a repair needs of the segment of a record. */
+export interface RecordPlace {
+  readonly file: File
+  /** Of the segment's records; 0: unknown. */
+  readonly offsets: Uint32Array
+  readonly index: number
+  readonly count: number
+  readonly dataEnd: number
 }
 
 interface ProvedBody {
@@ -123,6 +134,41 @@ export class SegmentReader {
     return this.#use(lsn, (segment) => segment.file.read(proved.at + offset, wanted))
   }
 
+  /** Records from `lsn` to at most `last` as they stand on disk, without batch headers, all of one epoch and one segment. */
+  readRaw(lsn: Lsn, last: number, bytesMax: number): Promise<RawBatch> {
+    return this.#use(lsn, async (segment) => {
+      const to = Math.min(last, segment.nextLsn - 1)
+      const { bytes, next } = await this.#readPiece(segment, lsn, to, bytesMax)
+      const start = this.#extentOf(segment, lsn).at
+      const chunks: Buffer[] = []
+      let epoch: Epoch | null = null
+      let byteCount = 0
+      let recordCount = 0
+      for (let i: number = lsn; i < next; i++) {
+        const at = this.#extentOf(segment, i).at - start
+        const header = this.#prove(bytes, at, i, true)
+        epoch ??= header.epoch
+        if (header.epoch !== epoch) break
+        const end = at + RECORD_HEADER_BYTES + header.metaLength + header.bodyLength
+        appendView(chunks, bytes.subarray(at, end))
+        byteCount += end - at
+        recordCount++
+      }
+      return { epoch: epoch ?? toEpoch(0), firstLsn: lsn, recordCount, byteCount, chunks }
+    })
+  }
+
+  /** Where a record lies, or must lie; 0 if that is unknown. */
+  place(lsn: Lsn): Promise<RecordPlace> {
+    return this.#use(lsn, async ({ file, offsets, firstLsn, nextLsn, dataEnd }) => ({
+      file,
+      offsets,
+      index: lsn - firstLsn,
+      count: nextLsn - firstLsn,
+      dataEnd,
+    }))
+  }
+
   /** Visits `from` to `to` in order; both must be in the log. */
   async scan(
     from: number,
@@ -170,16 +216,7 @@ export class SegmentReader {
       await visit(await this.#readWithoutBody(segment, lsn, first))
       return lsn + 1
     }
-    let next = lsn + 1
-    let end = first.end
-    // A record without a known place ends the piece: what comes before it is visited before it is told.
-    while (next <= last && segment.offsets[next - segment.firstLsn] !== 0) {
-      const extent = this.#extentOf(segment, next)
-      if (extent.end - first.at > SCAN_READ_BYTES) break
-      end = extent.end
-      next++
-    }
-    const bytes = asBuffer(await segment.file.read(first.at, end - first.at))
+    const { bytes, next } = await this.#readPiece(segment, lsn, last, SCAN_READ_BYTES)
     for (let i = lsn; i < next; i++) {
       const at = this.#extentOf(segment, i).at - first.at
       const header = this.#prove(bytes, at, i, bodies)
@@ -187,6 +224,26 @@ export class SegmentReader {
       if (done !== undefined) await done
     }
     return next
+  }
+
+  /** The bytes of `lsn` and of as many records behind it, up to `last`, as fit into `bytesMax`. `next`: the LSN after them. */
+  async #readPiece(
+    segment: Readable,
+    lsn: number,
+    last: number,
+    bytesMax: number,
+  ): Promise<{ bytes: Buffer; next: number }> {
+    const first = this.#extentOf(segment, lsn)
+    let next = lsn + 1
+    let end = first.end
+    // A record without a known place ends the piece: what comes before it is used before it is told.
+    while (next <= last && segment.offsets[next - segment.firstLsn] !== 0) {
+      const extent = this.#extentOf(segment, next)
+      if (extent.end - first.at > bytesMax) break
+      end = extent.end
+      next++
+    }
+    return { bytes: asBuffer(await segment.file.read(first.at, end - first.at)), next }
   }
 
   async #readWithoutBody(segment: Readable, lsn: number, extent: { at: number; end: number }): Promise<LogRecord> {
@@ -330,6 +387,14 @@ export class SegmentReader {
       if (held.users === 0) await held.segment.file.close()
     }
   }
+}
+
+/** Neighbours in one buffer become one view. */
+function appendView(chunks: Buffer[], view: Buffer): void {
+  const last = chunks.at(-1)
+  if (last !== undefined && last.buffer === view.buffer && last.byteOffset + last.length === view.byteOffset) {
+    chunks[chunks.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + view.length)
+  } else chunks.push(view)
 }
 
 function recordOf(bytes: Buffer, at: number, header: RecordHeader, body: boolean): LogRecord {

@@ -47,9 +47,10 @@ describe('Log.open() on a torn tail', () => {
 
   test('cuts at every byte of the last batch, keeps whole records, and puts the cut aside', async () => {
     const { disk, path, bytes, lastBatchAt } = written
-    const ends = [4, 5, 6].map((n, i, all) => {
-      const sizes = all.slice(0, i + 1).map((m) => RECORD_HEADER_BYTES + 9 + (m === 4 ? 100 : m === 5 ? 600 : 10))
-      return lastBatchAt + BATCH_HEADER_BYTES + sizes.reduce((sum, size) => sum + size, 0) + 0 * n
+    let end = lastBatchAt + BATCH_HEADER_BYTES
+    const ends = [100, 600, 10].map((bodyBytes) => {
+      end += RECORD_HEADER_BYTES + 'meta of 4'.length + bodyBytes
+      return end
     })
     assert.equal(ends.at(-1), bytes.length)
     for (let length = lastBatchAt; length <= bytes.length; length++) {
@@ -157,7 +158,7 @@ describe('Log.open() on rot', () => {
     const disk = new MemoryDisk()
     const log = await openTestLog(disk, { segmentBytes: 1000 })
     for (let n = 1; n <= 12; n++) await appendDurably(log, [testRecord(n, 300)])
-    const second = [...disk.files.keys()].filter((path) => path.endsWith('.log')).sort()[1] ?? ''
+    const second = [...disk.files.keys()].filter((path) => path.endsWith('.seg')).sort()[1] ?? ''
     disk.files.delete(second)
     const again = await openTestLog(disk, { segmentBytes: 1000 })
     assert.equal(again.lastLsn, 12)
@@ -172,7 +173,7 @@ describe('Log.open() on rot', () => {
     const log = await openTestLog(disk, { segmentBytes: 1000 })
     for (let n = 1; n <= 6; n++) await appendDurably(log, [testRecord(n, 300)])
     await log.close()
-    const first = [...disk.files.keys()].filter((path) => path.endsWith('.log')).sort()[0] ?? ''
+    const first = [...disk.files.keys()].filter((path) => path.endsWith('.seg')).sort()[0] ?? ''
     const bytes = disk.files.get(first) ?? Buffer.alloc(0)
     for (let at = bytes.length - 200; at < bytes.length; at += 3) {
       const { log: again } = await reopened(disk, first, flipped(bytes, at))
@@ -216,7 +217,7 @@ describe('Log.open()', () => {
 
   test('removes files that were never finished', async () => {
     const { disk } = await writtenDisk()
-    disk.files.set('log/0000000000000007.log.new', Buffer.from('half'))
+    disk.files.set('log/0000000000000007.seg.new', Buffer.from('half'))
     await (await openTestLog(disk)).close()
     assert.deepEqual(
       [...disk.files.keys()].filter((path) => path.endsWith('.new')),

@@ -30,7 +30,7 @@ import {
   type Segment,
   segmentPath,
 } from './segments.ts'
-import { joinRanges, judgeTail, type LsnRange } from './tail.ts'
+import { joinRanges, judgeTail, type LsnRange, type TailVerdict } from './tail.ts'
 
 export interface RecoveryOptions {
   readonly disk: Disk
@@ -38,8 +38,8 @@ export interface RecoveryOptions {
   readonly shard: ShardName
   readonly random: Random
   readonly nowMs: number
-  /** Epoch of the batch header that closes recovery; null: one above all that the log has seen. */
-  readonly epoch: Epoch | null
+  /** Epoch of the batch header that closes recovery, as `openingEpoch` takes it. */
+  readonly epoch: Epoch | null | 'seen'
   readonly knownUpTo: number
 }
 
@@ -67,6 +67,8 @@ export interface Recovered {
   readonly nextLsn: Lsn
   readonly chain: Buffer
   readonly epoch: Epoch
+  /** The highest commit in any batch header of the tail. */
+  readonly commit: number
   readonly report: RecoveryReport
 }
 
@@ -92,16 +94,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
   const seen = Math.max(tail.walk.epoch, ...started, ...written)
   const epoch = openingEpoch(options.epoch, seen)
 
-  const cutBytes = tail.bytes.subarray(verdict.keepTo)
-  const cut =
-    cutBytes.length === 0 || isZero(cutBytes, 0)
-      ? null
-      : {
-          fromLsn: nextLsn,
-          bytes: cutBytes.length,
-          path: await keepCutTail(disk, directory, nextLsn, options.nowMs, cutBytes),
-        }
-
+  const cut = await keepAside(options, tail.bytes.subarray(verdict.keepTo), nextLsn)
   const header: SegmentHeader = {
     tag,
     firstLsn: toLsn(firstLsn),
@@ -110,15 +103,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
     epoch,
     shard: options.shard,
   }
-  const kept = tail.bytes.subarray(SEGMENT_HEADER_BYTES, Math.max(verdict.keepTo, SEGMENT_HEADER_BYTES))
-  const chunks: Uint8Array[] = [kept]
-  if (verdict.shortened !== null) {
-    const at = verdict.shortened.at - SEGMENT_HEADER_BYTES
-    chunks.length = 0
-    chunks.push(kept.subarray(0, at), encodeBatchHeader(identity, verdict.shortened.header))
-    chunks.push(kept.subarray(at + BATCH_HEADER_BYTES))
-  }
-  // The last batch is durable as soon as this file has its name: the header says so to the next recovery.
+  // The last batch is durable as soon as the new file has its name: this header says so to the next recovery.
   const closing = encodeBatchHeader(identity, {
     epoch,
     firstLsn: nextLsn,
@@ -128,7 +113,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
     commit: tail.walk.commit,
     wallMs: options.nowMs,
   })
-  chunks.push(closing)
+  const chunks = [...keptChunks(tail.bytes, verdict, identity), closing]
   const file = await rewriteTail(disk, directory, header, chunks)
   const offsets = Uint32Array.from({ length: nextLsn - firstLsn }, (_, i) => tail.walk.offsets[i] ?? 0)
   const chain = chainAfter(tail.bytes, offsets, tail.chainBefore)
@@ -140,15 +125,32 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
       path: segmentPath(directory, firstLsn),
       firstLsn,
       offsets,
-      sizeBytes: SEGMENT_HEADER_BYTES + kept.length + closing.length,
+      sizeBytes: chunks.reduce((sum, chunk) => sum + chunk.length, SEGMENT_HEADER_BYTES),
       epochs: tail.walk.epochs.filter((start) => start.firstLsn < nextLsn),
       chain,
     },
     nextLsn,
     chain,
     epoch,
+    commit: Math.min(tail.walk.commit, nextLsn - 1),
     report: { segmentCount: sealed.length + 1, cut, rotten: joinRanges(rotten), mended },
   }
+}
+
+/** What recovery cuts is kept for people who must find out later what was lost. Zeros are only space set aside. */
+async function keepAside(options: RecoveryOptions, bytes: Buffer, nextLsn: Lsn): Promise<RecoveryReport['cut']> {
+  if (isZero(bytes, 0)) return null
+  const path = await keepCutTail(options.disk, options.directory, nextLsn, options.nowMs, bytes)
+  return { fromLsn: nextLsn, bytes: bytes.length, path }
+}
+
+/** The batches that stay, with a new header for one that loses its last records. */
+function keptChunks(bytes: Buffer, verdict: TailVerdict, identity: LogIdentity): Buffer[] {
+  const kept = bytes.subarray(SEGMENT_HEADER_BYTES, Math.max(verdict.keepTo, SEGMENT_HEADER_BYTES))
+  if (verdict.shortened === null) return [kept]
+  const at = verdict.shortened.at - SEGMENT_HEADER_BYTES
+  const header = encodeBatchHeader(identity, verdict.shortened.header)
+  return [kept.subarray(0, at), header, kept.subarray(at + BATCH_HEADER_BYTES)]
 }
 
 interface Tail {

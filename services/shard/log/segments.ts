@@ -10,7 +10,7 @@ import { syncFile, syncNames } from './durability.ts'
 import { encodeSegmentHeader, type SegmentHeader } from './format.ts'
 import type { EpochStart } from './segment-walk.ts'
 
-const NAME = /^([0-9]{16})\.log$/
+const NAME = /^([0-9]{16})\.seg$/
 /** A file that is being made; whatever carries such a name at start is left over and removed. */
 export const UNFINISHED_SUFFIX = '.new'
 export const CUT_DIRECTORY = 'cut'
@@ -30,7 +30,7 @@ export interface Segment {
 }
 
 export function segmentPath(directory: string, firstLsn: number): string {
-  return `${directory}/${String(firstLsn).padStart(16, '0')}.log`
+  return `${directory}/${String(firstLsn).padStart(16, '0')}.seg`
 }
 
 /** First LSN of a segment's name, or null if the name is none of a segment. */

@@ -45,7 +45,7 @@ function isTorn(damage: Damage, durable: number): boolean {
 }
 
 /** The batch that `keepTo` cuts in two keeps its records below `firstCut`; one that would keep none goes too. */
-function shorten(walk: Walk, keepTo: number, firstCut: number): Pick<TailVerdict, 'keepTo' | 'shortened'> {
+export function shorten(walk: Walk, keepTo: number, firstCut: number): Pick<TailVerdict, 'keepTo' | 'shortened'> {
   const batch = walk.batches.findLast((candidate) => candidate.at < keepTo)
   if (batch === undefined || batch.at + BATCH_HEADER_BYTES + batch.header.byteCount <= keepTo) {
     return { keepTo, shortened: null }

@@ -155,7 +155,7 @@ export function testRecord(n: number, bodyBytes: number): NewRecord {
 
 /** Path of the only, or the last, segment. */
 export function lastSegment(disk: MemoryDisk): string {
-  const paths = [...disk.files.keys()].filter((path) => path.endsWith('.log')).sort()
+  const paths = [...disk.files.keys()].filter((path) => path.endsWith('.seg')).sort()
   return paths.at(-1) ?? ''
 }
 

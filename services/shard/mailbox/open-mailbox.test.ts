@@ -64,7 +64,7 @@ test('delta() tells one session what another did, each view against its own past
 })
 
 test('delta() still finds flag changes that are no longer remembered', async () => {
-  const { world, account, open } = await withLetters(0)
+  const { world, account, open } = await withLetters(0, { closedMailboxUidsMax: 0 })
   for (let i = 0; i < 250; i++) {
     await account.append({ mailbox: 'INBOX', flags: NO_FLAGS, internalDateMs: null, body: [Buffer.from('x')] })
   }

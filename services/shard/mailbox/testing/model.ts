@@ -69,8 +69,8 @@ export class ModelRun {
   #open = new Map<string, { mailbox: OpenMailbox; view: MailboxView }>()
   /** What a UID of a mailbox ever was: it may never be anything else. */
   readonly #meaning = new Map<string, string>()
-  /** Highest shown per mailbox id. */
-  readonly #shown = new Map<string, { uidNext: number; modSeq: number }>()
+  /** What was shown last, per mailbox id. */
+  readonly #shown = new Map<string, { uidNext: number; modSeq: number; flags: ReadonlyMap<number, string> }>()
   #letters = 0
   /** How often each kind of step did something, for tests that must not pass by doing nothing. */
   readonly done: Record<string, number> = {}
@@ -360,7 +360,12 @@ export class ModelRun {
         )
         const last = this.#shown.get(mailboxId)
         if (last !== undefined) assert.ok(uidNext >= last.uidNext && highestModSeq >= last.modSeq, 'counters only grow')
-        this.#shown.set(mailboxId, { uidNext, modSeq: highestModSeq })
+        for (const { uid, flags, modSeq } of all) {
+          const changed = last !== undefined && last.flags.get(uid) !== JSON.stringify(flags)
+          if (changed) assert.ok(modSeq > last.modSeq, `the change of ${name} ${uid} has a MODSEQ above what was shown`)
+        }
+        const flags = new Map(all.map((facts) => [facts.uid, JSON.stringify(facts.flags)]))
+        this.#shown.set(mailboxId, { uidNext, modSeq: highestModSeq, flags })
         mailboxes.set(name, messages)
         mailbox.close()
       }

@@ -1,0 +1,457 @@
+/**
+ * One connection of a primary to its mirror, from dialling to its end: attach, comparison, begin, then records out and
+ * acknowledgements in; beacons on their own channel, a large backlog on a third.
+ *
+ * Invariants: the logs are compared on every connection before a record goes out (rule 3); every frame carries the epoch of the
+ * term; a frame of another epoch ends the connection.
+ */
+import { assert } from '#lib/errors/assert.ts'
+import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
+import { type Epoch, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import type { ChannelKind, PeerChannel, PeerNetwork } from '#lib/ports/network.ts'
+import type { LedgerReplica } from '../ledger/types.ts'
+import type { EncodedBatch } from '../log/types.ts'
+import type { RoleTimes } from '../roles/times.ts'
+import { Assembler } from './assembler.ts'
+import { commonPoint } from './common-point.ts'
+import { PeerError } from './errors.ts'
+import { Fetches } from './fetches.ts'
+import {
+  BULK_FROM_BYTES,
+  BULK_WINDOW_BYTES,
+  HANDSHAKE_MS,
+  POSITION_STEPS_MAX,
+  STALLED_MS,
+  WINDOW_BYTES,
+} from './limits.ts'
+import {
+  decodeMessage,
+  encodeFetched,
+  encodeMessage,
+  type LogOutline,
+  type PeerFields,
+  type PeerMessage,
+} from './messages.ts'
+import { outlineOf } from './outline.ts'
+import type { ReplicaLog } from './ports.ts'
+import { RecordFeed } from './record-feed.ts'
+
+export interface PrimaryLinkOptions {
+  readonly shard: ShardName
+  readonly self: LedgerReplica
+  readonly network: PeerNetwork
+  readonly clock: Clock
+  readonly log: ReplicaLog
+  readonly epoch: Epoch
+  readonly times: RoleTimes
+  readonly bulkBytesPerSecond: number
+  /** Of this connection, different from the one before. */
+  readonly number: number
+  readonly commit: () => Lsn
+  readonly ledgerVersion: () => number
+  /** Whether the ledger may hold the peer in its in-sync set. */
+  readonly peerMayBeInSync: () => boolean
+  readonly events: LinkEvents
+}
+
+export interface LinkEvents {
+  attached(mirror: LedgerReplica): void
+  /** The mirror's log ends there, compared and cut: what it holds is equal to what is here. */
+  begun(lastLsn: Lsn): void
+  acknowledged(durable: Lsn): void
+  /** A beacon that was sent at `sentMs` was acknowledged by the mirror on this link. */
+  beaconAcknowledged(sentMs: number): void
+  freeBytes(bytes: number): void
+  readied(ledgerVersion: number): void
+  leaving(diskFailed: boolean): void
+  refused(refusal: Extract<PeerMessage, { kind: 'refused' }>): void
+  historiesDiffer(why: string): void
+  /** Any frame came. */
+  heard(): void
+  changed(): void
+}
+
+export type LinkPhase = 'dialling' | 'comparing' | 'copying' | 'streaming' | 'closed'
+
+/** Beacons whose answers are still of use. */
+const BEACONS_REMEMBERED_MAX = 32
+
+export class PrimaryLink {
+  readonly #options: PrimaryLinkOptions
+  readonly #assembler = new Assembler()
+  readonly #fetches = new Fetches()
+  readonly #channels: PeerChannel[] = []
+  readonly #beaconsSent = new Map<number, number>()
+  readonly #answers: PeerMessage[] = []
+  #wanted: { resolve: (message: PeerMessage) => void; reject: (error: unknown) => void } | null = null
+  #data: PeerChannel | null = null
+  #mirror: LedgerReplica | null = null
+  #feed: RecordFeed | null = null
+  #phase: LinkPhase = 'dialling'
+  #acknowledged = 0
+  #sequence = 0
+  #heardMs = 0
+  #cancelBeacon = () => {}
+  #cancelHandshake = () => {}
+  #ended: (() => void) | null = null
+  #reason = 'closed'
+
+  constructor(options: PrimaryLinkOptions) {
+    this.#options = options
+  }
+
+  get phase(): LinkPhase {
+    return this.#phase
+  }
+
+  get mirror(): LedgerReplica | null {
+    return this.#mirror
+  }
+
+  /** Why it ended, for the log of the process. */
+  get reason(): string {
+    return this.#reason
+  }
+
+  /** Dials, compares, streams. Resolves when the connection has ended, however it ended. */
+  async run(): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      this.#ended = resolve
+    })
+    this.#cancelHandshake = this.#options.clock.after(HANDSHAKE_MS, () => this.close('the comparison took too long'))
+    try {
+      await this.#begin()
+    } catch (error) {
+      this.close(errorCode(error) ?? errorMessage(error))
+    }
+    await ended
+  }
+
+  /** The log begins to write a batch. */
+  batch(batch: EncodedBatch): void {
+    this.#feed?.batch(batch)
+  }
+
+  /** The log's sync went on: a mirror that catches up from disk may go on too. */
+  durable(): void {
+    this.#feed?.pump()
+  }
+
+  send(message: PeerFields): void {
+    this.#data?.send(encodeMessage(this.#options.epoch, message))
+  }
+
+  async fetch(lsn: Lsn): Promise<Uint8Array | null> {
+    if (this.#phase !== 'streaming' || this.#fetches.busy) return null
+    return this.#fetches.ask(lsn, () => this.send({ kind: 'fetch', lsn }))
+  }
+
+  /** The clock jumped: answers to beacons that were sent before say nothing any more (rule 8). */
+  forgetBeacons(): void {
+    this.#beaconsSent.clear()
+  }
+
+  close(reason: string): void {
+    if (this.#phase === 'closed') return
+    this.#phase = 'closed'
+    this.#reason = reason
+    this.#cancelBeacon()
+    this.#cancelHandshake()
+    this.#feed?.stop()
+    this.#fetches.end()
+    for (const channel of this.#channels) channel.close(reason)
+    this.#wanted?.reject(new PeerError('PEER_REFUSED', reason))
+    this.#wanted = null
+    this.#ended?.()
+    this.#options.events.changed()
+  }
+
+  async #begin(): Promise<void> {
+    const { log, self, shard, epoch, number, ledgerVersion, peerMayBeInSync, events } = this.#options
+    this.#data = await this.#dial('data', (message) => this.#onData(message))
+    this.#phase = 'comparing'
+    this.send({
+      kind: 'attach',
+      shard,
+      link: number,
+      ledgerVersion: ledgerVersion(),
+      inSync: peerMayBeInSync(),
+      replica: self,
+    })
+    const attached = await this.#answer('attached')
+    this.#mirror = attached.replica
+    events.attached(attached.replica)
+    events.freeBytes(attached.freeBytes)
+    await this.#startBeacons()
+    const point = await this.#compare(attached.log)
+    if (point === null) return
+    const { common, reset } = point
+    this.send({ kind: 'begin', common, reset, tag: log.tag })
+    const begun = await this.#answer('begun')
+    assert(begun.lastLsn <= log.lastLsn, 'the mirror was cut to what is common')
+    if (begun.lastLsn !== common)
+      throw new PeerError('PEER_UNEXPECTED', `The mirror ends at ${begun.lastLsn}, not ${common}`)
+    this.#cancelHandshake()
+    this.#acknowledged = common
+    events.begun(common)
+    assert(epoch >= log.epoch, 'the log writes in no later epoch than this term')
+    await this.#feedFrom(toLsn(common + 1))
+  }
+
+  /** The own log, with all in it that was appended when the comparison began: the mirror may have synced it already. */
+  async #drainedOutline(): Promise<LogOutline> {
+    const { log } = this.#options
+    await log.drained()
+    return outlineOf(log)
+  }
+
+  /** Where the mirror continues, or null when it cannot. */
+  async #compare(theirs: LogOutline): Promise<{ common: Lsn; reset: boolean } | null> {
+    const ours = await this.#drainedOutline()
+    const point = commonPoint(ours, theirs)
+    if (point.kind === 'full-copy') return { common: toLsn(0), reset: point.reset }
+    if (point.kind === 'differ') return this.#differ(point.why)
+    const lowest = Math.max(point.floor, point.lsn - POSITION_STEPS_MAX, 1)
+    for (let lsn = point.lsn; lsn >= lowest; lsn = toLsn(lsn - 1)) {
+      const chain = await this.#options.log.chainAt(lsn)
+      if (chain === null) continue // rotten here: the one before proves as much, within one epoch
+      this.send({ kind: 'position', lsn })
+      const position = await this.#answer('positionIs')
+      if (position.lsn !== lsn) throw new PeerError('PEER_UNEXPECTED', `Cannot use the position ${position.lsn}`)
+      if (position.chain === null) continue
+      if (!Buffer.from(chain).equals(position.chain)) return this.#differ(`record ${lsn} has two different histories`)
+      return { common: point.lsn, reset: false }
+    }
+    // No header can be read on both sides; the vector has proved that the epoch began with the same record.
+    return { common: point.lsn, reset: false }
+  }
+
+  #differ(why: string): null {
+    const { epoch, ledgerVersion, events } = this.#options
+    this.send({ kind: 'refused', reason: 'histories-differ', promisedEpoch: epoch, ledgerVersion: ledgerVersion() })
+    events.historiesDiffer(why)
+    return null
+  }
+
+  async #startBeacons(): Promise<void> {
+    const channel = await this.#dial('beacon', (message) => this.#onBeacon(message))
+    this.#join(channel)
+    this.#beacon(channel)
+  }
+
+  #join(channel: PeerChannel): void {
+    const { shard, number, epoch } = this.#options
+    channel.send(encodeMessage(epoch, { kind: 'join', shard, link: number }))
+  }
+
+  #beacon(channel: PeerChannel): void {
+    const { clock, epoch, commit, ledgerVersion, times } = this.#options
+    if (clock.monotonicMs() - this.#heardMs > times.graceMs) {
+      this.close('the mirror is silent')
+      return
+    }
+    if ((this.#feed?.stalledMs ?? 0) > STALLED_MS) {
+      this.close('the mirror acknowledges nothing')
+      return
+    }
+    const sequence = ++this.#sequence
+    this.#beaconsSent.set(sequence, clock.monotonicMs())
+    if (this.#beaconsSent.size > BEACONS_REMEMBERED_MAX) {
+      const [oldest] = this.#beaconsSent.keys()
+      if (oldest !== undefined) this.#beaconsSent.delete(oldest)
+    }
+    channel.send(encodeMessage(epoch, { kind: 'beacon', sequence, commit: commit(), ledgerVersion: ledgerVersion() }))
+    this.#cancelBeacon = clock.after(times.beaconMs, () => this.#beacon(channel))
+  }
+
+  /** Records from `from` on: over the bulk channel as long as very much is missing, then with all that is new. */
+  async #feedFrom(from: Lsn): Promise<void> {
+    const { log, bulkBytesPerSecond } = this.#options
+    if (this.#missingBytes(from) > BULK_FROM_BYTES) {
+      this.#phase = 'copying'
+      const channel = await this.#dial('bulk', () => {
+        throw new PeerError('PEER_UNEXPECTED', 'Cannot take anything on the bulk channel')
+      })
+      this.#join(channel)
+      this.#feed = this.#newFeed(channel, from, BULK_WINDOW_BYTES, bulkBytesPerSecond)
+      this.#feed.pump()
+      return
+    }
+    this.#stream(from)
+    assert(this.#feed === null || log.lastLsn >= from - 1, 'the feed begins inside of the log')
+  }
+
+  #stream(from: Lsn): void {
+    const { events } = this.#options
+    if (this.#data === null || this.#phase === 'closed') return
+    this.#phase = 'streaming'
+    for (const channel of this.#channels) if (channel.kind === 'bulk') channel.close('everything is copied')
+    this.#feed = this.#newFeed(this.#data, from, WINDOW_BYTES, null)
+    this.#feed.pump()
+    events.changed()
+  }
+
+  #newFeed(channel: PeerChannel, firstLsn: Lsn, windowBytes: number, bytesPerSecond: number | null): RecordFeed {
+    const { log, clock, epoch, commit } = this.#options
+    const onFailure = (error: Error) => this.close(errorCode(error) ?? error.message)
+    return new RecordFeed({ log, channel, clock, epoch, firstLsn, windowBytes, bytesPerSecond, commit, onFailure })
+  }
+
+  /** About how much the log holds from `from` on. */
+  #missingBytes(from: Lsn): number {
+    const { log } = this.#options
+    const records = log.durableLsn - from + 1
+    return records <= 0 ? 0 : (records / Math.max(1, log.durableLsn)) * log.sizeBytes()
+  }
+
+  /** Once the backlog is small, and what was sent of it acknowledged, the rest goes over the data channel. */
+  #endCopy(): void {
+    const bulk = this.#feed
+    if (bulk === null || this.#missingBytes(bulk.nextLsn) > BULK_FROM_BYTES / 8) return
+    bulk.stop()
+    if (bulk.idle) this.#stream(bulk.nextLsn)
+  }
+
+  #onBeacon(message: PeerMessage): void {
+    const { events } = this.#options
+    if (message.kind !== 'beaconAck') throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} for a beacon`)
+    const sentMs = this.#beaconsSent.get(message.sequence)
+    for (const sequence of this.#beaconsSent.keys())
+      if (sequence <= message.sequence) this.#beaconsSent.delete(sequence)
+    events.freeBytes(message.freeBytes)
+    if (sentMs !== undefined) events.beaconAcknowledged(sentMs)
+  }
+
+  #onData(message: PeerMessage): void {
+    const { events } = this.#options
+    switch (message.kind) {
+      case 'ack':
+        events.freeBytes(message.freeBytes)
+        this.#onAck(message.durable)
+        return
+      case 'refused':
+        events.refused(message)
+        this.close(message.reason)
+        return
+      case 'readied':
+        events.readied(message.ledgerVersion)
+        return
+      case 'leaving':
+        events.leaving(message.diskFailed)
+        this.close('the mirror leaves')
+        return
+      case 'fetch':
+        this.#serveFetch(message.lsn)
+        return
+      case 'fetched':
+      case 'more': {
+        const whole = this.#assembler.take(message)
+        if (whole !== null) this.#fetches.answered(whole)
+        return
+      }
+      case 'attached':
+      case 'positionIs':
+      case 'begun':
+        this.#answers.push(message)
+        this.#giveAnswer()
+        return
+      default:
+        throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} from a mirror`)
+    }
+  }
+
+  #onAck(durable: Lsn): void {
+    const { log, events } = this.#options
+    if (this.#phase !== 'streaming' && this.#phase !== 'copying') {
+      throw new PeerError('PEER_UNEXPECTED', 'Cannot take an acknowledgement before anything was sent')
+    }
+    const feed = this.#feed
+    if (durable > log.lastLsn || (feed !== null && durable >= feed.nextLsn)) {
+      throw new PeerError('PEER_UNEXPECTED', `Cannot take an acknowledgement of ${durable}: it was not sent`)
+    }
+    if (durable <= this.#acknowledged) return
+    this.#acknowledged = durable
+    feed?.acknowledged(durable)
+    events.acknowledged(durable)
+    if (this.#phase === 'copying') this.#endCopy()
+  }
+
+  #serveFetch(lsn: Lsn): void {
+    const { log, epoch } = this.#options
+    log.readRawRecord(lsn).then(
+      (bytes) => this.#sendFetched(epoch, lsn, bytes),
+      // Not here, or rotten here too: the asker hears that there is nothing.
+      () => this.#sendFetched(epoch, lsn, new Uint8Array(0)),
+    )
+  }
+
+  #sendFetched(epoch: Epoch, lsn: Lsn, bytes: Uint8Array): void {
+    for (const frame of encodeFetched(epoch, lsn, bytes)) this.#data?.send(frame)
+  }
+
+  /** The next answer of the handshake, which must be of that kind. */
+  async #answer<K extends PeerMessage['kind']>(kind: K): Promise<Extract<PeerMessage, { kind: K }>> {
+    if (this.#phase === 'closed') throw new PeerError('PEER_REFUSED', this.#reason)
+    const message = await new Promise<PeerMessage>((resolve, reject) => {
+      this.#wanted = { resolve, reject }
+      this.#giveAnswer()
+    })
+    if (!isKind(message, kind)) throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} instead of ${kind}`)
+    return message
+  }
+
+  #giveAnswer(): void {
+    const wanted = this.#wanted
+    if (wanted === null) return
+    const message = this.#answers.shift()
+    if (message === undefined) return
+    this.#wanted = null
+    wanted.resolve(message)
+  }
+
+  /** @throws {PeerError} if the link was closed meanwhile */
+  async #dial(kind: ChannelKind, take: (message: PeerMessage) => void): Promise<PeerChannel> {
+    const channel = await this.#options.network.dial(kind)
+    this.#adopt(channel, take)
+    if (this.#phase === 'closed') throw new PeerError('PEER_REFUSED', this.#reason)
+    return channel
+  }
+
+  #adopt(channel: PeerChannel, take: (message: PeerMessage) => void): void {
+    const { events, epoch } = this.#options
+    this.#channels.push(channel)
+    channel.open({
+      frame: (bytes) => {
+        if (this.#phase === 'closed') return
+        try {
+          const message = decodeMessage(bytes)
+          if (message.epoch !== epoch)
+            throw new PeerError('PEER_STALE', `Cannot take a frame of epoch ${message.epoch}`)
+          this.#heardMs = this.#options.clock.monotonicMs()
+          events.heard()
+          take(message)
+        } catch (error) {
+          this.close(errorCode(error) ?? errorMessage(error))
+          if (!(error instanceof PeerError)) throw error
+        }
+      },
+      closed: (reason) => {
+        if (needed(channel.kind, this.#phase)) this.close(`${channel.kind} channel: ${reason}`)
+      },
+    })
+    if (this.#phase === 'closed') channel.close(this.#reason)
+  }
+}
+
+/** The bulk channel ends before the link does, once everything is copied. */
+function needed(kind: ChannelKind, phase: LinkPhase): boolean {
+  return kind !== 'bulk' || phase === 'copying'
+}
+
+function isKind<K extends PeerMessage['kind']>(
+  message: PeerMessage,
+  kind: K,
+): message is Extract<PeerMessage, { kind: K }> {
+  return message.kind === kind
+}

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { MUTANTS } from '../mutants.ts'
+import { runLogHistory } from './history.ts'
+
+const SEEDS = 200
+
+test(`Log keeps its promises in ${SEEDS} histories of crashes and faults`, async () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    await runLogHistory(seed).catch((cause: unknown) => {
+      throw new Error(`Replay with: make sim SEEDS=1 SEED=${seed}`, { cause })
+    })
+  }
+})
+
+describe('The simulator notices', () => {
+  for (const name of Object.keys(MUTANTS)) {
+    test(`the mutant ${name}`, () => {
+      const env = { ...process.env, MUTANT: name, SEEDS: '200', SEED: '1' }
+      const run = spawnSync(process.execPath, [join(import.meta.dirname, '../main.ts')], { env, encoding: 'utf8' })
+      assert.equal(run.status, 0, run.stderr)
+      assert.match(run.stdout, new RegExp(`^mutant ${name} caught at seed [0-9]+`))
+    })
+  }
+})
