@@ -18,15 +18,7 @@ export async function fsck({ words, options, layout, sourceDir, say, print }: Co
     const dataDir = join(layout.volumesDir, `data-${mailNode}-${member}`)
     if (!existsSync(join(dataDir, `shard-${index}`))) continue
     if (options.output === 'table') print(`${mailNode}-${member}:`)
-    const args = [
-      '--shard',
-      shard,
-      '--replica',
-      `${mailNode}-${member}`,
-      '--data-dir',
-      dataDir,
-      ...(options.output === 'json' ? ['--json'] : []),
-    ]
+    const args = ['--shard', shard, '--data-dir', dataDir, ...(options.output === 'json' ? ['--json'] : [])]
     const code = await runChecker([join(sourceDir, 'services/shard/fsck-main.ts'), ...args])
     if (code !== 0) worst = Exit.failed
   }

@@ -1,3 +1,4 @@
+/** What can go wrong with events and provisioning commands, as callers branch on it. */
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
 export const EVENT_ERRORS = {

@@ -1,3 +1,4 @@
+/** What can go wrong between Twinpost and its directory, and what SMTP and IMAP say of it. */
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
 export const DIRECTORY_ERRORS = {

@@ -53,7 +53,8 @@ async function listenUnix(
   onStream: LinkServerOptions['onStream'],
 ): Promise<Server> {
   await rm(unix.path, { force: true }) // left by a killed process; the replica's lock says that there is no other
-  const server = createServer((socket) => {
+  // Half-open: a client that ends its side after LOGOUT still gets its answers.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())

@@ -10,19 +10,31 @@ export type Logger = PinoLogger
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-/** A logger that writes to standard output. @param fields Fixed fields: service, pod, shard. */
+/** Lines wait for so many bytes or so long: a write for each line would cost more than all else about a letter. */
+const BUFFER_BYTES = 4096
+const FLUSH_INTERVAL_MS = 250
+
+/**
+ * A logger that writes to standard output. A process that is killed loses the lines of the last quarter second; one that
+ * exits, or logs `fatal`, loses none.
+ * @param fields Fixed fields: service, pod, shard.
+ */
 export function createLogger(level: LogLevel, fields: Readonly<Record<string, string>>): Logger {
-  return pino({
-    level,
-    base: fields,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: {
-      paths: ['password', '*.password', 'secret', '*.secret', 'authorization', '*.authorization'],
-      censor: '[redacted]',
+  const destination = pino.destination({ sync: false, minLength: BUFFER_BYTES, periodicFlush: FLUSH_INTERVAL_MS })
+  return pino(
+    {
+      level,
+      base: fields,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: ['password', '*.password', 'secret', '*.secret', 'authorization', '*.authorization'],
+        censor: '[redacted]',
+      },
+      serializers: { err: pino.stdSerializers.err },
     },
-    serializers: { err: pino.stdSerializers.err },
-  })
+    destination,
+  )
 }
 
 /** For tests and tools that want no lines. */

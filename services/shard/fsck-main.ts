@@ -17,7 +17,6 @@ import { SqliteLock } from './log/sqlite-lock.ts'
 const { values } = parseArgs({
   options: {
     shard: { type: 'string' },
-    replica: { type: 'string' },
     'data-dir': { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -27,26 +26,29 @@ const { values } = parseArgs({
 async function main(): Promise<number> {
   const name = values.shard
   const dataDir = values['data-dir']
-  if (values.help || !name || !dataDir || !values.replica) {
-    process.stdout.write('fsck --shard n1/0 --replica n1-0 --data-dir FOLDER [--json]   the shard must be stopped\n')
+  if (values.help || !name || !dataDir) {
+    process.stdout.write('fsck --shard n1/0 --data-dir FOLDER [--json]   the shard must be stopped\n')
     return values.help ? 0 : 2
   }
   const shard = toShardName(name)
   const folder = `shard-${name.slice(name.indexOf('/') + 1)}`
   const disk = new NodeDisk(dataDir)
-  if (!(await disk.list(folder)).includes('superblock')) {
-    throw new Error(`${join(dataDir, folder)} is no replica directory`)
-  }
   const directory = await ReplicaDirectory.open({
     disk,
     directory: folder,
     shard,
-    replica: values.replica ?? '',
     lock: new SqliteLock(dataDir),
     random: nodeRandom,
     nowMs: nodeClock.nowMs(),
+    create: false,
   })
   try {
+    if ((await disk.list(directory.logDirectory)).length === 0) {
+      process.stdout.write(
+        values.json ? `${JSON.stringify({ ok: true, recordCount: 0 })}\n` : `${shard}: no log here yet\n`,
+      )
+      return 0
+    }
     const log = await Log.open({ disk, directory: directory.logDirectory, shard, clock: nodeClock, random: nodeRandom })
     const { index, how } = await openIndex({ log, place: { disk, folder: join(folder, 'index'), rootPath: dataDir } })
     const report = await fsck({ log, index, nowMs: nodeClock.nowMs() })

@@ -42,7 +42,7 @@ const replica = new Replica({
   logger,
   messageBytesMax: config.messageBytesMax,
   onFailure: () => {
-    setTimeout(() => process.exit(EXIT_FAILED), 100) // let refusals and the log line out
+    nodeClock.after(100, () => process.exit(EXIT_FAILED)) // let refusals and the log line out
   },
 })
 
@@ -78,11 +78,16 @@ const probes = await serveMetrics({
   port: config.metricsPort,
   ready: () => (replica.settled ? null : replica.phase),
 })
-const refresh = setInterval(() => void replica.status(), STATUS_LOOK_MS)
+let cancelRefresh = () => {}
+const refresh = () => {
+  void replica.status()
+  cancelRefresh = nodeClock.after(STATUS_LOOK_MS, refresh)
+}
+refresh()
 
 stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
   logger.info({ signal }, 'stopping')
-  clearInterval(refresh)
+  cancelRefresh()
   stopWatching()
   await replica.stop('Server is shutting down')
   await links.close()

@@ -10,11 +10,20 @@ import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Refusal } from '#lib/frames/shard-protocol.ts'
 import { MEMBERS_PER_MAILNODE, preferredMember } from '#lib/link/address.ts'
 import type { Logger } from '#lib/log/logger.ts'
-import { type Epoch, type ShardName, toLsn } from '#lib/mail/types.ts'
+import type { Epoch, ShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
-import { type IndexMaintenance, openIndex, type ShardIndex, startIndexMaintenance } from './index/mod.ts'
+import {
+  type IndexFolder,
+  type IndexMaintenance,
+  indexAppliedLsn,
+  isIndexUnusable,
+  openIndex,
+  putIndexAside,
+  type ShardIndex,
+  startIndexMaintenance,
+} from './index/mod.ts'
 import type { Ledger, LedgerEntry, LedgerReplica } from './ledger/types.ts'
 import type { ReplicaLock } from './log/lock.ts'
 import { Log } from './log/log.ts'
@@ -198,10 +207,15 @@ export class Replica implements Served {
     await this.#serve(to.epoch)
   }
 
+  get #place(): IndexFolder {
+    const { disk, diskRoot, folder } = this.#options
+    return { disk, folder: join(folder, 'index'), rootPath: diskRoot }
+  }
+
   async #serve(epoch: Epoch): Promise<void> {
-    const { disk, diskRoot, folder, shard, clock, random, logger, messageBytesMax } = this.#options
+    const { disk, folder, shard, clock, random, logger, messageBytesMax } = this.#options
     this.#phase = 'opening the log'
-    const place = { disk, folder: join(folder, 'index'), rootPath: diskRoot }
+    const place = this.#place
     const log = await Log.open({
       disk,
       directory: join(folder, 'log'),
@@ -209,7 +223,7 @@ export class Replica implements Served {
       clock,
       random,
       epoch,
-      knownUpTo: toLsn(0),
+      knownUpTo: await indexAppliedLsn(place),
     })
     if (log.recovery.cut) logger.warn({ ...log.recovery.cut }, 'cut a torn tail of the log')
     for (const range of log.recovery.rotten)
@@ -255,7 +269,10 @@ export class Replica implements Served {
   #fail(error: unknown): void {
     this.#options.logger.error({ err: error }, 'the replica failed')
     this.#become('failed', errorMessage(error))
-    this.#options.onFailure(error instanceof Error ? error : new Error(errorMessage(error)))
+    const end = () => this.#options.onFailure(error instanceof Error ? error : new Error(errorMessage(error)))
+    // A damaged index would be opened again at the next start: the log builds a new one.
+    if (isIndexUnusable(error)) putIndexAside(this.#place).then(end, end)
+    else end()
   }
 
   #become(role: Role, phase: string): void {

@@ -1,3 +1,4 @@
+/** What can be wrong with an index file. Nearly all of it is mended by building a new one from the log. */
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
 export const INDEX_ERRORS = {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { toLsn } from '#lib/mail/types.ts'
 import { checkLog } from './check.ts'
 import { FORMAT_VERSION } from './format.ts'
-import { sampleRecords, writeSample } from './sample.ts'
+import { sampleRecords, writeSample } from './sample.fixture.ts'
 import { MemoryDisk, openTestLog, TEST_DIRECTORY, TEST_SHARD } from './testing.ts'
 
 const fixtures = join(import.meta.dirname, 'fixtures')

@@ -7,7 +7,7 @@ import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { NodeDisk } from '#lib/platform/node-disk.ts'
 import { FORMAT_VERSION } from './format.ts'
-import { writeSample } from './sample.ts'
+import { writeSample } from './sample.fixture.ts'
 
 const root = fileURLToPath(new URL(`./fixtures/v${FORMAT_VERSION}`, import.meta.url))
 await rm(root, { recursive: true, force: true })

@@ -25,6 +25,8 @@ export const REDIAL_MS = 200
 export const HANDSHAKE_MS = 5_000
 /** Records were sent and nothing was acknowledged for so long: the connection is begun anew, with a comparison. */
 export const STALLED_MS = 10_000
+/** Channels of the peer that are open at once: one connection has three, and those of former ones may linger. */
+export const CHANNELS_MAX = 16
 /** How often the machine looks at the time when nothing happens. */
 export const TICK_MS = 50
 /** A record that rots is fetched again from the peer at this pace at most. */

@@ -20,7 +20,7 @@ import { RecordType } from '../records/types.ts'
 import { type AdmissionFacts, DURABILITY_DEFAULT, type DurabilityPolicy } from '../roles/admission.ts'
 import { decideStandby, type StandbyAction, type StandbyFacts } from '../roles/decide-mirror.ts'
 import { decidePrimary, type PrimaryAction, type PrimaryChange, type PrimaryFacts } from '../roles/decide-primary.ts'
-import { abandoned, claimed, grown, handedOver, kept, promoted, shrunk } from '../roles/entries.ts'
+import { abandoned, claimed, grown, handedOver, kept, noteAgrees, promoted, shrunk } from '../roles/entries.ts'
 import { decideForce, type ForceProof } from '../roles/force.ts'
 import { type ClockLook, clockJumped, type ReadRight, readRight } from '../roles/read-right.ts'
 import { checkTimes, ROLE_TIMES, type RoleTimes } from '../roles/times.ts'
@@ -756,15 +756,22 @@ export class ReplicaMachine {
     this.#stalledFromMs = stalled ? (this.#stalledFromMs ?? nowMs) : null
   }
 
-  /** The ledger went on while this replica is primary: its note follows, in the background. */
+  /**
+   * The ledger went on: the note follows, in the background. A replica that is not primary stores what it read only where that takes
+   * it out of sync: a version in which it stays in sync is stored with the primary's word (`standing`), and until then an older
+   * ledger that is put back names it with right.
+   */
   #noteVersion(): void {
     const entry = this.#agent.base
-    if (this.#primary === null || entry === null || entry.version <= this.#notedVersion) return
+    if (entry === null || entry.version <= this.#notedVersion) return
     this.#notedVersion = entry.version
-    const stored = this.#notes.update((note) => ({
-      ...note,
-      ledgerVersion: Math.max(note.ledgerVersion, entry.version),
-    }))
+    const { id } = this.#options.self
+    const primary = this.#primary !== null || this.#role === 'taking-up'
+    const stored = this.#notes.update((note) => {
+      if (entry.version <= note.ledgerVersion) return note
+      if (primary) return { ...note, ledgerVersion: entry.version }
+      return noteAgrees(note, entry, id) ? note : { ...note, ledgerVersion: entry.version, inSync: false }
+    })
     stored.catch((error: unknown) => {
       this.#diskFailure ??= error instanceof Error ? error : new Error(errorMessage(error))
     })

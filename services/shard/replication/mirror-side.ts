@@ -13,7 +13,7 @@ import type { LedgerReplica, ReplicaId } from '../ledger/types.ts'
 import { Assembler } from './assembler.ts'
 import { PeerError } from './errors.ts'
 import { Fetches } from './fetches.ts'
-import { RECEIVED_BYTES_MAX } from './limits.ts'
+import { CHANNELS_MAX, RECEIVED_BYTES_MAX } from './limits.ts'
 import {
   decodeMessage,
   encodeFetched,
@@ -184,6 +184,8 @@ export class MirrorSide {
       (error) => this.#bad(channel, error),
     )
     this.#channels.add(channel)
+    const [oldest] = this.#channels
+    if (this.#channels.size > CHANNELS_MAX) oldest?.close('too many channels')
     channel.open({
       frame: (bytes) => inbox.take(bytes),
       closed: (reason) => {

@@ -5,7 +5,6 @@
  * Invariants: the logs are compared on every connection before a record goes out (rule 3); every frame carries the epoch of the
  * term; a frame of another epoch ends the connection.
  */
-import { assert } from '#lib/errors/assert.ts'
 import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import { type Epoch, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
@@ -189,13 +188,11 @@ export class PrimaryLink {
     const { common, reset } = point
     this.send({ kind: 'begin', common, reset, tag: log.tag })
     const begun = await this.#answer('begun')
-    assert(begun.lastLsn <= log.lastLsn, 'the mirror was cut to what is common')
     if (begun.lastLsn !== common)
       throw new PeerError('PEER_UNEXPECTED', `The mirror ends at ${begun.lastLsn}, not ${common}`)
     this.#cancelHandshake()
     this.#acknowledged = common
     events.begun(common)
-    assert(epoch >= log.epoch, 'the log writes in no later epoch than this term')
     await this.#feedFrom(toLsn(common + 1))
   }
 
@@ -279,7 +276,6 @@ export class PrimaryLink {
       return
     }
     this.#stream(from)
-    assert(this.#feed === null || log.lastLsn >= from - 1, 'the feed begins inside of the log')
   }
 
   #stream(from: Lsn): void {

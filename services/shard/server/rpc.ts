@@ -10,6 +10,7 @@ import * as protocol from '#lib/frames/shard-protocol.ts'
 import { FrameType, type Refusal } from '#lib/frames/shard-protocol.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { Logger } from '#lib/log/logger.ts'
+import type { Clock } from '#lib/ports/clock.ts'
 import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
 import type { DeliveryStream, MailStore } from '../mailbox/mod.ts'
 import type { ShardMetrics } from '../metrics.ts'
@@ -22,6 +23,7 @@ export interface RpcContext {
   readonly served: Served
   readonly logger: Logger
   readonly metrics: ShardMetrics
+  readonly clock: Clock
 }
 
 export class RpcStream {
@@ -41,6 +43,7 @@ export class RpcStream {
       decoder.push(chunk)
       this.#drain()
     })
+    stream.once('end', () => stream.end())
     stream.once('close', () => {
       for (const delivery of this.#deliveries.values()) delivery.abort()
       this.#deliveries.clear()
@@ -172,14 +175,17 @@ export class RpcStream {
     if (!delivery) return
     this.#deliveries.delete(id)
     if (commit) this.#result(id, this.#traces.get(delivery) ?? '', delivery.finish())
-    else delivery.abort()
+    else {
+      delivery.abort()
+      this.#refuse(id, { reason: 'unavailable', message: 'The delivery was given up', target: null })
+    }
   }
 
   #result(id: number, trace: string, outcomes: Promise<protocol.DeliveryOutcome[]>): void {
-    const startedMs = performance.now()
-    const { metrics, logger } = this.#context
+    const { metrics, logger, clock } = this.#context
+    const startedMs = clock.monotonicMs()
     const answer = outcomes.then((all) => {
-      metrics.deliverySeconds.observe((performance.now() - startedMs) / 1000)
+      metrics.deliverySeconds.observe((clock.monotonicMs() - startedMs) / 1000)
       for (const outcome of all) metrics.deliveries.inc({ outcome: outcome.kind })
       if (logger.isLevelEnabled('debug')) logger.debug({ trace, outcomes: all }, 'delivered')
       return protocol.encodeDeliverResult(all)

@@ -14,14 +14,12 @@ import {
   type SessionOpen,
 } from '#lib/frames/shard-protocol.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
-import type { Clock } from '#lib/ports/clock.ts'
 import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
 import { type RpcContext, RpcStream } from './rpc.ts'
 
 const HELLO_TIMEOUT_MS = 5_000
 
 export interface StreamContext extends RpcContext {
-  readonly clock: Clock
   /** Takes over a stream whose `sessionOpen` was read; `early` are the client's bytes that came with it. */
   readonly openSession: (stream: Duplex, open: SessionOpen, early: Buffer) => void
 }
@@ -39,6 +37,7 @@ export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamC
   const finish = () => {
     cancelTimeout()
     stream.off('data', receive)
+    stream.off('end', endEarly)
   }
   const refuse = (refusal: Refusal) => {
     finish()
@@ -81,6 +80,8 @@ export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamC
       reject(error)
     }
   }
+  const endEarly = () => reject(new Error('ended before it said what it is for'))
   stream.on('data', receive)
+  stream.once('end', endEarly)
   stream.once('close', finish)
 }

@@ -33,12 +33,16 @@ export function serveImap(options: {
   }
   const session = new ImapSession(options.account, host, { serverId: SERVER_ID })
   const over = session.run().then(describeEnd)
+  let carriedOut: Promise<void> = Promise.resolve()
   const receive = (bytes: Buffer) => {
     stream.pause()
-    session.receive(bytes).then(() => stream.resume())
+    carriedOut = session.receive(bytes).then(() => {
+      stream.resume()
+    })
   }
   stream.on('data', receive)
-  stream.on('end', () => session.end())
+  // A client may end its side behind its last command: that command is still answered.
+  stream.on('end', () => void carriedOut.then(() => session.end()))
   stream.on('close', () => session.end())
   stream.on('error', () => session.end())
   if (early.length > 0) receive(early)

@@ -24,9 +24,10 @@ export function servePop3(options: {
     session.end()
     finish(how)
   }
+  let carriedOut: Promise<void> = Promise.resolve()
   const receive = (bytes: Buffer) => {
     stream.pause()
-    session.receive(bytes).then(
+    carriedOut = session.receive(bytes).then(
       () => {
         if (session.over) end('quit')
         else stream.resume()
@@ -38,7 +39,8 @@ export function servePop3(options: {
     )
   }
   stream.on('data', receive)
-  stream.on('end', () => end('gone'))
+  // A client may end its side behind its last command: that command is still answered.
+  stream.on('end', () => void carriedOut.then(() => end('gone')))
   stream.on('close', () => end('gone'))
   stream.on('error', () => end('gone'))
   if (early.length > 0) receive(early)
