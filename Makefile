@@ -1,6 +1,6 @@
 # The verbs of Twinpost; `make` alone lists them. Needs make and any Node >= 20 with npm; tools/bootstrap.sh gets the rest.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean test check bench e2e sim generate fuzz format unit bootstrap
+.PHONY: help up down clean test check bench e2e sim generate rfc fuzz format unit bootstrap
 .NOTPARALLEL:
 
 NODE := .tools/node/bin/node
@@ -9,7 +9,8 @@ BIN := node_modules/.bin
 export NODE_COMPILE_CACHE ?= $(CURDIR)/.tools/compile-cache
 export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 
-TEST := $(NODE) --test --test-concurrency=2
+# A test that hangs fails by itself, long before anybody would look.
+TEST := $(NODE) --test --test-concurrency=2 --test-timeout=300000
 UNIT_TESTS := 'lib/**/*.test.ts' 'services/**/*.test.ts' 'operator/**/*.test.ts' 'cli/**/*.test.ts' \
   'sim/**/*.test.ts' 'bench/**/*.test.ts' 'tools/**/*.test.ts'
 E2E_TESTS := 'e2e/**/*.test.ts'
@@ -28,17 +29,19 @@ clean: ## stop the array and remove all of its data
 
 test: check unit e2e ## everything a change must pass: check, unit, transcript, property and end-to-end tests
 
-check: bootstrap ## format, lint, types, layering, generated files: all that a commit needs besides tests
+check: bootstrap ## format, lint, types, layering, generated files, RFCs: all that a commit needs besides tests
 	@$(BIN)/biome check --error-on-warnings .
 	@$(BIN)/tsc -p .
 	@$(NODE) tools/tidy.ts
 	@$(NODE) tools/gen-crds.ts --check
+	@$(NODE) tools/gen-reference.ts --check
+	@$(NODE) tools/rfc.ts
 
 unit: bootstrap
 	@$(TEST) $(UNIT_TESTS)
 
 e2e: bootstrap ## end-to-end tests with real clients against an array of their own
-	@$(NODE) --test --test-concurrency=1 $(E2E_TESTS)
+	@$(NODE) --test --test-concurrency=1 --test-timeout=600000 $(E2E_TESTS)
 
 sim: bootstrap ## simulate faults from seeds: SEEDS=n histories, from SEED=s on; MUTANT=name must be caught
 	@SEEDS='$(SEEDS)' SEED='$(SEED)' MUTANT='$(MUTANT)' $(NODE) sim/main.ts
@@ -49,8 +52,12 @@ bench: bootstrap ## measure deliveries, IMAP commands and memory, beside Postfix
 fuzz: bootstrap ## fuzz tests with many more runs than in make test: FUZZ_RUNS=n
 	@FUZZ_RUNS=$(or $(FUZZ_RUNS),100000) $(TEST) '{lib,services}/**/*.fuzz.test.ts'
 
-generate: bootstrap ## write what is generated: crds/*.yaml, docs/reference/crds.md
+generate: bootstrap ## write what is generated: crds/*.yaml, docs/reference/*.md
 	@$(NODE) tools/gen-crds.ts
+	@$(NODE) tools/gen-reference.ts
+
+rfc: bootstrap ## hold the RFCs that code and docs cite against rfc/index.tsv
+	@$(NODE) tools/rfc.ts
 
 format: bootstrap ## format all sources and fix what the linter can
 	@$(BIN)/biome check --write .

@@ -21,6 +21,8 @@ export class SimDiskError extends CodedError<'DISK_NOT_FOUND' | 'DISK_EXISTS' | 
 /** What the disk must know of the process that uses it. */
 export interface DiskUser {
   readonly alive: boolean
+  /** An operation is done: the process hears of it now, or when it is woken. */
+  gate(action: () => void): void
 }
 
 export type OneShotFault = 'sync-error' | 'slow-sync' | 'no-space' | 'misdirected-write'
@@ -49,6 +51,8 @@ export class SimDisk {
   /** Changes of names by folder, in order, that no syncDirectory has made stable. */
   readonly #changes = new Map<string, NameChange[]>()
   readonly #armed = new Set<OneShotFault>()
+  /** Nothing that the disk is asked for is done before that time. */
+  hangsUntilMs = 0
   /** Called at the begin of each operation: where a crash between any two operations comes in. */
   beforeOperation: () => void = () => {}
 
@@ -98,6 +102,26 @@ export class SimDisk {
     return false
   }
 
+  /** Flips one of the last `reach` stable bytes of the last file below `prefix` with that suffix; false if there is none. */
+  flipLate(prefix: string, suffix: string, reach: number): boolean {
+    const last = [...this.#names].filter(([path]) => path.startsWith(prefix) && path.endsWith(suffix)).sort(byPath)
+    const inode = last.at(-1)?.[1]
+    if (inode === undefined || inode === 'folder' || inode.stable.length === 0) return false
+    const at = this.#random.int(Math.max(0, inode.stable.length - reach), inode.stable.length - 1)
+    const mask = 1 << this.#random.int(0, 7)
+    inode.stable.flip(at, mask)
+    if (at < inode.cached.length && !inode.apart.has(Math.floor(at / this.#pageBytes))) inode.cached.flip(at, mask)
+    return true
+  }
+
+  /** The volume is replaced by an empty one. */
+  wipe(): void {
+    this.#names = new Map()
+    this.#stableNames = new Map()
+    this.#changes.clear()
+    this.#armed.clear()
+  }
+
   /** The stable bytes of all files below `prefix`, for checkers. */
   stableFiles(prefix: string): Map<string, Buffer> {
     const files = new Map<string, Buffer>()
@@ -121,14 +145,21 @@ export class SimDisk {
       if (!user.alive) return
       this.beforeOperation()
       if (!user.alive) return
-      this.#clock.after(this.#latencyMs(kind), () => {
+      const done = () => {
         if (!user.alive) return
-        try {
-          resolve(action())
-        } catch (error) {
-          reject(error)
+        const hangsMs = this.hangsUntilMs - this.#clock.nowMs
+        if (hangsMs > 0) {
+          this.#clock.after(hangsMs, done)
+          return
         }
-      })
+        try {
+          const result = action()
+          user.gate(() => resolve(result))
+        } catch (error) {
+          user.gate(() => reject(error))
+        }
+      }
+      this.#clock.after(this.#latencyMs(kind), done)
     })
   }
 

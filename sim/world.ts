@@ -20,23 +20,33 @@ const SETTLE_WITHIN_MS = 600_000
 
 export type Settled<T> = { kind: 'value'; value: T } | { kind: 'error'; error: unknown } | { kind: 'died' }
 
-/** One run of a process, from start to its end. Its clock, disk and chance are the ports of the code under test. */
+/**
+ * One run of a process, from start to its end. Its clock, disk and chance are the ports of the code under test; whatever
+ * reaches the process from outside goes through `gate`, where it waits while the process is paused.
+ */
 export class Life {
   readonly clock: Clock
   readonly disk: Disk
   readonly random: SimRandom
+  readonly #simClock: SimClock
+  readonly #rate: number
   #alive = true
+  #atEnd: (() => void)[] = []
+  /** What waits for the process to be woken; null: it runs. */
+  #waiting: (() => void)[] | null = null
+  /** Virtual time in which the whole machine stood still, its monotonic clock included. */
+  #frozenMs = 0
 
   constructor(machine: Machine, simClock: SimClock, random: SimRandom) {
+    const { clockRate } = machine
+    this.#rate = clockRate
+    this.#simClock = simClock
     this.random = random
     this.disk = machine.disk.for(this)
     this.clock = {
-      nowMs: () => WALL_START_MS + Math.floor(simClock.nowMs) + machine.wallOffsetMs,
-      monotonicMs: () => simClock.nowMs,
-      after: (delayMs, action) =>
-        simClock.after(delayMs, () => {
-          if (this.#alive) action()
-        }),
+      nowMs: () => WALL_START_MS + Math.floor(simClock.nowMs * clockRate) + machine.wallOffsetMs,
+      monotonicMs: () => (simClock.nowMs - this.#frozenMs) * clockRate,
+      after: (delayMs, action) => this.#after(delayMs, action),
     }
   }
 
@@ -44,8 +54,73 @@ export class Life {
     return this.#alive
   }
 
+  get paused(): boolean {
+    return this.#waiting !== null
+  }
+
   end(): void {
+    if (!this.#alive) return
     this.#alive = false
+    this.#waiting = null
+    for (const action of this.#atEnd.splice(0)) action()
+  }
+
+  /** Called when the life ends; at once if it has. The returned function takes it back. */
+  atEnd(action: () => void): () => void {
+    if (!this.#alive) action()
+    else this.#atEnd.push(action)
+    return () => {
+      this.#atEnd = this.#atEnd.filter((one) => one !== action)
+    }
+  }
+
+  /** Something from outside reaches the process: never after its end, and later if it is paused. */
+  gate(action: () => void): void {
+    if (!this.#alive) return
+    if (this.#waiting !== null) this.#waiting.push(action)
+    else action()
+  }
+
+  /** What the process is given by others: it never settles after the end of the life. */
+  given<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      promise.then(
+        (value) => this.gate(() => resolve(value)),
+        (error: unknown) => this.gate(() => reject(error)),
+      )
+    })
+  }
+
+  /** SIGSTOP: nothing of the process runs, its clocks go on. */
+  pause(): void {
+    if (this.#alive) this.#waiting ??= []
+  }
+
+  /** SIGCONT. All that waited comes at once, in order. @param frozenMs The monotonic clock stood still for so long */
+  wake(frozenMs = 0): void {
+    const waiting = this.#waiting
+    if (waiting === null) return
+    this.#waiting = null
+    this.#frozenMs += frozenMs
+    for (const action of waiting) this.#simClock.after(0, () => this.gate(action))
+  }
+
+  #after(delayMs: number, action: () => void): () => void {
+    let frozenMs = this.#frozenMs
+    let cancelled = false
+    let cancel = () => {}
+    const fire = () => {
+      if (cancelled) return
+      const owedMs = this.#frozenMs - frozenMs
+      frozenMs = this.#frozenMs
+      if (owedMs <= 0) action()
+      else cancel = this.#simClock.after(owedMs, () => this.gate(fire))
+    }
+    cancel = this.#simClock.after(delayMs / this.#rate, () => this.gate(fire))
+    return () => {
+      cancelled = true
+      cancel()
+    }
   }
 }
 
@@ -54,6 +129,8 @@ export class Machine {
   readonly disk: SimDisk
   /** Added to the wall clock: jumps are made by changing it. */
   wallOffsetMs = 0
+  /** How fast its clocks go against true time, from the next boot on. */
+  clockRate = 1
   readonly #world: World
   #life: Life | null = null
 
@@ -78,6 +155,11 @@ export class Machine {
     this.disk.beforeOperation = () => {}
     this.#life = new Life(this, this.#world.clock, this.#world.random.fork())
     return this.#life
+  }
+
+  /** A second process on the same disk: the first one does not notice. */
+  bootBeside(): Life {
+    return new Life(this, this.#world.clock, this.#world.random.fork())
   }
 
   /** The process ends as by kill -9; the page cache stays. */

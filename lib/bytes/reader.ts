@@ -1,7 +1,11 @@
 /** Reads what `writer.ts` wrote. Every read is checked against the end: malformed input gives an error, never garbage. */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
-export class BytesError extends CodedError<'BYTES_MALFORMED'> {
+export const BYTES_ERRORS = {
+  BYTES_MALFORMED: { retry: false, meaning: 'Bytes of a frame or a record do not have the form of their layout.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class BytesError extends CodedError<keyof typeof BYTES_ERRORS> {
   override readonly name = 'BytesError'
 }
 

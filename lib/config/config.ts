@@ -6,9 +6,21 @@
  */
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import { CodedError, errorMessage } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec, errorMessage } from '#lib/errors/coded-error.ts'
 
-export class ConfigError extends CodedError<'CONFIG_INVALID' | 'CONFIG_UNREADABLE' | 'CONFIG_USAGE'> {
+export const CONFIG_ERRORS = {
+  CONFIG_INVALID: {
+    retry: false,
+    meaning: 'A setting is unknown, missing or not of its form; the process ends with exit code 64.',
+  },
+  CONFIG_UNREADABLE: {
+    retry: false,
+    meaning: 'The configuration file cannot be read, or holds no mapping of settings.',
+  },
+  CONFIG_USAGE: { retry: false, meaning: 'An argument of a service is not understood; its --help lists what is.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class ConfigError extends CodedError<keyof typeof CONFIG_ERRORS> {
   override readonly name = 'ConfigError'
 }
 

@@ -3,7 +3,7 @@
  * A frame never exceeds FRAME_PAYLOAD_BYTES_MAX; larger things travel as several frames. The decoder holds at most one
  * frame plus what the last chunk brought, and a peer that breaks a rule gets its connection closed, never an answer built on it.
  */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
 export const FRAME_HEADER_BYTES = 10
 /** replication.md: nothing may keep a beacon or another letter waiting behind a large frame. */
@@ -11,9 +11,27 @@ export const FRAME_PAYLOAD_BYTES_MAX = 256 * 1024 - FRAME_HEADER_BYTES
 /** Version of all payload layouts; a binary writes the old one until `featureLevel` in the ledger allows the new (rules.md, Versions). */
 export const FRAME_VERSION = 1
 
-export class FrameError extends CodedError<
-  'FRAME_TOO_LARGE' | 'FRAME_VERSION' | 'FRAME_TYPE' | 'FRAME_MALFORMED' | 'FRAME_FORBIDDEN'
-> {
+export const FRAME_ERRORS = {
+  FRAME_TOO_LARGE: { retry: false, meaning: 'A frame is longer than the protocol allows; the stream is closed.' },
+  FRAME_VERSION: {
+    retry: false,
+    meaning: 'A frame has a layout version that this binary does not speak; the stream is closed.',
+  },
+  FRAME_TYPE: {
+    retry: false,
+    meaning: 'A frame has no place at this point of the conversation; the stream is closed.',
+  },
+  FRAME_MALFORMED: {
+    retry: false,
+    meaning: 'A request contradicts what was said before on its stream; the stream is closed.',
+  },
+  FRAME_FORBIDDEN: {
+    retry: false,
+    meaning: "The role in the peer's certificate may not send this frame; the stream is closed.",
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export class FrameError extends CodedError<keyof typeof FRAME_ERRORS> {
   override readonly name = 'FrameError'
 }
 

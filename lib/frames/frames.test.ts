@@ -85,6 +85,7 @@ const payloads: [name: string, value: unknown, encoded: Buffer, decode: (payload
     protocol.encodeRecipientsVerdict,
     protocol.decodeRecipientsVerdict,
   ),
+  row('replicaOpen', 'bulk' as const, protocol.encodeReplicaOpen, protocol.decodeReplicaOpen),
   row('deliverEnd', { commit: false }, ({ commit }) => protocol.encodeDeliverEnd(commit), protocol.decodeDeliverEnd),
   row(
     'deliverResult',
@@ -148,6 +149,7 @@ test('decodeDeliverBegin() gives recipients and a view of the body that follows'
   const begin = {
     traceId: 't1',
     reversePath: 'bob@example.net',
+    fromUser: true,
     recipients: [{ account, deliveryId: id, mailbox: 'INBOX', headerBlock: Buffer.from('Received: x\r\n') }],
     complete: true,
   }

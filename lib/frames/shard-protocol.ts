@@ -5,6 +5,7 @@
  * - `rpc`: frames both ways, many requests at once, matched by request id.
  * - `session`: one `sessionOpen`, one `sessionOpened` or `refused`; after `sessionOpened` both directions are the raw bytes
  *   of the client's IMAP, POP3 or ManageSieve session.
+ * - `replica`: from the other member only; one `replicaOpen`, one `done`, then the frames of replication.
  *
  * The shard is the only one who knows whether it may answer: every request can end in `refused` with `moved` (another shard
  * owns the account), `not-primary` or `unavailable`. No caller treats a cached route as the truth.
@@ -12,6 +13,7 @@
 import { ByteReader, BytesError } from '#lib/bytes/reader.ts'
 import { ByteWriter } from '#lib/bytes/writer.ts'
 import { type AccountId, type ShardName, toAccountId, toShardName } from '#lib/mail/types.ts'
+import type { ChannelKind } from '#lib/ports/network.ts'
 
 export type { AccountCommand, AccountResult } from './account-command.ts'
 
@@ -30,12 +32,15 @@ export const FrameType = {
   statusReport: 23,
   sessionsEnd: 24,
   done: 25,
+  roleCommand: 26,
+  roleResult: 27,
   sessionOpen: 30,
   sessionOpened: 31,
+  replicaOpen: 40,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
-export type Purpose = 'rpc' | 'session'
+export type Purpose = 'rpc' | 'session' | 'replica'
 
 export interface Hello {
   readonly purpose: Purpose
@@ -92,6 +97,8 @@ export interface DeliverBegin {
   /** The id by which a letter can be traced through all logs. */
   readonly traceId: string
   readonly reversePath: string
+  /** Submitted by a user of ours: durability follows `users`, else `inbound` (replication.md rule 12). */
+  readonly fromUser: boolean
   readonly recipients: readonly DeliveryRecipient[]
   /** First bytes of the body; the rest comes in `deliverData`. */
   readonly body: Uint8Array
@@ -134,7 +141,7 @@ function reading<T>(payload: Uint8Array, read: (from: ByteReader) => T): T {
   return value
 }
 
-const PURPOSES: readonly Purpose[] = ['rpc', 'session']
+const PURPOSES: readonly Purpose[] = ['rpc', 'session', 'replica']
 const REASONS: readonly RefusalReason[] = [
   'moved',
   'not-primary',
@@ -240,7 +247,7 @@ export function decodeRecipientsVerdict(payload: Uint8Array): RecipientVerdict[]
 /** Everything of a `deliverBegin` before the body: send it and the body pieces as one frame. */
 export function encodeDeliverBegin(begin: Omit<DeliverBegin, 'body'>): Buffer {
   const to = new ByteWriter(512)
-  to.string(begin.traceId).string(begin.reversePath)
+  to.string(begin.traceId).string(begin.reversePath).bool(begin.fromUser)
   to.list(begin.recipients, (recipient) =>
     to.string(recipient.account).raw(recipient.deliveryId).string(recipient.mailbox).bytes(recipient.headerBlock),
   )
@@ -254,6 +261,7 @@ export function decodeDeliverBegin(payload: Uint8Array): DeliverBegin {
   const from = new ByteReader(payload)
   const traceId = from.string()
   const reversePath = from.string()
+  const fromUser = from.bool()
   const recipients = from.list(() => ({
     account: toAccountId(from.string()),
     deliveryId: from.raw(DELIVERY_ID_BYTES),
@@ -261,7 +269,7 @@ export function decodeDeliverBegin(payload: Uint8Array): DeliverBegin {
     headerBlock: from.bytes(),
   }))
   const complete = from.bool()
-  return { traceId, reversePath, recipients, complete, body: from.raw(from.remaining) }
+  return { traceId, reversePath, fromUser, recipients, complete, body: from.raw(from.remaining) }
 }
 
 export function encodeDeliverEnd(commit: boolean): Buffer {
@@ -330,4 +338,16 @@ export function encodeSessionsEnd(account: AccountId, reason: string): Buffer {
 
 export function decodeSessionsEnd(payload: Uint8Array): { account: AccountId; reason: string } {
   return reading(payload, (from) => ({ account: toAccountId(from.string()), reason: from.string() }))
+}
+
+const CHANNEL_KINDS: readonly ChannelKind[] = ['data', 'beacon', 'bulk']
+
+export function encodeReplicaOpen(kind: ChannelKind): Buffer {
+  const to = new ByteWriter(1)
+  writeWord(to, CHANNEL_KINDS, kind)
+  return to.finish()
+}
+
+export function decodeReplicaOpen(payload: Uint8Array): ChannelKind {
+  return reading(payload, (from) => readWord(from, CHANNEL_KINDS))
 }

@@ -6,14 +6,30 @@ import { type ClientHttp2Session, connect as connectHttp2, constants } from 'nod
 import { connect as connectUnix } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import type { Resolver } from '#lib/platform/resolver.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { TLS_DEFAULTS, type TlsMaterial } from '#lib/tls/material.ts'
 import { identityFromAltNames } from '#lib/tls/roles.ts'
 import { addressText, type LinkAddress } from './address.ts'
 
-export class LinkError extends CodedError<'LINK_UNREACHABLE' | 'LINK_LOST' | 'LINK_PEER'> {
+export const LINK_ERRORS = {
+  LINK_UNREACHABLE: {
+    smtp: '451 4.3.0',
+    imap: 'UNAVAILABLE',
+    retry: true,
+    meaning: 'No stream to a shard could be opened.',
+  },
+  LINK_LOST: {
+    smtp: '451 4.3.0',
+    imap: 'UNAVAILABLE',
+    retry: true,
+    meaning: 'The stream to a shard broke: what was asked may have been done.',
+  },
+  LINK_PEER: { retry: false, meaning: 'The certificate at the address of a shard does not belong to a member.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class LinkError extends CodedError<keyof typeof LINK_ERRORS> {
   override readonly name = 'LinkError'
 }
 

@@ -4,7 +4,7 @@
  * done or not done: a request whose stream was lost is repeated only if the caller says that repeating is harmless.
  */
 import type { Duplex } from 'node:stream'
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import { FrameDecoder } from '#lib/frames/codec.ts'
 import {
   decodeRefusal,
@@ -22,7 +22,16 @@ import { MEMBERS_PER_MAILNODE, preferredMember, replicaAddress, type ShardAddres
 import { type Dialer, LinkError } from './dialer.ts'
 import { RefusedError, RpcClient, writeFrame } from './rpc-client.ts'
 
-export class RouteError extends CodedError<'ROUTE_NO_PRIMARY'> {
+export const ROUTE_ERRORS = {
+  ROUTE_NO_PRIMARY: {
+    smtp: '451 4.3.0',
+    imap: 'UNAVAILABLE',
+    retry: true,
+    meaning: 'No replica of the shard said within the deadline that it is the primary.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export class RouteError extends CodedError<keyof typeof ROUTE_ERRORS> {
   override readonly name = 'RouteError'
 }
 

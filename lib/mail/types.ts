@@ -2,7 +2,7 @@
  * The numbers and names of the mail store that mean something of their own. Each has a checking constructor;
  * inside the store they travel as branded values, so that a UID is never taken for a sequence number.
  */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
 declare const brand: unique symbol
 export type Brand<Base, Name extends string> = Base & { readonly [brand]: Name }
@@ -22,7 +22,14 @@ export type Epoch = Brand<number, 'Epoch'>
 /** `<mailnode>/<index>`, as `n1/0`. */
 export type ShardName = Brand<string, 'ShardName'>
 
-export class ValueError extends CodedError<'VALUE_OUT_OF_RANGE'> {
+export const VALUE_ERRORS = {
+  VALUE_OUT_OF_RANGE: {
+    retry: false,
+    meaning: 'A value cannot be what it was given as: an LSN, a UID, an account id, the name of a shard.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export class ValueError extends CodedError<keyof typeof VALUE_ERRORS> {
   override readonly name = 'ValueError'
 }
 

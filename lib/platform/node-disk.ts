@@ -2,10 +2,20 @@
 import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { join, normalize } from 'node:path'
-import { CodedError, errorCode } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec, errorCode } from '#lib/errors/coded-error.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
 
-export class DiskError extends CodedError<'DISK_NOT_FOUND' | 'DISK_EXISTS' | 'DISK_SHORT_WRITE' | 'DISK_PATH'> {
+export const DISK_ERRORS = {
+  DISK_NOT_FOUND: { retry: false, meaning: 'The file does not exist.' },
+  DISK_EXISTS: { retry: false, meaning: 'The file exists already.' },
+  DISK_SHORT_WRITE: {
+    retry: false,
+    meaning: 'The disk took fewer bytes than it was given, as full disks do; the log stops.',
+  },
+  DISK_PATH: { retry: false, meaning: 'A path leaves the folder that the disk was given.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class DiskError extends CodedError<keyof typeof DISK_ERRORS> {
   override readonly name = 'DiskError'
 }
 

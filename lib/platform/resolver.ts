@@ -5,9 +5,13 @@
 import { lookup as dnsLookup } from 'node:dns/promises'
 import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
-export class ResolveError extends CodedError<'RESOLVE_FAILED'> {
+export const RESOLVE_ERRORS = {
+  RESOLVE_FAILED: { retry: true, meaning: 'A name has no address, neither in the hosts file nor in DNS.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class ResolveError extends CodedError<keyof typeof RESOLVE_ERRORS> {
   override readonly name = 'ResolveError'
 }
 

@@ -3,12 +3,20 @@
  * padding), so that the parameters travel with each hash and can be raised for new ones. Hashing runs on Node's thread pool.
  */
 import { argon2, timingSafeEqual } from 'node:crypto'
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { ARGON2_LANES_MAX, ARGON2_MEMORY_KIB_MAX, ARGON2_PASSES_MAX, SECRET_BYTES_MAX } from './limits.ts'
 import { saslPrepare } from './prepare.ts'
 
-export class SaslError extends CodedError<'SASL_SECRET' | 'SASL_STORED'> {
+export const SASL_ERRORS = {
+  SASL_SECRET: { retry: false, meaning: 'A password is empty, too long, or has control characters.' },
+  SASL_STORED: {
+    retry: false,
+    meaning: 'A stored password hash is not what Twinpost writes, or asks for more work than the limits allow.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export class SaslError extends CodedError<keyof typeof SASL_ERRORS> {
   override readonly name = 'SaslError'
 }
 

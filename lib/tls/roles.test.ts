@@ -33,6 +33,8 @@ const senders: Record<keyof typeof FrameType, readonly Role[]> = {
   accountCommand: ['provision', 'cli', 'operator'],
   sessionsEnd: ['edge', 'provision', 'cli', 'operator'],
   statusQuery: ['edge', 'member', 'provision', 'cli', 'operator'],
+  roleCommand: ['cli', 'operator'],
+  replicaOpen: ['member'],
   // Answers: nobody may send them to a shard.
   refused: [],
   recipientsVerdict: [],
@@ -40,6 +42,7 @@ const senders: Record<keyof typeof FrameType, readonly Role[]> = {
   accountResult: [],
   statusReport: [],
   done: [],
+  roleResult: [],
   sessionOpened: [],
 }
 for (const [frame, roles] of Object.entries(senders) as [keyof typeof FrameType, readonly Role[]][]) {

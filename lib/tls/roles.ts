@@ -50,6 +50,8 @@ const ALLOWED = new Map<number, readonly Role[]>([
   [FrameType.sessionOpen, ['edge']],
   [FrameType.accountCommand, ['provision', 'cli', 'operator']],
   [FrameType.sessionsEnd, ['edge', 'provision', 'cli', 'operator']],
+  [FrameType.roleCommand, ['cli', 'operator']],
+  [FrameType.replicaOpen, ['member']],
   [FrameType.statusQuery, ['edge', 'member', 'provision', 'cli', 'operator']],
 ])
 

@@ -15,6 +15,13 @@ export const BYTES_PATTERN = '^[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$'
 /** Go durations without fractions, one unit: `30s`, `2m`, `12h`. */
 export const DURATION_PATTERN = '^[1-9][0-9]*(s|m|h)$'
 
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 }
+
+/** Seconds of a duration that matches DURATION_PATTERN. */
+export function durationSeconds(duration: string): number {
+  return Number(duration.slice(0, -1)) * (SECONDS[duration.slice(-1)] ?? Number.NaN)
+}
+
 export const ObjectMetadata = z.object({
   name: z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/),
   namespace: z.string().default('default'),

@@ -1,9 +1,16 @@
 /** Demo accounts through the command stream that real arrays use: what works here works there. */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import type { ProvisioningClient } from '#lib/events/provisioning.ts'
 import type { AccountMaker } from './array.ts'
 
-export class AccountRefused extends CodedError<'ACCOUNT_REFUSED'> {
+export const ACCOUNT_ERRORS = {
+  ACCOUNT_REFUSED: {
+    retry: false,
+    meaning: 'Provisioning refused an account of the AccountList; the message has its reason.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export class AccountRefused extends CodedError<keyof typeof ACCOUNT_ERRORS> {
   override readonly name = 'AccountRefused'
 }
 

@@ -7,10 +7,18 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { CodedError, errorMessage } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec, errorMessage } from '#lib/errors/coded-error.ts'
 import { API_VERSION, Domain, FilterPool, MailNode } from '#operator/api/mod.ts'
 
-export class ResourceError extends CodedError<'RESOURCE_INVALID' | 'RESOURCE_UNREADABLE'> {
+export const RESOURCE_ERRORS = {
+  RESOURCE_INVALID: {
+    retry: false,
+    meaning: 'A resource of the folder is not valid; nothing of the folder is used until it is.',
+  },
+  RESOURCE_UNREADABLE: { retry: false, meaning: 'The folder of resources cannot be read.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class ResourceError extends CodedError<keyof typeof RESOURCE_ERRORS> {
   override readonly name = 'ResourceError'
 }
 

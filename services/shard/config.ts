@@ -19,6 +19,22 @@ export const ShardConfig = z.object({
   tlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt of the role member.'),
   ledgerFile: z.string().describe('SQLite file of the local ledger, shared by all members.'),
   metricsPort: z.int().min(1).max(65_535).describe('Port of /metrics, /livez, /readyz.'),
+  shardHostPattern: z
+    .string()
+    .describe('Name of a member, as {mailNode}-{member}.{mailNode}.default.svc: where the other replica is.'),
+  durabilityInbound: z
+    .enum(['required', 'preferred'])
+    .default('required')
+    .describe('Mail from outside: required asks senders to come again (451) while there is one copy.'),
+  degradedAfterSeconds: z
+    .int()
+    .min(-1)
+    .default(120)
+    .describe('With required: how long until one copy is enough, with an alarm. -1: never.'),
+  durabilityUsers: z
+    .enum(['required', 'preferred'])
+    .default('preferred')
+    .describe('Submission, APPEND, flags: preferred goes on with one copy at once.'),
   messageBytesMax: z
     .int()
     .min(64 * 1024)

@@ -10,6 +10,7 @@ import { nodeClock } from '#lib/platform/node-clock.ts'
 import { NodeDisk } from '#lib/platform/node-disk.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import { fsck, openIndex } from './index/mod.ts'
+import { checkLog, type LogProblem } from './log/check.ts'
 import { Log } from './log/log.ts'
 import { ReplicaDirectory } from './log/replica-directory.ts'
 import { SqliteLock } from './log/sqlite-lock.ts'
@@ -49,14 +50,16 @@ async function main(): Promise<number> {
       )
       return 0
     }
+    // Before the log is opened: opening mends what it can, and the report is to tell what lay on the disk.
+    const damage = (await checkLog({ disk, directory: directory.logDirectory, shard })).problems.filter(isDamage)
     const log = await Log.open({ disk, directory: directory.logDirectory, shard, clock: nodeClock, random: nodeRandom })
     const { index, how } = await openIndex({ log, place: { disk, folder: join(folder, 'index'), rootPath: dataDir } })
     const report = await fsck({ log, index, nowMs: nodeClock.nowMs() })
     index.close()
     await log.close()
     const rotten = log.recovery.rotten
-    const ok = report.ok && rotten.length === 0
-    if (values.json) process.stdout.write(`${JSON.stringify({ ...report, ok, how, recovery: log.recovery })}\n`)
+    const ok = report.ok && rotten.length === 0 && damage.length === 0
+    if (values.json) process.stdout.write(`${JSON.stringify({ ...report, ok, how, damage, recovery: log.recovery })}\n`)
     else {
       process.stdout.write(
         `${shard}: ${report.recordCount} records, ${report.bodyBytes} bytes of letters, index ${how.kind}\n`,
@@ -67,6 +70,7 @@ async function main(): Promise<number> {
           `torn tail: ${bytes} bytes from LSN ${fromLsn} on were never acknowledged; kept in ${path}\n`,
         )
       }
+      for (const problem of damage) process.stdout.write(`damaged: ${JSON.stringify(problem)}\n`)
       for (const range of rotten) process.stdout.write(`rotten: ${JSON.stringify(range)} cannot be read\n`)
       for (const finding of report.findings) process.stdout.write(`${finding.kind}: ${finding.words}\n`)
       process.stdout.write(ok ? 'The index equals a rebuild from the log.\n' : 'Problems were found.\n')
@@ -75,6 +79,11 @@ async function main(): Promise<number> {
   } finally {
     await directory.close()
   }
+}
+
+/** A torn tail and rotten records are told apart by opening the log; what is left is damage that no start would name. */
+function isDamage({ kind }: LogProblem): boolean {
+  return kind !== 'torn' && kind !== 'rotten'
 }
 
 main().then(

@@ -1,5 +1,6 @@
 /** The container command of one shard replica: wiring only. */
-import { SHARD_PORT_BASE, shardSocketPath } from '#lib/link/address.ts'
+import { replicaAddress, SHARD_PORT_BASE, shardSocketPath } from '#lib/link/address.ts'
+import { createDialer } from '#lib/link/dialer.ts'
 import { listenLinks } from '#lib/link/server.ts'
 import { createLogger } from '#lib/log/logger.ts'
 import { toShardName } from '#lib/mail/types.ts'
@@ -8,17 +9,18 @@ import { nodeClock } from '#lib/platform/node-clock.ts'
 import { NodeDisk } from '#lib/platform/node-disk.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
+import { createResolver } from '#lib/platform/resolver.ts'
 import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
 import { ShardConfig } from './config.ts'
 import { SqliteLedger } from './ledger/sqlite-ledger.ts'
 import { SqliteLock } from './log/sqlite-lock.ts'
 import { createShardMetrics } from './metrics.ts'
 import { Replica } from './replica.ts'
+import { LinkNetwork } from './replication/link-network.ts'
 import { serveStream } from './server/streams.ts'
 import { createSessionHost } from './sessions/host.ts'
 
 const TLS_LOOK_MS = 10_000
-const STATUS_LOOK_MS = 5_000
 const EXIT_FAILED = 75 // EX_TEMPFAIL: the supervisor starts a new process life
 
 const config = configure('shard', ShardConfig)
@@ -27,9 +29,20 @@ const logger = createLogger(config.logLevel, { service: 'shard', pod: config.pod
 exitOnBug(logger)
 
 const folder = `shard-${config.shardIndex}`
+const member = Number(config.pod.at(-1))
+const peerMember = 1 - member
+const resolve = createResolver(process.env['TWINPOST_HOSTS_FILE'] ?? null)
+const dialer = () => createDialer({ tls: () => readTlsMaterial(config.tlsDir), resolve, clock: nodeClock })
+const network = new LinkNetwork({
+  shard,
+  pod: config.pod,
+  peer: replicaAddress({ hostPattern: config.shardHostPattern, pod: null, socketDir: null }, shard, peerMember),
+  dialers: { data: dialer(), beacon: dialer(), bulk: dialer() },
+  clock: nodeClock,
+})
 const replica = new Replica({
   shard,
-  member: Number(config.pod.at(-1)),
+  member,
   pod: config.pod,
   podUid: config.podUid,
   disk: new NodeDisk(config.dataDir),
@@ -37,9 +50,20 @@ const replica = new Replica({
   folder,
   lock: new SqliteLock(config.dataDir),
   ledger: new SqliteLedger(config.ledgerFile),
+  network,
   clock: nodeClock,
   random: nodeRandom,
   logger,
+  durability: {
+    inbound:
+      config.durabilityInbound === 'preferred'
+        ? { mode: 'preferred' }
+        : {
+            mode: 'required',
+            degradedAfterMs: config.degradedAfterSeconds < 0 ? 'never' : config.degradedAfterSeconds * 1_000,
+          },
+    users: config.durabilityUsers,
+  },
   messageBytesMax: config.messageBytesMax,
   onFailure: () => {
     nodeClock.after(100, () => process.exit(EXIT_FAILED)) // let refusals and the log line out
@@ -47,7 +71,7 @@ const replica = new Replica({
 })
 
 const registry = createRegistry('shard')
-const metrics = createShardMetrics(registry, () => replica.lastStatus)
+const metrics = createShardMetrics(registry, () => replica.status())
 const openSession = createSessionHost({
   served: replica,
   clock: nodeClock,
@@ -55,7 +79,15 @@ const openSession = createSessionHost({
   metrics,
   sessionsMax: config.sessionsMax,
 })
-const context = { served: replica, clock: nodeClock, logger, metrics, openSession }
+const context = {
+  served: replica,
+  clock: nodeClock,
+  logger,
+  metrics,
+  openSession,
+  peerPod: `${config.mailNode}-${peerMember}`,
+  openReplica: network.take.bind(network),
+}
 const links = await listenLinks({
   unix: {
     path: shardSocketPath(config.socketDir, shard),
@@ -78,18 +110,12 @@ const probes = await serveMetrics({
   port: config.metricsPort,
   ready: () => (replica.settled ? null : replica.phase),
 })
-let cancelRefresh = () => {}
-const refresh = () => {
-  void replica.status()
-  cancelRefresh = nodeClock.after(STATUS_LOOK_MS, refresh)
-}
-refresh()
 
 stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
   logger.info({ signal }, 'stopping')
-  cancelRefresh()
   stopWatching()
   await replica.stop('Server is shutting down')
+  network.close()
   await links.close()
   probes.close()
 })

@@ -26,6 +26,17 @@ export function createShardMetrics(registry: Registry, status: () => ShardStatus
   gauge('in_sync_replicas', 'Members of the in-sync set.', (s) => s.inSync.length)
   gauge('last_lsn', 'Highest LSN handed out.', (s) => s.lastLsn)
   gauge('durable_lsn', 'Highest LSN on this disk for certain.', (s) => s.durableLsn)
+  gauge(
+    'commit_lsn',
+    'Highest LSN that is durable on every member of the in-sync set, as known here.',
+    (s) => s.commitLsn,
+  )
+  gauge(
+    'mirror_lag_bytes',
+    'As primary: bytes sent or waiting that the mirror has not acknowledged.',
+    (s) => s.mirrorLagBytes ?? 0,
+  )
+  gauge('ledger_healthy', '1 if the ledger can be read and has not gone back.', (s) => (s.ledger === 'good' ? 1 : 0))
   gauge('applied_lsn', 'Highest LSN in the index.', (s) => s.appliedLsn)
   gauge('sessions', 'Client sessions open on this replica.', (s) => s.sessions)
   gauge('pending_operations', 'Operations appended and not yet committed.', (s) => s.pending)

@@ -1,20 +1,24 @@
 /**
- * One replica of a shard in this process, from opening its directory to serving and stopping. It carries out what
- * `roles/start.ts` decides; what it is doing stands in `phase`, in words, for status.
+ * One replica of a shard in this process: opens its directory, log and index, lets the replication machine decide what it
+ * is, and serves while it is primary. The machine tells each change of role synchronously; what takes time (bringing the index
+ * up to commit) runs in one queue behind it, and is dropped if the role has changed again meanwhile.
  *
- * Order at start: lock and superblock, ledger, decision, epoch (swap first), log, index, store. Nothing is served before
- * all of it is done; everything is refused again from the moment that any part fails.
+ * Invariants: nothing is served before the index holds everything up to the commit of the new term; on stepping down every
+ * waiting operation is refused and every session closed before that call returns; the index never passes commit.
  */
 import { join } from 'node:path'
 import { errorMessage } from '#lib/errors/coded-error.ts'
+import type { RoleCommand, RoleResult } from '#lib/frames/role-command.ts'
 import type { Refusal } from '#lib/frames/shard-protocol.ts'
 import { MEMBERS_PER_MAILNODE, preferredMember } from '#lib/link/address.ts'
 import type { Logger } from '#lib/log/logger.ts'
-import type { Epoch, ShardName } from '#lib/mail/types.ts'
+import type { Lsn, ShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
+import type { PeerNetwork } from '#lib/ports/network.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
 import {
+  catchUp,
   type IndexFolder,
   type IndexMaintenance,
   indexAppliedLsn,
@@ -24,19 +28,19 @@ import {
   type ShardIndex,
   startIndexMaintenance,
 } from './index/mod.ts'
-import type { Ledger, LedgerEntry, LedgerReplica } from './ledger/types.ts'
+import type { Ledger, LedgerReplica } from './ledger/types.ts'
 import type { ReplicaLock } from './log/lock.ts'
 import { Log } from './log/log.ts'
 import { ReplicaDirectory } from './log/replica-directory.ts'
-import { MailStore } from './mailbox/mod.ts'
-import { encodeRecord } from './records/codec.ts'
-import { RecordType } from './records/types.ts'
-import { claimedEntry, decideAtStart, firstEntry } from './roles/start.ts'
+import { type CommitSource, MailStore } from './mailbox/mod.ts'
+import { ReplicaMachine, type RoleEvent } from './replication/machine.ts'
+import type { NoteStore } from './replication/ports.ts'
+import { admit, type DurabilityPolicy, type OperationKind, replyTo } from './roles/admission.ts'
 import type { Served, Serving, ShardStatus } from './server/served.ts'
 
-/** How often a replica that waits looks at the ledger again. */
-const WAIT_LOOK_MS = 1_000
 const BOOT_ID_CHARACTERS = 16
+/** How often free space is asked for: it bounds how far a volume can fill unseen. */
+const SPACE_LOOK_MS = 1_000
 
 export interface ReplicaOptions {
   readonly shard: ShardName
@@ -50,60 +54,59 @@ export interface ReplicaOptions {
   readonly folder: string
   readonly lock: ReplicaLock
   readonly ledger: Ledger
+  readonly network: PeerNetwork
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly durability: DurabilityPolicy
   readonly messageBytesMax: number
   /** The log or index failed: nothing is served any more, the process should end. */
   readonly onFailure: (error: Error) => void
 }
 
-interface Primary {
+interface Opened {
+  readonly directory: ReplicaDirectory
   readonly log: Log
   readonly index: ShardIndex
   readonly maintenance: IndexMaintenance
-  readonly store: MailStore
+  readonly machine: ReplicaMachine
 }
-
-type Role = ShardStatus['role']
 
 export class Replica implements Served {
   readonly shard: ShardName
   readonly #options: ReplicaOptions
-  readonly #bootId: string
-  #directory: ReplicaDirectory | null = null
-  #entry: LedgerEntry | null = null
-  #primary: Primary | null = null
-  #role: Role = 'starting'
+  #opened: Opened | null = null
+  #store: MailStore | null = null
+  /** Grows with each change of role: work of an older term stops. */
+  #term = 0
+  #work: Promise<void> = Promise.resolve()
+  /** Commit to which the step of `#follow` that waits in the queue will go. */
+  #followTo: Lsn | null = null
   #phase = 'opening the replica directory'
-  #cancelLook = () => {}
-  #lastStatus: ShardStatus
+  #failed = false
+  #stopped = false
+  #space = { freeBytes: 0, totalBytes: 0 }
+  #cancelSpaceLook = () => {}
 
   constructor(options: ReplicaOptions) {
     this.shard = options.shard
     this.#options = options
-    this.#bootId = randomId(options.random, BOOT_ID_CHARACTERS)
-    this.#lastStatus = this.#snapshot({ freeBytes: 0, totalBytes: 0 })
   }
 
-  /** True once the replica has reached a state that it can stay in. */
+  /** True once the replica knows what it is. */
   get settled(): boolean {
-    return this.#role !== 'starting'
-  }
-
-  /** The status as last asked for, without waiting; for metrics. */
-  get lastStatus(): ShardStatus {
-    return this.#lastStatus
+    const role = this.#opened?.machine.role
+    return role === 'mirror' || role === 'failed' || (role === 'primary' && this.#store !== null)
   }
 
   get phase(): string {
-    return this.#phase
+    return this.#failed || this.#stopped ? this.#phase : (this.#opened?.machine.phase ?? this.#phase)
   }
 
-  /** Takes up this replica's role. @throws what makes it impossible: foreign directory, lock held, unreadable ledger */
+  /** Opens everything and takes part. @throws what makes it impossible: foreign directory, lock held, unreadable log */
   async start(): Promise<void> {
-    const { disk, folder, shard, pod, lock, clock, random } = this.#options
-    this.#directory = await ReplicaDirectory.open({
+    const { disk, folder, shard, pod, podUid, member, lock, clock, random, logger } = this.#options
+    const directory = await ReplicaDirectory.open({
       disk,
       directory: folder,
       shard,
@@ -112,183 +115,143 @@ export class Replica implements Served {
       random,
       nowMs: clock.nowMs(),
     })
-    await this.#look()
-  }
-
-  /** Refuses from now on, ends sessions, and closes everything in order. Safe in every state. */
-  async stop(reason: string): Promise<void> {
-    this.#cancelLook()
-    this.#become('stopped', reason)
-    const primary = this.#primary
-    this.#primary = null
-    if (primary) {
-      await primary.store.close(reason)
-      await primary.maintenance.stop()
-      primary.index.close()
-      await primary.log.close()
-    }
-    await this.#directory?.close()
-    this.#directory = null
-  }
-
-  serving(): Serving {
-    if (this.#primary && this.#role === 'primary') return { kind: 'primary', store: this.#primary.store }
-    return { kind: 'refusing', refusal: this.#refusal() }
-  }
-
-  async status(): Promise<ShardStatus> {
-    const space = await this.#options.disk.space('').catch(() => ({ freeBytes: 0, totalBytes: 0 }))
-    this.#lastStatus = this.#snapshot(space)
-    return this.#lastStatus
-  }
-
-  /** Reads the ledger and does what the decision says; a waiting replica looks again later. */
-  async #look(): Promise<void> {
-    const directory = this.#directory
-    if (!directory) return
-    const { ledger, shard, member, clock, random, logger } = this.#options
-    const entry = await ledger.read(shard)
-    this.#entry = entry
-    const self: LedgerReplica = {
-      id: `${shard}@${member}#${directory.superblock.incarnation}`,
-      member,
-      podUid: this.#options.podUid,
-      incarnation: directory.superblock.incarnation,
-      bootId: this.#bootId,
-    }
-    const decision = decideAtStart({
-      self,
-      entry,
-      newDirectory: directory.created,
-      seenVersion: directory.note.highestLedgerVersion,
-      preferred: preferredMember(shard) === member,
-    })
-    switch (decision.kind) {
-      case 'create':
-        await this.#claim(null, firstEntry(self, random))
-        return
-      case 'claim':
-        await this.#claim(decision.from, claimedEntry(decision.from, self, random))
-        return
-      case 'wait':
-        if (this.#role !== 'standby') logger.info({ phase: decision.phase }, 'standing by')
-        this.#become('standby', decision.phase)
-        this.#cancelLook = clock.after(WAIT_LOOK_MS, () => {
-          this.#look().catch((error: unknown) => this.#fail(error))
-        })
-        return
-      case 'stop':
-        logger.error({ code: decision.code, phase: decision.phase }, 'this replica must not serve')
-        this.#become('failed', decision.phase)
-        return
-      default:
-        decision satisfies never
-    }
-  }
-
-  /** Swaps to `to` and serves as its primary; after a conflict everything is decided anew. */
-  async #claim(from: LedgerEntry | null, to: LedgerEntry): Promise<void> {
-    const { ledger, shard, clock } = this.#options
-    const outcome = await ledger.compareAndSwap(shard, from, to)
-    if (outcome.kind !== 'ok') {
-      // Unknown: a later look sees either our nonce's epoch, which is then claimed anew, or the old entry.
-      this.#phase = `the ledger swap ended in ${outcome.kind}; looking again`
-      this.#cancelLook = clock.after(WAIT_LOOK_MS, () => {
-        this.#look().catch((error: unknown) => this.#fail(error))
-      })
-      return
-    }
-    this.#entry = to
-    await this.#directory?.storeNote({
-      highestEpochPromised: to.epoch,
-      highestLedgerVersion: to.version,
-      inSync: to.inSync.includes(to.primary),
-    })
-    await this.#serve(to.epoch)
-  }
-
-  get #place(): IndexFolder {
-    const { disk, diskRoot, folder } = this.#options
-    return { disk, folder: join(folder, 'index'), rootPath: diskRoot }
-  }
-
-  async #serve(epoch: Epoch): Promise<void> {
-    const { disk, folder, shard, clock, random, logger, messageBytesMax } = this.#options
-    this.#phase = 'opening the log'
     const place = this.#place
+    this.#phase = 'opening the log'
     const log = await Log.open({
       disk,
-      directory: join(folder, 'log'),
+      directory: directory.logDirectory,
       shard,
       clock,
       random,
-      epoch,
+      epoch: 'seen',
       knownUpTo: await indexAppliedLsn(place),
     })
     if (log.recovery.cut) logger.warn({ ...log.recovery.cut }, 'cut a torn tail of the log')
-    for (const range of log.recovery.rotten)
-      logger.error({ ...range }, 'the log has rotten records: letters in them cannot be read')
-    await this.#beginEpoch(log)
+    for (const range of log.recovery.rotten) logger.error({ ...range }, 'the log has rotten records')
     this.#phase = 'bringing the index up to the log'
-    const { index, how, appliedCount } = await openIndex({ log, place })
-    logger.info({ how, appliedCount, lastLsn: log.lastLsn }, 'index is up to date')
+    const { index, how, appliedCount } = await openIndex({ log, place, upTo: log.commit })
+    logger.info({ how, appliedCount, lastLsn: log.lastLsn, commit: log.commit }, 'replica directory is open')
     const maintenance = startIndexMaintenance({
       index,
       place,
       clock,
       onFailure: (err) => logger.error({ err }, 'the index could not be checkpointed'),
     })
-    const store = new MailStore({
+    const { incarnation } = directory.superblock
+    const self: LedgerReplica = {
+      id: `${shard}@${member}#${incarnation}`,
+      member,
+      podUid,
+      incarnation,
+      bootId: randomId(random, BOOT_ID_CHARACTERS),
+    }
+    await this.#lookAtSpace()
+    const machine = new ReplicaMachine({
+      shard,
+      self,
+      preferred: preferredMember(shard) === member,
       log,
-      index,
+      notes: noteStore(directory),
+      ledger: this.#options.ledger,
+      network: this.#options.network,
       clock,
       random,
-      limits: { bodyBytesMax: messageBytesMax },
+      appliedLsn: () => index.appliedLsn,
+      space: () => this.#space,
+      durability: this.#options.durability,
+      onNotice: (notice) => logger.info(notice, 'replication'),
       onFailure: (error) => this.#fail(error),
     })
-    this.#primary = { log, index, maintenance, store }
-    this.#become('primary', 'serving alone: mirroring is not part of this version')
-    logger.info({ epoch, lastLsn: log.lastLsn }, 'serving as primary')
-  }
-
-  /** The first record of an epoch says who writes from here on; it is durable before anything is served. */
-  async #beginEpoch(log: Log): Promise<void> {
-    const { shard, member } = this.#options
-    const replica = `${shard}@${member}#${this.#directory?.superblock.incarnation ?? ''}`
-    const type = RecordType.epochStart
-    const durable = new Promise<void>((resolve, reject) => {
-      log.onFailure(reject)
-      log.onDurable((lsn) => {
-        if (lsn >= log.lastLsn) resolve()
-      })
+    this.#opened = { directory, log, index, maintenance, machine }
+    machine.onRole((event) => this.#roleChanged(event))
+    machine.onReadRight((right) => {
+      if (right.kind === 'may') return
+      logger.warn({ ...right }, 'lost the right to read: closing all sessions')
+      this.#store?.endAllSessions('This server may no longer answer, please connect again')
     })
-    log.append([{ type, meta: encodeRecord({ type, replica, bootId: this.#bootId }) }])
-    await durable
+    machine.start()
   }
 
-  #fail(error: unknown): void {
-    this.#options.logger.error({ err: error }, 'the replica failed')
-    this.#become('failed', errorMessage(error))
-    const end = () => this.#options.onFailure(error instanceof Error ? error : new Error(errorMessage(error)))
-    // A damaged index would be opened again at the next start: the log builds a new one.
-    if (isIndexUnusable(error)) putIndexAside(this.#place).then(end, end)
-    else end()
+  /** Refuses from now on, ends sessions, and closes everything in order. Safe in every state. */
+  async stop(reason: string): Promise<void> {
+    this.#stopped = true
+    this.#phase = reason
+    this.#cancelSpaceLook()
+    const opened = this.#opened
+    if (!opened) return
+    const store = this.#store
+    this.#store = null
+    this.#term++
+    await store?.close(reason)
+    await opened.machine.stop()
+    await this.#work
+    await opened.maintenance.stop()
+    opened.index.close()
+    await opened.log.close()
+    await opened.directory.close()
   }
 
-  #become(role: Role, phase: string): void {
-    this.#role = role
-    this.#phase = phase
+  serving(): Serving {
+    const machine = this.#opened?.machine
+    if (this.#store && machine && !this.#failed && !this.#stopped && machine.mayServe()) {
+      return { kind: 'primary', store: this.#store }
+    }
+    return { kind: 'refusing', refusal: this.#refusal() }
   }
 
-  #refusal(): Refusal {
-    const message = `${this.shard} on ${this.#options.pod}: ${this.#phase}`
-    return { reason: this.#role === 'standby' ? 'not-primary' : 'unavailable', message, target: null }
+  mayServe(): boolean {
+    return this.#opened?.machine.mayServe() ?? false
   }
 
-  #snapshot(space: { freeBytes: number; totalBytes: number }): ShardStatus {
+  admit(kind: OperationKind): Refusal | null {
+    const machine = this.#opened?.machine
+    if (!machine) return this.#refusal()
+    const admission = admit(kind, machine.admissionFacts())
+    if (admission.kind === 'accept') return null
+    const why = admission.kind === 'hold' ? 'a handover is under way' : admission.reason
+    return { reason: 'unavailable', message: `${this.shard} cannot take this now: ${why}`, target: null }
+  }
+
+  mayAcknowledge(kind: OperationKind): boolean {
+    const machine = this.#opened?.machine
+    return machine !== undefined && replyTo(kind, machine.admissionFacts()) === 'done'
+  }
+
+  /** Carries out an administrator's command. Never rejects: the words say what came of it. */
+  async command(command: RoleCommand): Promise<RoleResult> {
+    const machine = this.#opened?.machine
+    if (!machine) return { done: false, words: `${this.shard} is still starting: try again` }
+    this.#options.logger.info({ command }, 'administrator command')
+    try {
+      switch (command.kind) {
+        case 'switchover':
+          await machine.switchover()
+          return { done: true, words: `${this.shard} was handed over to the other member` }
+        case 'fence':
+          await machine.fence()
+          return { done: true, words: `${this.#options.pod} will not be primary of ${this.shard} until it is unfenced` }
+        case 'unfence':
+          machine.unfence()
+          return { done: true, words: `${this.#options.pod} may be primary of ${this.shard} again` }
+        case 'promote':
+          return {
+            done: false,
+            words:
+              'Forced recovery is not part of this version: UIDNEXT and MODSEQ would have to jump. Bring the in-sync member back',
+          }
+        default:
+          return command satisfies never
+      }
+    } catch (error) {
+      return { done: false, words: errorMessage(error) }
+    }
+  }
+
+  status(): ShardStatus {
     const { pod, member } = this.#options
-    const entry = this.#entry
-    const counts = this.#primary?.store.counts()
+    const machine = this.#opened?.machine.status()
+    const entry = machine?.entry ?? null
+    const counts = this.#store?.counts()
     const memberOf = (id: string) =>
       entry?.replicas.find((replica) => replica.id === id)?.member ?? MEMBERS_PER_MAILNODE
     return {
@@ -296,20 +259,138 @@ export class Replica implements Served {
       member,
       pod,
       pid: process.pid,
-      role: this.#role,
-      phase: this.#phase,
-      epoch: entry?.epoch ?? 0,
+      role: this.#failed ? 'failed' : (machine?.role ?? 'starting'),
+      phase: this.phase,
+      epoch: entry?.epoch ?? machine?.epoch ?? 0,
       primary: entry ? memberOf(entry.primary) : null,
       inSync: entry ? entry.inSync.map(memberOf) : [],
-      lastLsn: this.#primary?.log.lastLsn ?? 0,
-      durableLsn: this.#primary?.log.durableLsn ?? 0,
-      appliedLsn: this.#primary?.index.appliedLsn ?? 0,
+      ledger: machine?.ledger ?? 'away',
+      fenced: machine?.fenced ?? false,
+      mirrorPhase: machine?.mirror?.phase ?? null,
+      mirrorLagBytes: machine?.mirror?.lagBytes ?? null,
+      lastLsn: machine?.lastLsn ?? 0,
+      durableLsn: machine?.durableLsn ?? 0,
+      commitLsn: machine?.commit ?? 0,
+      appliedLsn: this.#opened?.index.appliedLsn ?? 0,
       sessions: counts?.sessions ?? 0,
       accounts: counts?.accountsInMemory ?? 0,
       pending: counts?.pending ?? 0,
-      freeBytes: space.freeBytes,
-      totalBytes: space.totalBytes,
-      logBytes: this.#primary?.log.sizeBytes() ?? 0,
+      freeBytes: this.#space.freeBytes,
+      totalBytes: this.#space.totalBytes,
+      logBytes: this.#opened?.log.sizeBytes() ?? 0,
     }
+  }
+
+  /** Synchronous, as the machine demands: what waits is refused and sessions are closed before this returns. */
+  #roleChanged(event: RoleEvent): void {
+    const term = ++this.#term
+    const store = this.#store
+    this.#store = null
+    switch (event.role) {
+      case 'mirror':
+        store?.depose('another member is primary')
+        event.commits.onCommit((commit) => this.#follow(commit))
+        this.#follow(event.commit)
+        return
+      case 'primary':
+        this.#enqueue(async () => {
+          await this.#bringIndexTo(event.commit)
+          if (term === this.#term) this.#serve(event.commits)
+        })
+        return
+      case 'stepping-down':
+      case 'failed':
+        store?.depose(event.phase)
+        return
+      default:
+        event satisfies never
+    }
+  }
+
+  /** The index follows commit; what is committed stays so, whatever the role becomes meanwhile. */
+  #follow(commit: Lsn): void {
+    const waiting = this.#followTo !== null
+    this.#followTo = commit
+    if (waiting) return // the step that waits in the queue goes this far
+    this.#enqueue(async () => {
+      const upTo = this.#followTo
+      this.#followTo = null
+      if (upTo !== null) await this.#bringIndexTo(upTo)
+    })
+  }
+
+  async #bringIndexTo(upTo: Lsn): Promise<void> {
+    if (this.#opened) await catchUp(this.#opened.log, this.#opened.index, upTo)
+  }
+
+  #serve(commits: CommitSource): void {
+    const opened = this.#opened
+    if (!opened) return
+    const { clock, random, logger, messageBytesMax } = this.#options
+    const { log, index } = opened
+    this.#store = new MailStore({
+      log,
+      index,
+      commits,
+      clock,
+      random,
+      limits: { bodyBytesMax: messageBytesMax },
+      onFailure: (error) => this.#fail(error),
+    })
+    logger.info({ epoch: log.epoch, lastLsn: log.lastLsn }, 'serving as primary')
+  }
+
+  #enqueue(step: () => Promise<void>): void {
+    this.#work = this.#work.then(step).catch((error: unknown) => this.#fail(error))
+  }
+
+  get #place(): IndexFolder {
+    const { disk, diskRoot, folder } = this.#options
+    return { disk, folder: join(folder, 'index'), rootPath: diskRoot }
+  }
+
+  async #lookAtSpace(): Promise<void> {
+    const { disk, clock, logger } = this.#options
+    try {
+      this.#space = await disk.space('')
+    } catch (err) {
+      logger.warn({ err }, 'free space of the volume is unknown')
+    }
+    if (!this.#stopped) this.#cancelSpaceLook = clock.after(SPACE_LOOK_MS, () => void this.#lookAtSpace())
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed || this.#stopped) return
+    this.#failed = true
+    this.#phase = errorMessage(error)
+    this.#options.logger.error({ err: error }, 'the replica failed')
+    this.#store?.depose('the replica failed')
+    this.#store = null
+    const end = () => this.#options.onFailure(error instanceof Error ? error : new Error(errorMessage(error)))
+    // A damaged index would be opened again at the next start: the log builds a new one.
+    if (isIndexUnusable(error)) putIndexAside(this.#place).then(end, end)
+    else end()
+  }
+
+  #refusal(): Refusal {
+    const role = this.#opened?.machine.role
+    const elsewhere = role === 'mirror' && !this.#failed
+    return {
+      reason: elsewhere ? 'not-primary' : 'unavailable',
+      message: `${this.shard} on ${this.#options.pod}: ${this.phase}`,
+      target: null,
+    }
+  }
+}
+
+/** The machine's words for what the replica directory keeps. */
+function noteStore(directory: ReplicaDirectory): NoteStore {
+  return {
+    get note() {
+      const { highestEpochPromised, highestLedgerVersion, inSync } = directory.note
+      return { promisedEpoch: highestEpochPromised, ledgerVersion: highestLedgerVersion, inSync }
+    },
+    writeNote: ({ promisedEpoch, ledgerVersion, inSync }) =>
+      directory.storeNote({ highestEpochPromised: promisedEpoch, highestLedgerVersion: ledgerVersion, inSync }),
   }
 }

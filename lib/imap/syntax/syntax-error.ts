@@ -1,13 +1,16 @@
 /** What the parser throws: the command is answered BAD with this text, and the session goes on. */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
-export type ImapSyntaxCode =
-  /** Answered BAD. */
-  | 'IMAP_SYNTAX'
-  /** Well-formed, but refused by a limit or a rule about values: answered NO with `details.imap` as response code. */
-  | 'IMAP_REFUSED'
+export const IMAP_SYNTAX_ERRORS = {
+  IMAP_SYNTAX: { retry: false, meaning: 'A command is not of its form: answered BAD.' },
+  IMAP_REFUSED: {
+    retry: false,
+    meaning:
+      'A command is well formed and refused by a limit or a rule about values: answered NO, with the code in `details.imap`.',
+  },
+} as const satisfies Record<string, ErrorSpec>
 
-export class ImapSyntaxError extends CodedError<ImapSyntaxCode> {
+export class ImapSyntaxError extends CodedError<keyof typeof IMAP_SYNTAX_ERRORS> {
   override readonly name = 'ImapSyntaxError'
 }
 

@@ -7,7 +7,7 @@
  * session's beginning until its end; the maildrop is released exactly when the session is over, whatever ended it.
  * Read next: dot-stuffer.ts, top-cutter.ts, ../store.ts (the port), ../login/engine.ts (what came before).
  */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import { capabilitiesAfterLogin } from '../capabilities.ts'
 import { parseCommand, parseNumber, words } from '../command.ts'
 import { COMMAND_ERRORS_MAX, COMMAND_LINE_BYTES_MAX, LISTING_BYTES, READ_BYTES } from '../limits.ts'
@@ -18,8 +18,15 @@ import { DotStuffer } from './dot-stuffer.ts'
 import type { OutputSink } from './output.ts'
 import { TopCutter } from './top-cutter.ts'
 
+export const POP3_ERRORS = {
+  POP3_MESSAGE_SHORT: {
+    retry: false,
+    meaning: 'The store gave fewer bytes of a message than it had promised; the client is cut off.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
 /** The store gave fewer bytes than it promised; the client is cut off, because a status line cannot be taken back. */
-export class Pop3Error extends CodedError<'POP3_MESSAGE_SHORT'> {
+export class Pop3Error extends CodedError<keyof typeof POP3_ERRORS> {
   override readonly name = 'Pop3Error'
 }
 

@@ -3,12 +3,21 @@
  * A container sees its volumes at mount paths; a process of this machine sees the folders behind them, so every value that
  * begins with a mount path is rewritten to the folder. That is why services take every path as a setting.
  */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import type { Container, EnvVar, FieldPath } from '../objects.ts'
 
-export class LocalClusterError extends CodedError<
-  'LOCAL_UNSUPPORTED' | 'LOCAL_PATH_TOO_LONG' | 'LOCAL_MISSING' | 'LOCAL_NO_NETWORK' | 'LOCAL_STATE'
-> {
+export const LOCAL_CLUSTER_ERRORS = {
+  LOCAL_UNSUPPORTED: { retry: false, meaning: 'A pod asks for something that the local cluster cannot do.' },
+  LOCAL_PATH_TOO_LONG: {
+    retry: false,
+    meaning: "The folder's path leaves no room for the names of unix sockets: choose a shorter one.",
+  },
+  LOCAL_MISSING: { retry: true, meaning: 'A Secret, ConfigMap or volume that a pod names is not there yet.' },
+  LOCAL_NO_NETWORK: { retry: false, meaning: 'No loopback network is free: a program listens on all addresses.' },
+  LOCAL_STATE: { retry: false, meaning: 'A state file of the local cluster cannot be read.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class LocalClusterError extends CodedError<keyof typeof LOCAL_CLUSTER_ERRORS> {
   override readonly name = 'LocalClusterError'
 }
 

@@ -5,6 +5,7 @@
  */
 import { MEMBERS_PER_MAILNODE, SHARD_PORT_BASE } from '#lib/link/address.ts'
 import type { ContainerResources, ListenerName, MailNode } from '#operator/api/mod.ts'
+import { durationSeconds } from '#operator/api/resource.ts'
 import type {
   Container,
   EnvVar,
@@ -187,6 +188,7 @@ export function statefulSet(node: MailNode, context: ArrayContext): StatefulSet 
 
 function shardContainer(node: MailNode, context: ArrayContext, index: number): Container {
   const metricsPort = METRICS_PORTS.shardBase + index
+  const { inbound, users } = node.spec.durability
   const ledgerFile =
     context.ledger.kind === 'file' ? [env('TWINPOST_LEDGER_FILE', `${context.ledger.folder}/ledger.sqlite`)] : []
   return {
@@ -201,6 +203,13 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
       env('TWINPOST_DATA_DIR', PATHS.data),
       env('TWINPOST_SOCKET_DIR', PATHS.sockets),
       env('TWINPOST_TLS_DIR', `${PATHS.memberTls}/$(TWINPOST_POD)`),
+      env('TWINPOST_SHARD_HOST_PATTERN', shardHostPattern(context)),
+      env('TWINPOST_DURABILITY_INBOUND', inbound.mode),
+      env(
+        'TWINPOST_DEGRADED_AFTER_SECONDS',
+        String(inbound.degradedAfter === 'never' ? -1 : durationSeconds(inbound.degradedAfter)),
+      ),
+      env('TWINPOST_DURABILITY_USERS', users),
       ...ledgerFile,
       env('TWINPOST_METRICS_PORT', String(metricsPort)),
       env('TWINPOST_LOG_LEVEL', context.logLevel),

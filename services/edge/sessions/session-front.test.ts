@@ -33,6 +33,7 @@ async function receives(session: FakeSession, wanted: string): Promise<void> {
   session.stream.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1')
   })
+  session.stream.resume()
   while (text.length < wanted.length) await once(session.stream, 'data')
   assert.equal(text, wanted)
 }
@@ -191,6 +192,7 @@ test('SessionFront says nothing in the middle of a line', async () => {
 test('SessionFront lets a client that has ended its side read to the end', async () => {
   const { client, session } = await imap()
   session.stream.once('data', () => session.stream.end('* BYE Goodbye\r\nb OK Done\r\n'))
+  session.stream.resume()
   client.send('b LOGOUT\r\n')
   client.end()
   assert.equal(await client.rest(), '* BYE Goodbye\r\nb OK Done\r\n')

@@ -1,11 +1,15 @@
 /** TLS over an accepted socket: the same way for a port that begins with TLS and for STARTTLS. */
 import type { Socket } from 'node:net'
 import { type SecureContext, TLSSocket } from 'node:tls'
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { TLS_HANDSHAKE_MS } from '../limits.ts'
 
-export class TlsError extends CodedError<'TLS_HANDSHAKE'> {
+export const TLS_ERRORS = {
+  TLS_HANDSHAKE: { retry: true, meaning: 'A client did not get through its TLS handshake.' },
+} as const satisfies Record<string, ErrorSpec>
+
+export class TlsError extends CodedError<keyof typeof TLS_ERRORS> {
   override readonly name = 'TlsError'
 }
 

@@ -3,7 +3,7 @@
  * A letter that is held in memory is tried again with the same delivery ids while a shard restarts or changes its primary;
  * one that streams through is not, once bytes of it are gone.
  */
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import { FRAME_PAYLOAD_BYTES_MAX } from '#lib/frames/codec.ts'
 import {
   type DeliveryOutcome,
@@ -20,7 +20,20 @@ import type { Clock } from '#lib/ports/clock.ts'
 import { MOVES_FOLLOWED_MAX } from '../limits.ts'
 import { fillFrames } from './frame-filler.ts'
 
-export class DeliveryError extends CodedError<'DELIVERY_STREAM_BROKEN' | 'DELIVERY_TIMEOUT'> {
+export const DELIVERY_ERRORS = {
+  DELIVERY_STREAM_BROKEN: {
+    smtp: '451 4.3.0',
+    retry: true,
+    meaning: 'The shard was lost in the middle of a letter that is streamed and cannot be sent again.',
+  },
+  DELIVERY_TIMEOUT: {
+    smtp: '451 4.3.0',
+    retry: true,
+    meaning: 'The shard did not commit in time; the letter may be there, and a repetition is the same delivery.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export class DeliveryError extends CodedError<keyof typeof DELIVERY_ERRORS> {
   override readonly name = 'DeliveryError'
 }
 
@@ -34,6 +47,8 @@ export interface Delivery {
 export interface Envelope {
   readonly traceId: string
   readonly reversePath: string
+  /** Submitted by a user of ours. */
+  readonly fromUser: boolean
 }
 
 /** The part of a letter that is not in memory yet. */

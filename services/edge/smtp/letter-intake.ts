@@ -19,7 +19,7 @@ import { BUFFERED_LETTER_BYTES_MAX } from '../limits.ts'
 import type { EdgeMetrics } from '../metrics.ts'
 import type { BodyBudget } from './body-budget.ts'
 import { BodyReader, type BodyVerdict } from './body-reader.ts'
-import type { Deliverer, Delivery } from './delivery.ts'
+import type { Deliverer, Delivery, Envelope } from './delivery.ts'
 import type { DeliveryIds, LetterIdentity } from './delivery-ids.ts'
 import { faultReply, REPLIES, type Reply, transactionReply } from './replies.ts'
 import type { Source, Transaction } from './transaction.ts'
@@ -142,7 +142,7 @@ export class LetterIntake {
     const identity: LetterIdentity = { sender: letter.sender, body: received }
     const deliveryIds = letter.source === 'lmtp' ? accounts.map(() => ids.newId()) : ids.idsFor(identity, accounts)
     const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
-    const envelope = { traceId, reversePath: letter.transaction.reversePath }
+    const envelope = envelopeOf(letter, traceId)
     const outcomes = await deliverer.deliver(envelope, deliveries, body)
     // LMTP says of each recipient what became of it, so a client repeats only those that failed.
     const reply = letter.source === 'lmtp' ? null : transactionReply(outcomes)
@@ -160,7 +160,7 @@ export class LetterIntake {
     const { ids, deliverer } = this.#options
     const deliveryIds = letter.transaction.recipients.map(() => ids.newId())
     const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
-    const envelope = { traceId, reversePath: letter.transaction.reversePath }
+    const envelope = envelopeOf(letter, traceId)
     return deliverer.deliverStream(envelope, deliveries, prefix, {
       next: () => reader.next(),
       good: () => reader.verdict.kind === 'good',
@@ -180,6 +180,10 @@ export class LetterIntake {
       return deliveryId && headerBlock ? [{ account, shard, deliveryId, headerBlock }] : []
     })
   }
+}
+
+function envelopeOf(letter: IncomingLetter, traceId: string): Envelope {
+  return { traceId, reversePath: letter.transaction.reversePath, fromUser: letter.source === 'submission' }
 }
 
 function verdictReply(verdict: BodyVerdict): Reply | null {

@@ -116,6 +116,7 @@ export class FakeShard extends EventEmitter {
       for (let frame = decoder.next(); frame; frame = decoder.next()) {
         if (frame.type === FrameType.sessionOpen) {
           stream.off('data', receive)
+          stream.pause()
           this.#session(stream, decodeSessionOpen(frame.payload), decoder.rest())
           return
         }
@@ -195,6 +196,7 @@ export class FakeShard extends EventEmitter {
     }
     writeFrame(stream, FrameType.sessionOpened, 0, [encodeSessionOpened({ capabilities: 'IMAP4rev1 IDLE' })])
     if (early.length > 0) stream.unshift(early)
+    stream.once('end', () => stream.end())
     this.emit('session', { open, stream } satisfies FakeSession)
   }
 }

@@ -13,6 +13,7 @@ export { INDEX_ERRORS, IndexError } from './errors.ts'
 export { type FsckFinding, type FsckReport, fsck } from './fsck.ts'
 export { type IndexMaintenance, startIndexMaintenance } from './maintenance.ts'
 export {
+  catchUp,
   type IndexFolder,
   type IndexPlace,
   indexAppliedLsn,

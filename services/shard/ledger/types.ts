@@ -3,7 +3,7 @@
  * no clock, cache, lock, name or directory entry. Adapters: `sqlite-ledger.ts` (local), a Lease (Kubernetes), simulated.
  */
 import { z } from 'zod'
-import { CodedError } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import { type Epoch, type ShardName, toEpoch } from '#lib/mail/types.ts'
 
 /** Names one replica directory for good: `<shard>@<member>#<incarnation>`; an emptied disk makes another one. */
@@ -54,7 +54,18 @@ export interface Ledger {
   compareAndSwap(shard: ShardName, from: LedgerEntry | null, to: LedgerEntry): Promise<SwapOutcome>
 }
 
-export class LedgerError extends CodedError<'LEDGER_UNAVAILABLE' | 'LEDGER_UNREADABLE'> {
+export const LEDGER_ERRORS = {
+  LEDGER_UNAVAILABLE: {
+    retry: true,
+    meaning: 'The ledger cannot be read or written now; nobody gains or loses the right to write by that.',
+  },
+  LEDGER_UNREADABLE: {
+    retry: false,
+    meaning: 'The ledger entry of a shard is damaged; it gives nobody the right to write.',
+  },
+} as const satisfies Record<string, ErrorSpec>
+
+export class LedgerError extends CodedError<keyof typeof LEDGER_ERRORS> {
   override readonly name = 'LedgerError'
 }
 

@@ -153,6 +153,11 @@ export class MailStore {
     return this.#core.sessions.end(account, reason)
   }
 
+  /** Ends every session; the store goes on serving new ones. */
+  endAllSessions(reason: string): void {
+    this.#core.sessions.endAll(reason)
+  }
+
   counts(): StoreCounts {
     return {
       sessions: this.#core.sessions.count,

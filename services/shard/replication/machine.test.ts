@@ -738,3 +738,46 @@ test('ReplicaMachine bounds what is under way to a mirror that does not acknowle
   assert.ok(pair.network.frameCount - before < 120, `${pair.network.frameCount - before} frames`)
   assert.equal(pair.a.machine.mayServe(), true)
 })
+
+test('ReplicaMachine whose volume was put back to an older copy does not take over, although the ledger names it', async () => {
+  const pair = new Pair()
+  await pair.startInSync()
+  pair.write(5)
+  await pair.clock.pass(500)
+  const copy = { ...pair.b.disk, records: [...pair.b.disk.records] }
+  const { note } = pair.b
+  pair.b.kill()
+  await pair.clock.pass(2_000)
+  pair.b.start()
+  await pair.waitInSync()
+  pair.write(5)
+  await pair.clock.pass(500)
+  pair.a.kill()
+  pair.b.kill()
+  pair.b.disk = copy
+  pair.b.note = note
+  pair.b.start()
+  await pair.clock.pass(10_000)
+  assert.equal(pair.primary, null)
+  assert.match(pair.b.machine.phase, /older state/)
+  pair.a.start()
+  await pair.waitInSync()
+  await bothHoldAll(pair)
+})
+
+test('ReplicaMachine finds two histories under one tag and one epoch by the chain', async () => {
+  const [pair, twin] = [new Pair(3), new Pair(3)]
+  await Promise.all([pair.startInSync(), twin.startInSync()])
+  pair.write(5)
+  await twin.clock.pass(50)
+  twin.write(5)
+  await pair.clock.pass(500)
+  await twin.clock.pass(500)
+  pair.b.kill()
+  await pair.clock.pass(2_000)
+  pair.b.disk = { ...twin.b.disk, commit: 0 }
+  pair.b.start()
+  await pair.clock.pass(2_000)
+  assert.equal(pair.b.machine.role, 'failed')
+  assert.match(pair.b.machine.phase, /another history/)
+})

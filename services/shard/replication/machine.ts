@@ -8,16 +8,13 @@
  */
 import { known } from '#lib/errors/assert.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
-import { type Epoch, type Lsn, type ShardName, toEpoch, toLsn } from '#lib/mail/types.ts'
-import type { Clock } from '#lib/ports/clock.ts'
+import { type Epoch, type Lsn, toEpoch, toLsn } from '#lib/mail/types.ts'
 import type { PeerNetwork } from '#lib/ports/network.ts'
-import type { Random } from '#lib/ports/random.ts'
 import { type Change, LedgerAgent, type SwapResult } from '../ledger/agent.ts'
-import type { Ledger, LedgerEntry, LedgerReplica } from '../ledger/types.ts'
-import type { CommitSource } from '../mailbox/commit-pipeline.ts'
+import type { LedgerEntry, LedgerReplica } from '../ledger/types.ts'
 import { encodeRecord } from '../records/codec.ts'
 import { RecordType } from '../records/types.ts'
-import { type AdmissionFacts, DURABILITY_DEFAULT, type DurabilityPolicy } from '../roles/admission.ts'
+import { type AdmissionFacts, DURABILITY_DEFAULT } from '../roles/admission.ts'
 import { decideStandby, type StandbyAction, type StandbyFacts } from '../roles/decide-mirror.ts'
 import { decidePrimary, type PrimaryAction, type PrimaryChange, type PrimaryFacts } from '../roles/decide-primary.ts'
 import { abandoned, claimed, grown, handedOver, kept, noteAgrees, promoted, shrunk } from '../roles/entries.ts'
@@ -25,96 +22,35 @@ import { decideForce, type ForceProof } from '../roles/force.ts'
 import { type ClockLook, clockJumped, type ReadRight, readRight } from '../roles/read-right.ts'
 import { checkTimes, ROLE_TIMES, type RoleTimes } from '../roles/times.ts'
 import { CommitFeed } from './commit-feed.ts'
+import { DiskWatch } from './disk-watch.ts'
 import { CommandError } from './errors.ts'
-import { BULK_BYTES_PER_SECOND, REDIAL_MS, REPAIR_EVERY_MS, TICK_MS } from './limits.ts'
-import { MirrorSide, type PeerNotice } from './mirror-side.ts'
+import { LedgerDesk } from './ledger-desk.ts'
+import { BULK_BYTES_PER_SECOND, REDIAL_MS, TICK_MS } from './limits.ts'
+import type { MachineNotice, MachineRole, MachineStatus, ReplicaMachineOptions, RoleEvent } from './machine-types.ts'
+import { MirrorSide } from './mirror-side.ts'
 import { NoteKeeper } from './note-keeper.ts'
-import type { NoteStore, ReplicaLog } from './ports.ts'
 import { PrimarySide } from './primary-side.ts'
 import { probePeer } from './probe.ts'
+import { Repairer } from './repairer.ts'
+import { Since } from './since.ts'
 
-export interface ReplicaMachineOptions {
-  readonly shard: ShardName
-  /** This replica in this process life. */
-  readonly self: LedgerReplica
-  /** The member that makes the first ledger entry of the shard. */
-  readonly preferred: boolean
-  /** Opened with `epoch: 'seen'`: the machine gives it an epoch when it becomes primary. */
-  readonly log: ReplicaLog
-  readonly notes: NoteStore
-  readonly ledger: Ledger
-  /** Null: the shard has one replica by design. */
-  readonly network: PeerNetwork | null
-  readonly clock: Clock
-  readonly random: Random
-  /** What the index has applied: that much is known to be committed. */
-  readonly appliedLsn: () => Lsn
-  readonly space: () => { readonly freeBytes: number; readonly totalBytes: number }
-  readonly times?: RoleTimes
-  readonly durability?: DurabilityPolicy
-  readonly bulkBytesPerSecond?: number
-  readonly onNotice?: (notice: MachineNotice) => void
-  /** The process must end: the disk failed and the other member carries on, or a bug. */
-  readonly onFailure: (error: Error) => void
-}
-
-export type MachineRole = 'starting' | 'mirror' | 'taking-up' | 'primary' | 'stepping-down' | 'failed' | 'stopped'
-
-/** Told in order, synchronously. */
-export type RoleEvent =
-  /** Follow `commits` with the index; nothing else is served. */
-  | { readonly role: 'mirror'; readonly commits: CommitSource; readonly commit: Lsn }
-  /**
-   * Bring the index up to `commit`, which covers the whole log up to the epoch's first record, then serve. `forced`: an administrator
-   * made it primary although it was not in sync, so UIDNEXT and MODSEQ must jump (rule 11).
-   */
-  | {
-      readonly role: 'primary'
-      readonly epoch: Epoch
-      readonly commits: CommitSource
-      readonly commit: Lsn
-      readonly forced: boolean
-    }
-  /** Refuse everything that waits, close all sessions, throw the overlay away: now, in this call. */
-  | { readonly role: 'stepping-down'; readonly phase: string }
-  | { readonly role: 'failed'; readonly code: string; readonly phase: string }
-
-export type MachineNotice =
-  | PeerNotice
-  | { readonly kind: 'swap'; readonly change: string; readonly result: SwapResult; readonly phase: string }
-  | { readonly kind: 'role'; readonly role: MachineRole; readonly phase: string; readonly epoch: number }
-  | { readonly kind: 'clock-jumped' }
-  | { readonly kind: 'repaired' | 'not-repaired'; readonly lsn: Lsn; readonly why: string }
-
-export interface MachineStatus {
-  readonly role: MachineRole
-  /** What is going on and why, in words. */
-  readonly phase: string
-  readonly epoch: number
-  readonly entry: LedgerEntry | null
-  readonly ledger: 'good' | 'away' | 'lost'
-  readonly settled: boolean
-  readonly lastLsn: Lsn
-  readonly durableLsn: Lsn
-  readonly commit: Lsn
-  readonly fenced: boolean
-  readonly mirror: {
-    readonly id: string
-    readonly phase: string
-    readonly lagBytes: number
-    readonly growing: boolean
-  } | null
-}
-
-/** Between two swaps of which the first came to nothing. */
-const SWAP_PACE_MS = 200
-/** A sync that took too long is remembered for so long. */
-const SLOW_REMEMBERED_MS = 10_000
+export type {
+  MachineNotice,
+  MachineRole,
+  MachineStatus,
+  ReplicaMachineOptions,
+  RoleEvent,
+} from './machine-types.ts'
 
 export class ReplicaMachine {
   readonly #options: ReplicaMachineOptions
   readonly #times: RoleTimes
   readonly #agent: LedgerAgent
+  readonly #desk: LedgerDesk
+  readonly #disk: DiskWatch
+  readonly #repairer: Repairer
+  readonly #degraded = new Since()
+  readonly #stalled = new Since()
   readonly #notes: NoteKeeper
   readonly #mirror: MirrorSide | null
   readonly #roleListeners: ((event: RoleEvent) => void)[] = []
@@ -126,18 +62,13 @@ export class ReplicaMachine {
   #mirrorCommits = new CommitFeed()
   /** The change of role that is under way. */
   #task: Promise<void> | null = null
-  #swap: Promise<void> | null = null
-  #reading: Promise<void> | null = null
-  #repairing: Promise<void> | null = null
+  #probing: Promise<void> | null = null
   #poked = false
   #cancelTick = () => {}
   #begunLsn: Lsn | null = null
   #writtenEpoch = 0
   #heardHigher = 0
   #quietFromMs: number
-  #diskFailure: Error | null = null
-  #writing: { last: number; sinceMs: number } | null = null
-  #slowUntilMs = Number.NEGATIVE_INFINITY
   #drainingFromMs: number | null = null
   #calmFromMs = Number.NEGATIVE_INFINITY
   #switchover: { resolve: () => void; reject: (error: Error) => void } | null = null
@@ -145,12 +76,7 @@ export class ReplicaMachine {
   #forcedEpoch = 0
   #trouble: 'none' | 'histories-differ' = 'none'
   #peerDirectory: 'new' | 'used' | 'unknown' | 'alone'
-  #nextSwapMs = Number.NEGATIVE_INFINITY
-  #nextReadMs = Number.NEGATIVE_INFINITY
-  #nextRepairMs = Number.NEGATIVE_INFINITY
   #nextProbeMs = Number.NEGATIVE_INFINITY
-  #degradedFromMs: number | null = null
-  #stalledFromMs: number | null = null
   #linkNumber: number
   #look: ClockLook
   #mayRead = false
@@ -175,23 +101,34 @@ export class ReplicaMachine {
       swapMs: this.#times.swapMs,
       onChange: () => this.#poke(),
     })
+    this.#desk = new LedgerDesk({
+      agent: this.#agent,
+      clock,
+      onSwapped: (change, result, phase) => this.#notice({ kind: 'swap', change, result, phase }),
+      onChange: () => this.#poke(),
+      onFailure: (error) => this.#fail(error),
+    })
+    this.#disk = new DiskWatch(clock, this.#times)
+    this.#repairer = new Repairer({
+      log,
+      clock,
+      fetch: async (lsn) => (await (this.#primary?.fetch(lsn) ?? this.#mirror?.fetch(lsn))) ?? null,
+      onNotice: (notice) => this.#notice(notice),
+    })
     this.#mirror = network === null ? null : this.#mirrorSide(network)
     log.onBatch((batch) => {
       const last = batch.firstLsn + batch.recordCount - 1
-      this.#writing = { last, sinceMs: this.#writing?.sinceMs ?? clock.monotonicMs() }
+      this.#disk.batch(last)
       this.#primary?.batch(batch)
     })
     log.onDurable((durable) => {
-      if (this.#writing !== null) {
-        this.#writing =
-          this.#writing.last <= durable ? null : { last: this.#writing.last, sinceMs: clock.monotonicMs() }
-      }
+      this.#disk.durable(durable)
       this.#mirror?.durable(durable)
       this.#primary?.durable()
       this.#poke()
     })
     log.onFailure((error) => {
-      this.#diskFailure = error
+      this.#disk.fail(error)
       this.#poke()
     })
   }
@@ -216,7 +153,7 @@ export class ReplicaMachine {
     this.#mirrorCommits.end()
     await primary?.end('the process stops', null)
     this.#mirror?.close('the process stops')
-    await Promise.allSettled([this.#task, this.#swap, this.#reading, this.#repairing])
+    await Promise.all([this.#task, this.#probing, this.#desk.idle(), this.#repairer.idle()])
   }
 
   onRole(listener: (event: RoleEvent) => void): void {
@@ -254,10 +191,10 @@ export class ReplicaMachine {
     return {
       role: this.#role === 'primary' ? 'primary' : 'other',
       draining: this.#drainingFromMs !== null,
-      disk: this.#disk(),
+      disk: this.#disk.state,
       copies: Math.min(...this.#agent.mayHold.map((entry) => entry.inSync.length), 2),
-      degradedMs: this.#degradedFromMs === null ? null : nowMs - this.#degradedFromMs,
-      stalledMs: this.#stalledFromMs === null ? 0 : nowMs - this.#stalledFromMs,
+      degradedMs: this.#degraded.forMs(nowMs),
+      stalledMs: this.#stalled.forMs(nowMs) ?? 0,
       freeShare: totalBytes > 0 ? free / totalBytes : null,
       policy: durability ?? DURABILITY_DEFAULT,
       solo: network === null,
@@ -367,7 +304,7 @@ export class ReplicaMachine {
     }
     const result =
       decision.from === null ? await this.#agent.makeAnew(change) : await this.#agent.swap(decision.from, change)
-    this.#options.onNotice?.({ kind: 'swap', change: 'force', result, phase: decision.mayLose })
+    this.#notice({ kind: 'swap', change: 'force', result, phase: decision.mayLose })
     if (result !== 'ok') throw new CommandError('REPLICA_CALLED_OFF', `Cannot promote: the ledger answered ${result}`)
     this.#forcedEpoch = change.epoch
     this.#poke()
@@ -383,10 +320,10 @@ export class ReplicaMachine {
       self: self.id,
       mayHold: this.#agent.mayHold,
       ledger: this.#agent.health,
-      swapping: this.#agent.swapping || this.#swap !== null,
+      swapping: this.#desk.swapping,
       epoch: toEpoch(this.#writtenEpoch),
       heardEpoch: Math.max(primary.heardEpoch, this.#heardHigher),
-      disk: this.#disk(),
+      disk: this.#disk.state,
       begun: this.#begunLsn !== null,
       mirror: primary.mirrorFacts(),
       silentMs: primary.silentMs,
@@ -406,11 +343,11 @@ export class ReplicaMachine {
       entry: this.#agent.base ?? (this.#agent.health === 'lost' ? this.#agent.found : null),
       entryAgeMs: readAtMs === null ? null : clock.monotonicMs() - readAtMs,
       ledger: this.#agent.health,
-      swapping: this.#agent.swapping || this.#swap !== null,
+      swapping: this.#desk.swapping,
       unsettled: !this.#agent.settled,
       quietMs: this.#quietMs(),
       following: this.#mirror?.following ?? false,
-      disk: this.#diskFailure === null ? 'good' : 'failed',
+      disk: this.#disk.failure === null ? 'good' : 'failed',
       fenced: this.#fenced,
       writtenEpoch: this.#writtenEpoch,
       preferred,
@@ -425,15 +362,6 @@ export class ReplicaMachine {
     return (
       this.#options.clock.monotonicMs() - Math.max(this.#quietFromMs, this.#mirror?.lastBeaconMs ?? this.#quietFromMs)
     )
-  }
-
-  #disk(): 'good' | 'slow' | 'failed' {
-    if (this.#diskFailure !== null) return 'failed'
-    const nowMs = this.#options.clock.monotonicMs()
-    if (this.#writing !== null && nowMs - this.#writing.sinceMs > this.#times.ackMs) {
-      this.#slowUntilMs = nowMs + SLOW_REMEMBERED_MS
-    }
-    return nowMs < this.#slowUntilMs ? 'slow' : 'good'
   }
 
   // ---- deciding
@@ -468,12 +396,12 @@ export class ReplicaMachine {
       this.#readAsPrimary()
       this.#actAsPrimary(primary, decidePrimary(this.#primaryFacts(primary)))
     } else {
-      if (this.#agent.settled && this.#swap === null && this.#agent.base?.primary !== this.#options.self.id) {
+      if (this.#agent.settled && !this.#desk.swapping && this.#agent.base?.primary !== this.#options.self.id) {
         this.#mirror?.unmute()
       }
       this.#actAsStandby(decideStandby(this.#standbyFacts()))
     }
-    this.#repair()
+    this.#repairer.look()
   }
 
   #actAsPrimary(primary: PrimarySide, action: PrimaryAction): void {
@@ -510,8 +438,8 @@ export class ReplicaMachine {
         return
       case 'make-ledger-anew': {
         const base = this.#agent.base
-        if (base === null || !this.#swapDue()) return
-        this.#startSwap('make-anew', 'making the lost ledger anew', () => this.#agent.makeAnew(kept(base)))
+        if (base === null || !this.#desk.due) return
+        this.#swap('make-anew', 'making the lost ledger anew', () => this.#agent.makeAnew(kept(base)))
         return
       }
       case 'step-down':
@@ -533,7 +461,7 @@ export class ReplicaMachine {
         return
       case 'read-ledger':
         this.#say(action.phase)
-        this.#readLedger(this.#times.beaconMs)
+        this.#desk.read(this.#agent.health === 'away' ? this.#times.lookMs : this.#times.beaconMs)
         return
       case 'probe-peer':
         this.#say(action.phase)
@@ -560,7 +488,7 @@ export class ReplicaMachine {
       case 'exit':
         this.#mirror?.leave(true)
         this.#stopFor('DISK_FAILED', action.phase)
-        this.#options.onFailure(known(this.#diskFailure, 'the disk failed'))
+        this.#options.onFailure(known(this.#disk.failure, 'the disk failed'))
         return
       default:
         action satisfies never
@@ -571,41 +499,22 @@ export class ReplicaMachine {
 
   /** Rule 6: nothing is acknowledged any more before the swap begins. */
   #swapAsStandby(change: string, from: LedgerEntry | null, to: Change): void {
-    if (!this.#swapDue()) return
+    if (!this.#desk.due) return
     this.#mirror?.mute()
-    this.#startSwap(change, `${change}: swapping the ledger to epoch ${to.epoch}`, () => this.#agent.swap(from, to))
+    this.#swap(change, `${change}: swapping the ledger to epoch ${to.epoch}`, () => this.#agent.swap(from, to))
   }
 
   #swapAsPrimary(primary: PrimarySide, change: PrimaryChange, phase: string): void {
     const base = this.#agent.base
-    if (base === null || !this.#swapDue()) return
+    if (base === null || !this.#desk.due) return
     const to = changeOf(change, base, primary.mirror)
     if (to === null) return
-    this.#startSwap(change, phase, () => this.#agent.swap(base, to))
+    this.#swap(change, phase, () => this.#agent.swap(base, to))
   }
 
-  #swapDue(): boolean {
-    return this.#swap === null && this.#options.clock.monotonicMs() >= this.#nextSwapMs
-  }
-
-  #startSwap(change: string, phase: string, run: () => Promise<SwapResult>): void {
+  #swap(change: string, phase: string, run: () => Promise<SwapResult>): void {
     this.#say(phase)
-    this.#swap = this.#swapped(change, phase, run)
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#swap = null
-        this.#poke()
-      })
-  }
-
-  async #swapped(change: string, phase: string, run: () => Promise<SwapResult>): Promise<void> {
-    const result = await run()
-    this.#options.onNotice?.({ kind: 'swap', change, result, phase })
-    // Somebody else was faster: who?
-    if (result === 'conflict') await this.#agent.read()
-    if (result !== 'ok' && result !== 'settled') {
-      this.#nextSwapMs = this.#options.clock.monotonicMs() + SWAP_PACE_MS
-    }
+    this.#desk.swap(change, phase, run)
   }
 
   #beginEpoch(): void {
@@ -615,7 +524,7 @@ export class ReplicaMachine {
       const meta = encodeRecord({ type, replica: self.id, bootId: self.bootId })
       this.#begunLsn = log.append([{ type, meta }]).last
     } catch (error) {
-      this.#diskFailure ??= error instanceof Error ? error : new Error(errorMessage(error))
+      this.#disk.fail(error)
     }
     this.#poke()
   }
@@ -625,7 +534,7 @@ export class ReplicaMachine {
     this.#task = change()
       .catch((error: unknown) => {
         // A disk that fails in the middle is a fact for the next decision, everything else a bug.
-        if (this.#diskFailure === null) this.#fail(error)
+        if (this.#disk.failure === null) this.#fail(error)
       })
       .finally(() => {
         this.#task = null
@@ -649,7 +558,6 @@ export class ReplicaMachine {
     this.#writtenEpoch = entry.epoch
     this.#begunLsn = null
     this.#heardHigher = 0
-    this.#degradedFromMs = null
     this.#primary = new PrimarySide({
       shard,
       self,
@@ -662,7 +570,7 @@ export class ReplicaMachine {
       bulkBytesPerSecond: bulkBytesPerSecond ?? BULK_BYTES_PER_SECOND,
       nextLinkNumber: () => this.#nextLinkNumber(),
       onChange: () => this.#poke(),
-      onNotice: (notice) => this.#options.onNotice?.(notice),
+      onNotice: (notice) => this.#notice(notice),
       onHeardVersion: (version) => this.#heardOf(version),
     })
     this.#primary.start()
@@ -681,7 +589,7 @@ export class ReplicaMachine {
     await primary.end(phase, named ? entry.version : null)
     if (named) this.#resolveSwitchover()
     else this.#rejectSwitchover(phase)
-    if (this.#diskFailure === null) {
+    if (this.#disk.failure === null) {
       await log.drained()
       await this.#notes.update((note) => ({
         ...note,
@@ -736,7 +644,7 @@ export class ReplicaMachine {
     this.#look = now
     if (!jumped) return
     this.#primary?.clockJumped()
-    this.#options.onNotice?.({ kind: 'clock-jumped' })
+    this.#notice({ kind: 'clock-jumped' })
   }
 
   #checkReadRight(): void {
@@ -751,9 +659,9 @@ export class ReplicaMachine {
     const nowMs = this.#options.clock.monotonicMs()
     const primary = this.#primary
     const one = primary !== null && this.#agent.mayHold.some((entry) => entry.inSync.length < 2)
-    this.#degradedFromMs = one ? (this.#degradedFromMs ?? nowMs) : null
+    this.#degraded.set(one, nowMs)
     const stalled = primary !== null && primary.silentMs > this.#times.removeMs && this.#agent.mayHold.some(pair)
-    this.#stalledFromMs = stalled ? (this.#stalledFromMs ?? nowMs) : null
+    this.#stalled.set(stalled, nowMs)
   }
 
   /**
@@ -773,7 +681,7 @@ export class ReplicaMachine {
       return noteAgrees(note, entry, id) ? note : { ...note, ledgerVersion: entry.version, inSync: false }
     })
     stored.catch((error: unknown) => {
-      this.#diskFailure ??= error instanceof Error ? error : new Error(errorMessage(error))
+      this.#disk.fail(error)
     })
   }
 
@@ -781,52 +689,19 @@ export class ReplicaMachine {
   #readAsPrimary(): void {
     const good = this.#agent.health === 'good' && this.#agent.settled
     const ageMs = this.#options.clock.monotonicMs() - (this.#agent.readAtMs ?? 0)
-    if (!good || ageMs > this.#times.lookMs * 5) this.#readLedger(this.#times.lookMs)
-  }
-
-  #readLedger(paceMs: number): void {
-    const nowMs = this.#options.clock.monotonicMs()
-    if (this.#reading !== null || nowMs < this.#nextReadMs) return
-    this.#nextReadMs = nowMs + paceMs
-    this.#reading = this.#agent.read().then(() => {
-      this.#reading = null
-    })
+    if (!good || ageMs > this.#times.lookMs * 5) this.#desk.read(this.#times.lookMs)
   }
 
   #probe(): void {
     const { network, clock, shard } = this.#options
     const nowMs = clock.monotonicMs()
-    if (network === null || this.#reading !== null || nowMs < this.#nextProbeMs) return
+    if (network === null || this.#probing !== null || nowMs < this.#nextProbeMs) return
     this.#nextProbeMs = nowMs + REDIAL_MS
-    this.#reading = probePeer(network, clock, shard, this.#notes.note.promisedEpoch).then((seen) => {
-      this.#reading = null
+    this.#probing = probePeer(network, clock, shard, this.#notes.note.promisedEpoch).then((seen) => {
+      this.#probing = null
       if (seen !== null) this.#peerDirectory = seen.ledgerVersion === 0 && seen.lastLsn === 0 ? 'new' : 'used'
       this.#poke()
     })
-  }
-
-  /** Rule 14: what rotted here is fetched from the peer, one record at a time. */
-  #repair(): void {
-    const { log, clock } = this.#options
-    const [range] = log.rotten
-    const nowMs = clock.monotonicMs()
-    if (range === undefined || this.#repairing !== null || nowMs < this.#nextRepairMs) return
-    this.#nextRepairMs = nowMs + REPAIR_EVERY_MS
-    this.#repairing = this.#repairOne(toLsn(range.first)).finally(() => {
-      this.#repairing = null
-    })
-  }
-
-  async #repairOne(lsn: Lsn): Promise<void> {
-    const bytes = await (this.#primary?.fetch(lsn) ?? this.#mirror?.fetch(lsn) ?? null)
-    if (bytes === null) return
-    try {
-      await this.#options.log.repair(lsn, bytes)
-      this.#options.onNotice?.({ kind: 'repaired', lsn, why: 'fetched from the peer' })
-      this.#nextRepairMs = Number.NEGATIVE_INFINITY
-    } catch (error) {
-      this.#options.onNotice?.({ kind: 'not-repaired', lsn, why: errorMessage(error) })
-    }
   }
 
   // ---- small things
@@ -845,16 +720,16 @@ export class ReplicaMachine {
       events: {
         mayFollow: (epoch) => this.#mayFollow(epoch),
         ledgerVersion: (version) => this.#heardOf(version),
-        handover: () => this.#readLedger(0),
+        handover: () => this.#desk.read(0),
         commit: (commit) => this.#mirrorCommits.tell(commit),
         historiesDiffer: () => {
           this.#trouble = 'histories-differ'
           this.#poke()
         },
         changed: () => this.#poke(),
-        noticed: (notice) => this.#options.onNotice?.(notice),
+        noticed: (notice) => this.#notice(notice),
         failed: (error) => {
-          if (this.#diskFailure === null) this.#fail(error)
+          if (this.#disk.failure === null) this.#fail(error)
         },
       },
     })
@@ -892,7 +767,11 @@ export class ReplicaMachine {
   #become(role: MachineRole, phase: string): void {
     this.#role = role
     this.#phase = phase
-    this.#options.onNotice?.({ kind: 'role', role, phase, epoch: this.#notes.note.promisedEpoch })
+    this.#notice({ kind: 'role', role, phase, epoch: this.#notes.note.promisedEpoch })
+  }
+
+  #notice(notice: MachineNotice): void {
+    this.#options.onNotice?.(notice)
   }
 
   #say(phase: string): void {

@@ -13,15 +13,9 @@ import type { LedgerReplica, ReplicaId } from '../ledger/types.ts'
 import { Assembler } from './assembler.ts'
 import { PeerError } from './errors.ts'
 import { Fetches } from './fetches.ts'
+import { Inbox, type Taker } from './inbox.ts'
 import { CHANNELS_MAX, RECEIVED_BYTES_MAX } from './limits.ts'
-import {
-  decodeMessage,
-  encodeFetched,
-  encodeMessage,
-  type PeerFields,
-  type PeerMessage,
-  type Refusal,
-} from './messages.ts'
+import { encodeFetched, encodeMessage, type PeerFields, type PeerMessage, type Refusal } from './messages.ts'
 import type { NoteKeeper } from './note-keeper.ts'
 import { outlineOf } from './outline.ts'
 import type { ReplicaLog } from './ports.ts'
@@ -515,77 +509,5 @@ export class MirrorSide {
     for (const channel of [link.data, ...link.others]) channel.close(reason)
     this.#options.events.noticed({ kind: 'link-closed', reason })
     this.#options.events.changed()
-  }
-}
-
-type Taker = (message: PeerMessage) => void | Promise<void>
-
-/** Takes the frames of one channel one after another: a frame waits while the one before is being worked on. */
-class Inbox {
-  readonly #waiting: Buffer[] = []
-  readonly #onError: (error: unknown) => void
-  #taker: (message: PeerMessage) => unknown
-  #waitingBytes = 0
-  #working = false
-  #stopped = false
-
-  constructor(first: (message: PeerMessage) => Promise<Taker>, onError: (error: unknown) => void) {
-    this.#onError = onError
-    this.#taker = async (message) => {
-      this.#taker = await first(message)
-    }
-  }
-
-  take(frame: Buffer): void {
-    if (this.#stopped) return
-    if (this.#working) {
-      this.#waiting.push(frame)
-      this.#waitingBytes += frame.length
-      if (this.#waitingBytes > RECEIVED_BYTES_MAX) this.#fail(new PeerError('PEER_TOO_MUCH', 'Cannot hold more frames'))
-      return
-    }
-    this.#handle(frame)
-  }
-
-  stop(): void {
-    this.#stopped = true
-    this.#waiting.length = 0
-  }
-
-  #handle(frame: Buffer): void {
-    let work: unknown
-    try {
-      work = this.#taker(decodeMessage(frame))
-    } catch (error) {
-      this.#fail(error)
-      return
-    }
-    if (!(work instanceof Promise)) return
-    this.#working = true
-    work.then(
-      () => {
-        this.#working = false
-        this.#next()
-      },
-      (error: unknown) => {
-        this.#working = false
-        this.#fail(error)
-      },
-    )
-  }
-
-  #next(): void {
-    while (!this.#stopped && !this.#working) {
-      const frame = this.#waiting.shift()
-      if (frame === undefined) return
-      this.#waitingBytes -= frame.length
-      this.#handle(frame)
-    }
-  }
-
-  #fail(error: unknown): void {
-    if (this.#stopped) return
-    this.stop()
-    this.#onError(error)
   }
 }

@@ -167,7 +167,7 @@ export class PrimaryLink {
   }
 
   async #begin(): Promise<void> {
-    const { log, self, shard, epoch, number, ledgerVersion, peerMayBeInSync, events } = this.#options
+    const { log, self, shard, number, ledgerVersion, peerMayBeInSync, events } = this.#options
     this.#data = await this.#dial('data', (message) => this.#onData(message))
     this.#phase = 'comparing'
     this.send({
@@ -264,7 +264,7 @@ export class PrimaryLink {
 
   /** Records from `from` on: over the bulk channel as long as very much is missing, then with all that is new. */
   async #feedFrom(from: Lsn): Promise<void> {
-    const { log, bulkBytesPerSecond } = this.#options
+    const { bulkBytesPerSecond } = this.#options
     if (this.#missingBytes(from) > BULK_FROM_BYTES) {
       this.#phase = 'copying'
       const channel = await this.#dial('bulk', () => {

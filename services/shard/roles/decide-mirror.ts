@@ -168,6 +168,6 @@ function stale({ entryAgeMs, quietMs, times }: StandbyFacts): boolean {
 /** Nothing to do but to look again from time to time. */
 function retry(facts: StandbyFacts, phase: string): StandbyAction {
   const { entryAgeMs, times, ledger } = facts
-  const due = entryAgeMs === null || entryAgeMs >= times.lookMs || ledger !== 'good'
+  const due = entryAgeMs === null || entryAgeMs >= times.lookMs || ledger === 'away'
   return due ? { kind: 'read-ledger', phase } : { kind: 'none', phase }
 }

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { CodedError, errorMessage } from '#lib/errors/coded-error.ts'
 import { AccountCommand } from '#lib/frames/account-command.ts'
 import { type Frame, type FrameDecoder, FrameError } from '#lib/frames/codec.ts'
+import { RoleCommand } from '#lib/frames/role-command.ts'
 import * as protocol from '#lib/frames/shard-protocol.ts'
 import { FrameType, type Refusal } from '#lib/frames/shard-protocol.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
@@ -14,6 +15,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
 import type { DeliveryStream, MailStore } from '../mailbox/mod.ts'
 import type { ShardMetrics } from '../metrics.ts'
+import type { OperationKind } from '../roles/admission.ts'
 import type { Served } from './served.ts'
 
 /** Letters in pieces that one stream may have open: more than an edge's budget of large letters ever needs. */
@@ -80,12 +82,16 @@ export class RpcStream {
     const id = frame.requestId
     switch (frame.type) {
       case FrameType.statusQuery:
-        this.#answer(
-          id,
-          FrameType.statusReport,
-          this.#context.served.status().then((s) => Buffer.from(JSON.stringify(s))),
-        )
+        writeFrame(this.#stream, FrameType.statusReport, id, [
+          Buffer.from(JSON.stringify(this.#context.served.status())),
+        ])
         return null
+      case FrameType.roleCommand: {
+        const command = RoleCommand.parse(JSON.parse(frame.payload.toString('utf8')))
+        const done = this.#context.served.command(command).then((result) => Buffer.from(JSON.stringify(result)))
+        this.#answer(id, FrameType.roleResult, done)
+        return null
+      }
       case FrameType.deliverData:
         return this.#deliverData(id, frame.payload)
       case FrameType.deliverEnd:
@@ -138,8 +144,14 @@ export class RpcStream {
 
   #deliverBegin(id: number, payload: Buffer, store: MailStore): void {
     const begin = protocol.decodeDeliverBegin(payload)
+    const kind = begin.fromUser ? 'user' : 'inbound'
+    const refusal = this.#context.served.admit(kind)
+    if (refusal) {
+      this.#refuse(id, refusal)
+      return
+    }
     if (begin.complete) {
-      this.#result(id, begin.traceId, store.deliver(begin, [begin.body]))
+      this.#result(id, begin.traceId, kind, store.deliver(begin, [begin.body]))
       return
     }
     if (this.#deliveries.has(id) || this.#deliveries.size >= OPEN_DELIVERIES_MAX) {
@@ -147,11 +159,11 @@ export class RpcStream {
     }
     const delivery = store.beginDelivery(begin)
     this.#deliveries.set(id, delivery)
-    this.#traces.set(delivery, begin.traceId)
+    this.#letters.set(delivery, { trace: begin.traceId, kind })
     if (begin.body.length > 0) void this.#deliverData(id, begin.body)
   }
 
-  readonly #traces = new WeakMap<DeliveryStream, string>()
+  readonly #letters = new WeakMap<DeliveryStream, { readonly trace: string; readonly kind: OperationKind }>()
 
   #deliverData(id: number, payload: Uint8Array): Promise<void> | null {
     const delivery = this.#deliveries.get(id)
@@ -174,17 +186,24 @@ export class RpcStream {
     const delivery = this.#deliveries.get(id)
     if (!delivery) return
     this.#deliveries.delete(id)
-    if (commit) this.#result(id, this.#traces.get(delivery) ?? '', delivery.finish())
+    const letter = this.#letters.get(delivery)
+    if (commit && letter) this.#result(id, letter.trace, letter.kind, delivery.finish())
     else {
       delivery.abort()
       this.#refuse(id, { reason: 'unavailable', message: 'The delivery was given up', target: null })
     }
   }
 
-  #result(id: number, trace: string, outcomes: Promise<protocol.DeliveryOutcome[]>): void {
+  #result(id: number, trace: string, kind: OperationKind, outcomes: Promise<protocol.DeliveryOutcome[]>): void {
     const { metrics, logger, clock } = this.#context
     const startedMs = clock.monotonicMs()
-    const answer = outcomes.then((all) => {
+    const answer = outcomes.then((stored) => {
+      // Stored on one disk where two are demanded: the sender is asked to come again, and the retry is recognised.
+      const all = this.#context.served.mayAcknowledge(kind)
+        ? stored
+        : stored.map(
+            (outcome): protocol.DeliveryOutcome => (outcome.kind === 'stored' ? { kind: 'unavailable' } : outcome),
+          )
       metrics.deliverySeconds.observe((clock.monotonicMs() - startedMs) / 1000)
       for (const outcome of all) metrics.deliveries.inc({ outcome: outcome.kind })
       if (logger.isLevelEnabled('debug')) logger.debug({ trace, outcomes: all }, 'delivered')

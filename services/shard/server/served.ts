@@ -1,7 +1,10 @@
 /** What the streams of this process are served from at this moment. Replaced as a whole when the role changes. */
+import type { RoleCommand, RoleResult } from '#lib/frames/role-command.ts'
 import type { Refusal } from '#lib/frames/shard-protocol.ts'
 import type { ShardName } from '#lib/mail/types.ts'
 import type { MailStore } from '../mailbox/mod.ts'
+import type { MachineRole } from '../replication/machine.ts'
+import type { OperationKind } from '../roles/admission.ts'
 
 export type Serving =
   | { readonly kind: 'primary'; readonly store: MailStore }
@@ -13,14 +16,21 @@ export interface ShardStatus {
   readonly member: number
   readonly pod: string
   readonly pid: number
-  readonly role: 'starting' | 'primary' | 'standby' | 'stopped' | 'failed'
+  readonly role: MachineRole
   /** In words: what this replica is doing and why. */
   readonly phase: string
   readonly epoch: number
   readonly primary: number | null
   readonly inSync: readonly number[]
+  /** What is known of the ledger: `away` is survivable, `lost` needs an administrator. */
+  readonly ledger: 'good' | 'away' | 'lost'
+  readonly fenced: boolean
+  /** As primary: what the mirror is doing, and how far behind it is. */
+  readonly mirrorPhase: string | null
+  readonly mirrorLagBytes: number | null
   readonly lastLsn: number
   readonly durableLsn: number
+  readonly commitLsn: number
   readonly appliedLsn: number
   readonly sessions: number
   readonly accounts: number
@@ -33,5 +43,12 @@ export interface ShardStatus {
 export interface Served {
   readonly shard: ShardName
   serving(): Serving
-  status(): Promise<ShardStatus>
+  status(): ShardStatus
+  /** Rule 8 of the replication design: to be asked before bytes of mail go to a client. */
+  mayServe(): boolean
+  /** Whether an operation of this kind is taken in now; null: yes. */
+  admit(kind: OperationKind): Refusal | null
+  /** Whether a committed operation of this kind may be answered as done: not while it rests on fewer disks than it must. */
+  mayAcknowledge(kind: OperationKind): boolean
+  command(command: RoleCommand): Promise<RoleResult>
 }

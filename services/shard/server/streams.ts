@@ -7,26 +7,33 @@ import { errorMessage } from '#lib/errors/coded-error.ts'
 import { FrameDecoder, FrameError } from '#lib/frames/codec.ts'
 import {
   decodeHello,
+  decodeReplicaOpen,
   decodeSessionOpen,
   encodeRefusal,
   FrameType,
+  type Purpose,
   type Refusal,
-  type SessionOpen,
 } from '#lib/frames/shard-protocol.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
+import type { ChannelKind } from '#lib/ports/network.ts'
 import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
+import type { OpenSessionHandler } from '../sessions/host.ts'
 import { type RpcContext, RpcStream } from './rpc.ts'
 
 const HELLO_TIMEOUT_MS = 5_000
 
 export interface StreamContext extends RpcContext {
   /** Takes over a stream whose `sessionOpen` was read; `early` are the client's bytes that came with it. */
-  readonly openSession: (stream: Duplex, open: SessionOpen, early: Buffer) => void
+  readonly openSession: OpenSessionHandler
+  /** Name of the other member's pod: nobody else may open channels of replication. */
+  readonly peerPod: string
+  /** Takes over a channel of replication; false if nobody listens. */
+  readonly openReplica: (kind: ChannelKind, stream: Duplex, early: Buffer) => boolean
 }
 
 export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamContext): void {
   const decoder = new FrameDecoder()
-  let purpose: 'rpc' | 'session' | null = null
+  let purpose: Purpose | null = null
   const cancelTimeout = context.clock.after(HELLO_TIMEOUT_MS, () => reject(new Error('no hello in time')))
   const reject = (error: unknown) => {
     finish()
@@ -66,6 +73,17 @@ export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamC
       }
       const frame = decoder.next()
       if (!frame) return
+      if (purpose === 'replica') {
+        if (frame.type !== FrameType.replicaOpen || !maySend(peer.role, frame.type) || peer.owner !== context.peerPod) {
+          refuse({ reason: 'forbidden', message: `${peer.role} ${peer.owner} is not the other member`, target: null })
+          return
+        }
+        finish()
+        stream.pause()
+        if (context.openReplica(decodeReplicaOpen(frame.payload), stream, decoder.rest())) return
+        refuse({ reason: 'unavailable', message: 'This replica is not ready for its peer', target: null })
+        return
+      }
       if (frame.type !== FrameType.sessionOpen)
         throw new FrameError('FRAME_TYPE', `Expected sessionOpen, got frame ${frame.type}`)
       if (!maySend(peer.role, frame.type)) {

@@ -101,16 +101,17 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
     store: MailStore,
     logger: Logger,
   ): Promise<RunningSession> {
+    const mayServe = () => environment.served.mayServe()
     switch (open.protocol) {
       case 'imap': {
         const account = store.openImapAccount(open.account)
         accept(stream, sessionCapabilities())
-        return serveImap({ stream, early, account, structures, clock: environment.clock, logger })
+        return serveImap({ stream, mayServe, early, account, structures, clock: environment.clock, logger })
       }
       case 'pop3': {
         const maildrop = await store.openMaildrop(open.account)
         accept(stream, '')
-        return servePop3({ stream, early, maildrop, logger })
+        return servePop3({ stream, mayServe, early, maildrop, logger })
       }
       case 'managesieve':
         throw new CodedError('SESSION_PROTOCOL', 'ManageSieve is not part of this version')

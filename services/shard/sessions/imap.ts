@@ -15,6 +15,7 @@ const SERVER_ID = ['name', 'Twinpost'] as const
 
 export function serveImap(options: {
   readonly stream: Duplex
+  readonly mayServe: () => boolean
   /** Client bytes that came before the stream was handed over. */
   readonly early: Buffer
   readonly account: ImapAccount
@@ -24,7 +25,7 @@ export function serveImap(options: {
 }): RunningSession {
   const { stream, early, logger } = options
   const host: SessionHost = {
-    ...streamOutput(stream),
+    ...streamOutput(stream, options.mayServe),
     clock: options.clock,
     pause: () => new Promise((resolve) => setImmediate(resolve)),
     responseCode,

@@ -9,13 +9,16 @@ import { streamOutput } from './stream-output.ts'
 
 export function servePop3(options: {
   readonly stream: Duplex
+  readonly mayServe: () => boolean
   /** Client bytes that came before the stream was handed over. */
   readonly early: Buffer
   readonly maildrop: Maildrop
   readonly logger: Logger
 }): RunningSession {
   const { stream, early, logger } = options
-  const session = new Pop3Session(options.maildrop, streamOutput(stream), { implementation: 'Twinpost' })
+  const session = new Pop3Session(options.maildrop, streamOutput(stream, options.mayServe), {
+    implementation: 'Twinpost',
+  })
   let finish: (how: string) => void = () => {}
   const over = new Promise<string>((resolve) => {
     finish = resolve

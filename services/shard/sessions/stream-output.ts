@@ -6,9 +6,16 @@ export interface StreamOutput {
   drained(): Promise<void>
 }
 
-export function streamOutput(stream: Duplex): StreamOutput {
+/**
+ * @param mayServe Asked before bytes go out (replication.md rule 8): a replica that lost the right to read cuts the client off
+ *   instead of answering it, whatever was under way.
+ */
+export function streamOutput(stream: Duplex, mayServe: () => boolean): StreamOutput {
   return {
-    write: (bytes) => stream.destroyed || stream.write(bytes),
+    write: (bytes) => {
+      if (!mayServe()) stream.destroy()
+      return stream.destroyed || stream.write(bytes)
+    },
     drained: () =>
       new Promise((resolve) => {
         if (stream.destroyed || !stream.writableNeedDrain) {

@@ -1,0 +1,23 @@
+/** What an administrator asks of one replica. JSON, because it is rare and grows; checked like all that comes from outside. */
+import { z } from 'zod'
+
+export const RoleCommand = z.discriminatedUnion('kind', [
+  /** Hand the shard over to the other member. */
+  z.strictObject({ kind: z.literal('switchover') }),
+  /** Keep this replica from being primary until `unfence`; a primary hands over first. */
+  z.strictObject({ kind: z.literal('fence') }),
+  z.strictObject({ kind: z.literal('unfence') }),
+  z.strictObject({
+    kind: z.literal('promote'),
+    /** Pod of the other member, typed by the administrator: it is stopped and stays stopped until this is over. */
+    otherStopped: z.string().max(63),
+  }),
+])
+export type RoleCommand = z.infer<typeof RoleCommand>
+
+export const RoleResult = z.strictObject({
+  done: z.boolean(),
+  /** What was done, or why not and what to do. */
+  words: z.string(),
+})
+export type RoleResult = z.infer<typeof RoleResult>

@@ -1,0 +1,148 @@
+/**
+ * One history of a pair: clients work for a simulated minute while faults strike; then all is mended, and the pair must come together,
+ * serve, and hold everything that anybody was told.
+ */
+import { AssertionFailure } from '#lib/errors/assert.ts'
+import { toLsn } from '#lib/mail/types.ts'
+import { fsck } from '#shard/index/fsck.ts'
+import type { Coverage } from '../coverage.ts'
+import { Fold } from './check-fold.ts'
+import { checkEqual, rawRecords } from './check-raw.ts'
+import { ACCOUNTS, Clients } from './clients.ts'
+import { Faults } from './faults.ts'
+import { PairWorld } from './pair-world.ts'
+
+const HISTORY_MS = 60_000
+const STEP_MS = 50
+const CALM_WITHIN_MS = 45_000
+const THINK_MS = 700
+
+export interface PairHistoryOptions {
+  /** False: nothing goes wrong. */
+  readonly faults?: boolean
+}
+
+export class PairFailure extends Error {
+  readonly trace: (lines: number) => string
+
+  constructor(cause: unknown, trace: (lines: number) => string) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.trace = trace
+  }
+}
+
+/** @throws {PairFailure} if a promise was broken */
+export async function runPairHistory(seed: number, options: PairHistoryOptions = {}): Promise<Coverage> {
+  const world = new PairWorld(seed)
+  const history = new PairHistory(world, options.faults ?? true)
+  try {
+    await history.run()
+  } catch (error) {
+    throw new PairFailure(error, (lines) => `${world.trace.text(lines)}\n${states(world)}`)
+  } finally {
+    world.close()
+  }
+  return world.coverage
+}
+
+class PairHistory {
+  readonly #world: PairWorld
+  readonly #clients: Clients
+  readonly #faults: Faults | null
+
+  constructor(world: PairWorld, faults: boolean) {
+    this.#world = world
+    this.#clients = new Clients(world)
+    this.#faults = faults ? new Faults(world) : null
+  }
+
+  async run(): Promise<void> {
+    const world = this.#world
+    const { coverage } = world
+    for (const member of world.members) member.boot()
+    await this.#until(() => world.calm, 20_000, 'two new members become a pair')
+    await this.#drive(this.#clients.begin(), 5_000, 'the first accounts are made')
+    this.#clients.run(THINK_MS)
+    this.#faults?.run(HISTORY_MS - 5_000)
+    await this.#pass(HISTORY_MS)
+    this.#faults?.heal()
+    world.trace.add('sim', 'all is mended')
+    await this.#until(() => world.calm, CALM_WITHIN_MS, 'one primary serves and both members are in sync')
+    this.#clients.stop()
+    await this.#until(() => this.#clients.idle, 15_000, 'all clients have their answers')
+    await this.#drive(this.#clients.demand(), 20_000, 'operations succeed when all is well')
+    await this.#end()
+    coverage.count('pair histories')
+    coverage.count('operations of clients', this.#clients.operations)
+    coverage.count('operations acknowledged', this.#clients.acknowledged)
+    coverage.count('faults', this.#faults?.struck ?? 0)
+  }
+
+  /** The checks of the end: what lies on both disks, folded, against what clients know; indexes against the log. */
+  async #end(): Promise<void> {
+    const world = this.#world
+    const repaired = () => world.members.every(({ process }) => process?.log?.rotten.length === 0)
+    await this.#until(repaired, 30_000, 'all rotten records that were found are repaired')
+    await this.#pass(1_500)
+    const [a, b] = world.members
+    await this.#until(() => this.#quiet(), 10_000, 'both logs come to an end')
+    for (const { name, process } of world.members) {
+      const { log, index } = process ?? {}
+      if (!log || !index) throw new AssertionFailure(`${name} runs at the end`)
+      const report = await this.#drive(fsck({ log, index, nowMs: world.nowMs }), 20_000, `fsck of ${name}`)
+      for (const finding of report.findings) {
+        // Rot that nobody had read yet is found here at last, and mended.
+        if (finding.kind !== 'log-damaged') throw new AssertionFailure(`fsck of ${name}: ${finding.words}`)
+        world.coverage.count('rot found only at the end')
+      }
+    }
+    await this.#until(repaired, 60_000, 'what fsck found rotten is repaired')
+    const records = [a, b].map(({ machine }) => rawRecords(machine.disk.stableFiles('n1/0/log/')))
+    const [first = [], second = []] = records
+    if (this.#quiet()) checkEqual(first, second)
+    this.#clients.model.final(new Fold(first).boxes)
+    for (const account of ACCOUNTS) await this.#drive(this.#clients.lookAtAll(account), 20_000, 'a last look')
+    const primary = world.members.find(({ process }) => process?.primary)?.process?.log
+    world.coverage.count('records in the log', primary?.lastLsn ?? toLsn(0))
+  }
+
+  /** Nothing is under way: both logs end at one place, and both indexes are there too. */
+  #quiet(): boolean {
+    const [a, b] = this.#world.members.map(({ process }) => process)
+    return a?.log != null && b?.log != null && a.log.durableLsn === b.log.durableLsn && a.log.lastLsn === b.log.lastLsn
+  }
+
+  async #pass(ms: number): Promise<void> {
+    const { world, watch } = this.#world
+    for (let left = ms; left > 0; left -= STEP_MS) {
+      await world.pass(Math.min(STEP_MS, left))
+      watch.look()
+      if (watch.failure !== null) throw watch.failure
+    }
+  }
+
+  async #until(done: () => boolean, withinMs: number, what: string): Promise<void> {
+    for (let left = withinMs; !done(); left -= STEP_MS) {
+      if (left <= 0) throw new AssertionFailure(`Not within ${withinMs} ms: ${what}`)
+      await this.#pass(STEP_MS)
+    }
+  }
+
+  async #drive<T>(promise: Promise<T>, withinMs: number, what: string): Promise<T> {
+    const result: { value?: T; error?: unknown; over: boolean } = { over: false }
+    promise.then(
+      (value) => Object.assign(result, { value, over: true }),
+      (error: unknown) => Object.assign(result, { error, over: true }),
+    )
+    await this.#until(() => result.over, withinMs, what)
+    if ('error' in result) throw result.error
+    return promise
+  }
+}
+
+function states(world: PairWorld): string {
+  const members = world.members.map(
+    ({ name, process }) => `${name}: ${JSON.stringify(process?.machine?.status() ?? 'down')}`,
+  )
+  return [...members, `ledger: ${JSON.stringify(world.entry)}`].join('\n')
+}
