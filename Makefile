@@ -44,7 +44,7 @@ e2e: bootstrap ## end-to-end tests with real clients against an array of their o
 	@$(NODE) --test --test-concurrency=1 --test-timeout=600000 $(E2E_TESTS)
 
 sim: bootstrap ## simulate faults from seeds: SEEDS=n histories, from SEED=s on; MUTANT=name must be caught
-	@SEEDS='$(SEEDS)' SEED='$(SEED)' MUTANT='$(MUTANT)' $(NODE) sim/main.ts
+	@SEEDS='$(SEEDS)' SEED='$(SEED)' WORLD='$(WORLD)' MUTANT='$(MUTANT)' $(NODE) sim/main.ts
 
 bench: bootstrap ## measure deliveries, IMAP commands and memory, beside Postfix and Dovecot where installed (ONLY=, PART=)
 	@$(NODE) bench/main.ts $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART))

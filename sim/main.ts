@@ -1,5 +1,5 @@
 /**
- * `make sim SEEDS=n SEED=s`: runs `n` histories from seed `s` on (a chance seed if none is given), prints what they met, and
+ * `make sim SEEDS=n SEED=s`: runs `n` histories of WORLD=log|pair from seed `s` on (a chance seed if none is given), prints what they met, and
  * fails if a promise was broken or a fault never came up. With MUTANT=name a function of the code under test is replaced by a
  * wrong one, and the run fails unless a history notices.
  */
@@ -12,9 +12,14 @@ import { installMutant, MUTANTS } from './mutants.ts'
 const seeds = Number(process.env['SEEDS'] || 500)
 const firstSeed = Number(process.env['SEED'] || Math.floor(nodeRandom.fraction() * 1e9))
 const mutant = process.env['MUTANT'] || null
+const world = process.env['WORLD'] || 'log'
 
 if (!Number.isSafeInteger(seeds) || seeds < 1 || !Number.isSafeInteger(firstSeed)) {
   console.error('Cannot run: SEEDS and SEED must be whole numbers')
+  process.exit(2)
+}
+if (world !== 'log' && world !== 'pair') {
+  console.error('Cannot run: WORLD is log (one replica and its disk) or pair (two replicas, network and ledger)')
   process.exit(2)
 }
 if (mutant !== null && !installMutant(mutant)) {
@@ -24,16 +29,21 @@ if (mutant !== null && !installMutant(mutant)) {
 // Loaded only now, so that a mutant is in place before the code under test.
 const { LOG_COVERAGE_ROWS, runLogHistory } = await import('./log/history.ts')
 
-const coverage = new Coverage(LOG_COVERAGE_ROWS)
+const { runPairHistory, PairFailure } = await import('./pair/history.ts')
+
+const TRACE_LINES = 60
+const runHistory = world === 'pair' ? runPairHistory : runLogHistory
+const coverage = new Coverage(world === 'pair' ? [] : LOG_COVERAGE_ROWS)
 const startMs = nodeClock.monotonicMs()
 for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
   try {
-    coverage.add(await runLogHistory(seed))
+    coverage.add(await runHistory(seed))
   } catch (error) {
     if (mutant !== null) {
       console.log(`mutant ${mutant} caught at seed ${seed}: ${errorMessage(error)}`)
       process.exit(0)
     }
+    if (error instanceof PairFailure) console.error(error.trace(TRACE_LINES))
     console.error(error)
     console.error(`SEED=${seed}`)
     process.exit(1)
