@@ -43,7 +43,7 @@ function readSegment(bytes: Buffer, records: RawRecord[], name: string): void {
       records.push({
         lsn,
         epoch: Number(bytes.readBigUInt64BE(at + 16)),
-        type: bytes.readUInt8(at + 6),
+        type: bytes.readUInt16BE(at + 6),
         hash: bytes.subarray(at + 40, at + 72),
         meta: bytes.subarray(metaAt, bodyAt),
         body: bytes.subarray(bodyAt, end),

@@ -1,4 +1,4 @@
-/** The lock of a replica directory: held by one process life until it is given back or that life ends. */
+/** The locks of one volume: each is held by one process life until it is given back or that life ends. */
 import { ReplicaError } from '#shard/log/errors.ts'
 import type { HeldLock, ReplicaLock } from '#shard/log/lock.ts'
 import type { Life } from '../world.ts'

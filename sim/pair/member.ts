@@ -6,6 +6,7 @@ import type { SimLedgerClient } from '#shard/ledger/testing/sim-ledger.ts'
 import type { SimRandom } from '../random.ts'
 import type { Machine } from '../world.ts'
 import { IndexImage } from './index-image.ts'
+import { SimLocks } from './lock.ts'
 import type { Member } from './network.ts'
 import type { PairWorld } from './pair-world.ts'
 import { DIRECTORY, Process } from './process.ts'
@@ -18,6 +19,7 @@ export class PairMember {
   readonly machine: Machine
   readonly ledger: SimLedgerClient
   readonly image = new IndexImage()
+  readonly locks = new SimLocks()
   process: Process | null = null
   /** Of the replica directory that is there now. */
   id = ''

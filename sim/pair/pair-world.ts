@@ -9,7 +9,6 @@ import type { Coverage } from '../coverage.ts'
 import { Trace } from '../trace.ts'
 import { World } from '../world.ts'
 import { Watch } from './check-watch.ts'
-import { SimLocks } from './lock.ts'
 import { PairMember } from './member.ts'
 import { SimNetwork } from './network.ts'
 
@@ -21,7 +20,6 @@ export class PairWorld {
   readonly trace: Trace
   readonly network: SimNetwork
   readonly ledger: SimLedger
-  readonly locks = new SimLocks()
   readonly watch: Watch
   readonly members: readonly [PairMember, PairMember]
   readonly segmentBytes: number

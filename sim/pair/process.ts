@@ -56,7 +56,7 @@ export class Process {
     const { disk, clock, random } = life
     const nowMs = clock.nowMs()
     const shard = world.shard
-    const lock = world.locks.for(life)
+    const lock = member.locks.for(life)
     const directory = await ReplicaDirectory.open({
       disk,
       directory: DIRECTORY,
