@@ -19,6 +19,8 @@ export class Faults {
   readonly #weakness: 'rot' | 'loss' | 'none'
   #over = false
   #rotten = 0
+  /** The ledger was lost: it is made anew only while both members are well, so nothing else strikes until then. */
+  #ledgerIsLost = false
   readonly #plain: readonly (readonly [string, Fault, number])[]
 
   constructor(world: PairWorld) {
@@ -86,10 +88,27 @@ export class Faults {
       if (ill) member.end('kill')
       if (!member.running) member.boot()
     }
+    this.#restoreLedger()
+  }
+
+  /** Rule 13: when nobody serves who could make the lost ledger anew, an administrator puts the last entry back. */
+  #restoreLedger(): void {
+    const { ledger, shard, members, world } = this.#world
+    const last = ledger.history.at(-1)?.entry
+    const now = ledger.entry(shard)
+    if (last === undefined || now?.nonce === last.nonce) return
+    if (members.some(({ process }) => process?.primary)) return
+    this.#told('an administrator puts the ledger back', null)
+    world.coverage.count('ledger put back by hand')
+    ledger.put(shard, last)
   }
 
   #strike(): void {
     if (this.#over) return
+    if (this.#ledgerIsLost) {
+      this.#at(500, () => this.#strike())
+      return
+    }
     const total = this.#plain.reduce((sum, [, , weight]) => sum + weight, 0)
     let dice = this.#random.fraction() * total
     for (const [name, fault, weight] of this.#plain) {
@@ -126,7 +145,7 @@ export class Faults {
       ({ process, ledger }) =>
         process?.life.paused === false && !ledger.faults.unreachable && ledger.faults.lateSwap === 0,
     )
-    if (well && this.#world.calm && !network.cut[0] && !network.cut[1]) action()
+    if (well && !this.#ledgerIsLost && this.#world.calm && !network.cut[0] && !network.cut[1]) action()
     else this.#at(250, () => this.#whenCalm(action))
   }
 
@@ -271,10 +290,22 @@ export class Faults {
   }
 
   #ledgerLost(): void {
-    const { ledger, shard } = this.#world
+    const { ledger, shard, members } = this.#world
+    for (const { machine } of members) {
+      machine.disk.disarm()
+      machine.disk.beforeOperation = () => {}
+    }
+    const { version } = this.#world.entry ?? { version: 0 }
+    this.#ledgerIsLost = true
+    this.#untilMadeAnew(version)
     if (this.#random.chance(0.5)) {
       this.#told('ledger lost', null)
       ledger.lose(shard)
     } else if (ledger.rollBack(shard, this.#random.int(1, 3))) this.#told('ledger rolled back', null)
+  }
+
+  #untilMadeAnew(version: number): void {
+    if ((this.#world.entry?.version ?? 0) > version && this.#world.calm) this.#ledgerIsLost = false
+    else this.#at(100, () => this.#untilMadeAnew(version))
   }
 }

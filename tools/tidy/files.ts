@@ -6,8 +6,6 @@ import { isTest, isTool, type Problem, resolveSpecifier } from './layers.ts'
 import { importsOf, type SourceText } from './source.ts'
 
 const FILE_LINES_MAX = 600 // aim at 250, look hard at 400; beyond this nobody reads a file as a whole
-/** Files that wait to be split, each with the length it may not exceed meanwhile. */
-const LONG_FILES: Readonly<Record<string, number>> = { 'services/shard/replication/machine.ts': 810 }
 const README_LINES_MAX = 40
 /** From so many production files on a room needs a README. */
 const ROOM_FILES_WITHOUT_README = 4
@@ -30,9 +28,8 @@ export function checkFiles(sources: readonly SourceText[]): Problem[] {
   const problems: Problem[] = []
   for (const { path, text } of sources) {
     const lines = text.split('\n').length
-    const linesMax = LONG_FILES[path] ?? FILE_LINES_MAX
-    if (!isTest(path) && lines > linesMax) {
-      problems.push({ path, line: linesMax, message: `File has ${lines} lines: at most ${linesMax}` })
+    if (!isTest(path) && lines > FILE_LINES_MAX) {
+      problems.push({ path, line: FILE_LINES_MAX, message: `File has ${lines} lines: at most ${FILE_LINES_MAX}` })
     }
     if (VAGUE_NAMES.test(path))
       problems.push({ path, line: 1, message: 'Name says nothing: call the file after what it holds' })

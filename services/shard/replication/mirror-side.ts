@@ -53,6 +53,7 @@ export interface MirrorEvents {
 export type PeerNotice =
   | { readonly kind: 'refused'; readonly reason: Refusal; readonly epoch: Epoch }
   | { readonly kind: 'cut'; readonly fromLsn: Lsn; readonly bytes: number; readonly path: string }
+  | { readonly kind: 'repaired'; readonly lsn: Lsn; readonly why: string }
   | { readonly kind: 'link-closed'; readonly reason: string }
   | { readonly kind: 'bad-frame'; readonly code: string; readonly message: string }
 
@@ -65,7 +66,7 @@ interface Link {
   readonly data: PeerChannel
   readonly others: PeerChannel[]
   readonly sinceMs: number
-  phase: 'comparing' | 'following'
+  phase: 'comparing' | 'beginning' | 'following'
 }
 
 type Attach = Extract<PeerMessage, { kind: 'attach' }>
@@ -318,7 +319,8 @@ export class MirrorSide {
         return
       }
       case 'begin':
-        await this.#begin(link, message)
+        // Not awaited: the answers to what it asks for come through here.
+        this.#begin(link, message).catch((error: unknown) => this.#bad(link.data, error))
         return
       case 'refused':
         if (message.reason === 'histories-differ') this.#options.events.historiesDiffer()
@@ -369,6 +371,7 @@ export class MirrorSide {
   async #begin(link: Link, { common, reset, tag }: Extract<PeerMessage, { kind: 'begin' }>): Promise<void> {
     const { log, appliedLsn, events, notes } = this.#options
     if (link.phase !== 'comparing') throw new PeerError('PEER_UNEXPECTED', 'Cannot begin twice')
+    link.phase = 'beginning'
     if (reset && (common !== 0 || link.inSync || notes.note.inSync)) {
       throw new PeerError('PEER_UNEXPECTED', 'Cannot set aside the log of a replica that may be in sync')
     }
@@ -390,6 +393,7 @@ export class MirrorSide {
       return tail
     })
     if (cut !== null) events.noticed({ kind: 'cut', ...cut })
+    await this.#mendEnd(link)
     if (this.#link !== link) return
     this.#primaryCommit = Math.min(this.#primaryCommit, log.lastLsn)
     link.phase = 'following'
@@ -397,8 +401,23 @@ export class MirrorSide {
     events.changed()
   }
 
+  /** Rule 14: what comes next continues the chain of the last record, so that one must be whole before anything is taken. */
+  async #mendEnd(link: Link): Promise<void> {
+    const { log, events } = this.#options
+    for (;;) {
+      const range = log.rotten.find(({ last }) => last >= log.lastLsn)
+      if (range === undefined || this.#link !== link) return
+      const lsn = toLsn(range.first)
+      const bytes = await this.#fetches.ask(lsn, () => this.#send(link.data, link.epoch, { kind: 'fetch', lsn }))
+      if (this.#link !== link) return
+      if (bytes === null) throw new PeerError('PEER_UNEXPECTED', `Cannot go on: record ${lsn} is rotten here and there`)
+      await log.repair(lsn, bytes)
+      events.noticed({ kind: 'repaired', lsn, why: 'fetched from the peer before anything new' })
+    }
+  }
+
   #onRecords(link: Link, assembler: Assembler, message: Records): void {
-    if (link.phase !== 'following')
+    if (link.phase === 'comparing')
       throw new PeerError('PEER_UNEXPECTED', 'Cannot take records before the logs were compared')
     const whole = assembler.take(message)
     if (whole === null) return
@@ -407,6 +426,7 @@ export class MirrorSide {
       this.#fetches.answered(whole)
       return
     }
+    if (link.phase !== 'following') throw new PeerError('PEER_UNEXPECTED', 'Cannot take records before the word begun')
     this.#receivedBytes += head.byteCount
     this.#received.push({ last: head.firstLsn + head.recordCount - 1, bytes: head.byteCount })
     if (this.#receivedBytes > RECEIVED_BYTES_MAX) {
