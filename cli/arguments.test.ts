@@ -17,6 +17,7 @@ const mistakes: [name: string, argv: string[], names: RegExp][] = [
   ['an option without its value', ['logs', '--lines'], /--lines/],
   ['a format that is none', ['status', '-o', 'xml'], /xml/],
   ['a number that is none', ['logs', '-n', 'many'], /many/],
+  ['a member that is none', ['promote', '--member', '2'], /--member 2/],
   ['a negative number', ['logs', '--lines=-5'], /-5/],
 ]
 for (const [name, argv, names] of mistakes) {

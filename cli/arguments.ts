@@ -13,6 +13,10 @@ const OPTIONS = {
   home: { type: 'string' },
   deploy: { type: 'string' },
   timeout: { type: 'string' },
+  'no-show': { type: 'boolean' },
+  force: { type: 'boolean' },
+  member: { type: 'string' },
+  'i-confirm-stopped': { type: 'string' },
   lang: { type: 'string' },
 } as const satisfies ParseArgsConfig['options']
 
@@ -26,6 +30,12 @@ export interface Options {
   readonly home: string | null
   readonly deploy: string | null
   readonly timeoutS: number
+  /** `up` ends with a primary killed, unless this is false. */
+  readonly show: boolean
+  readonly force: boolean
+  readonly member: number | null
+  /** Pod that the administrator says is stopped. */
+  readonly confirmStopped: string | null
 }
 
 export type CommandLine =
@@ -61,6 +71,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (!Number.isSafeInteger(number) || number < 1) return { kind: 'mistake', lang, problem: `--${key} ${text}` }
     numbers[key] = number
   }
+  const { member } = values
+  if (member !== undefined && !/^[01]$/.test(member)) return { kind: 'mistake', lang, problem: `--member ${member}` }
   return {
     kind: 'command',
     lang,
@@ -75,6 +87,10 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       home: values.home ?? null,
       deploy: values.deploy ?? null,
       timeoutS: numbers.timeout ?? TIMEOUT_S,
+      show: !(values['no-show'] ?? false),
+      force: values.force ?? false,
+      member: member === undefined ? null : Number(member),
+      confirmStopped: values['i-confirm-stopped'] ?? null,
     },
   }
 }

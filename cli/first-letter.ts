@@ -11,11 +11,20 @@ import type { Endpoint, Endpoints } from '#operator/api/local-layout.ts'
 const TIMEOUT_MS = 15_000
 const SENDER = 'hello@twinpost.example'
 
+export interface ImapFacts {
+  readonly uid: number
+  readonly bytes: number
+}
+
 export interface LetterFacts {
   readonly address: string
+  /** Shard that the letter is in. */
+  readonly home: string
   readonly smtpReply: string
-  readonly imap: { readonly uid: number; readonly bytes: number }
+  readonly imap: ImapFacts
   readonly pop3: { readonly number: number; readonly bytes: number }
+  /** Reads it once more over IMAP. @throws if it cannot be read, or is not what was sent */
+  readonly readAgain: () => Promise<ImapFacts>
 }
 
 export type LetterStep = 'SMTP' | 'IMAP' | 'POP3'
@@ -37,9 +46,10 @@ export async function sendFirstLetter(endpoints: Endpoints, ca: string, subject:
   const token = randomUUID()
   const raw = Buffer.from(letterText(account.address, subject, token), 'utf8')
   const smtpReply = await step('SMTP', () => submit(endpoints.smtp, ca, account.address, raw))
-  const imap = await step('IMAP', () => readImap(endpoints.imaps, ca, account, token, raw))
+  const readAgain = () => readImap(endpoints.imaps, ca, account, token, raw)
+  const imap = await step('IMAP', readAgain)
   const pop3 = await step('POP3', () => readPop3(endpoints.pop3s, ca, account, raw))
-  return { address: account.address, smtpReply, imap, pop3 }
+  return { address: account.address, home: account.home, smtpReply, imap, pop3, readAgain }
 }
 
 async function step<T>(name: LetterStep, work: () => Promise<T>): Promise<T> {
@@ -93,7 +103,7 @@ async function readImap(
   account: { readonly address: string; readonly password: string },
   token: string,
   raw: Buffer,
-): Promise<LetterFacts['imap']> {
+): Promise<ImapFacts> {
   const client = new ImapFlow({
     host,
     port,

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type OperatorStatus, ShardReport } from '#operator/api/local-layout.ts'
-import { arrayStatus } from './array-status.ts'
 import { bytesText, displayWidth, durationText, table } from './table.ts'
 
 test('table() aligns columns, also with wide characters, and leaves no space at the end', () =>
@@ -35,52 +33,3 @@ const durations: [seconds: number, text: string][] = [
 for (const [seconds, text] of durations) {
   test(`durationText() writes ${seconds}`, () => assert.equal(durationText(seconds), text))
 }
-
-const operator: OperatorStatus = {
-  phase: 'ready',
-  waitingFor: [],
-  problems: [],
-  mailNodes: [{ name: 'n1', shards: 2 }],
-  domains: [],
-  processes: [],
-}
-const report = (role: string, member: string, epoch: number) => ({
-  shard: 'n1/0',
-  role,
-  member,
-  pid: 7,
-  epoch,
-  inSync: ['n1-0', 'n1-1'],
-})
-
-test('ShardReport names members by their pods, however the shard says it', () => {
-  const found = ShardReport.parse({ ...report('primary', 'n1-0', 1), member: 1, inSync: [1, 'n1-0'] })
-  assert.deepEqual([found.member, found.inSync], ['n1-1', ['n1-1', 'n1-0']])
-})
-
-test('arrayStatus() takes primary and mirror from what the replicas say', () => {
-  const { shards } = arrayStatus(operator, [report('mirror', 'n1-1', 4), report('primary', 'n1-0', 4)])
-  assert.deepEqual(shards[0], {
-    shard: 'n1/0',
-    epoch: 4,
-    primary: { member: 'n1-0', pid: 7 },
-    mirror: { member: 'n1-1', pid: 7 },
-    inSync: ['n1-0', 'n1-1'],
-    sessions: null,
-  })
-})
-
-test('arrayStatus() believes the higher epoch of two primaries', () => {
-  const { shards } = arrayStatus(operator, [report('primary', 'n1-0', 4), report('primary', 'n1-1', 5)])
-  assert.deepEqual([shards[0]?.primary?.member, shards[0]?.epoch], ['n1-1', 5])
-})
-
-test('arrayStatus() lists a shard that nobody answers for, with nothing known', () =>
-  assert.deepEqual(arrayStatus(operator, []).shards[1], {
-    shard: 'n1/1',
-    epoch: 0,
-    primary: null,
-    mirror: null,
-    inSync: [],
-    sessions: null,
-  }))

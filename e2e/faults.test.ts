@@ -3,10 +3,9 @@ import assert from 'node:assert/strict'
 import { closeSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { TestArray } from './support/array.ts'
 import { allMessages, imapLogin } from './support/imap.ts'
-import { type Reply, SmtpDialogue } from './support/smtp.ts'
+import { pour, subjects, waitFor } from './support/pour.ts'
 
 let array: TestArray
 before(async () => {
@@ -14,70 +13,13 @@ before(async () => {
 })
 after(() => array?.remove())
 
-function letter(subject: string): Buffer {
-  return Buffer.from(`From: <s@example.net>\r\nSubject: ${subject}\r\n\r\n${subject} ${'x'.repeat(2_000)}\r\n`)
-}
-
-/** Subjects of all messages; every one of them must be whole. */
-async function subjects(name: string): Promise<string[]> {
-  const found: string[] = []
-  for (const bytes of (await allMessages(array, array.account(name))).values()) {
-    const text = bytes.toString('latin1')
-    const subject = /^Subject: (.*)\r$/m.exec(text)?.[1] ?? '(none)'
-    if (!subject.startsWith('Welcome')) {
-      assert.ok(text.endsWith(letter(subject).toString('latin1')), `${subject} is whole`)
-      found.push(subject)
-    }
-  }
-  return found
-}
-
-async function waitFor<T>(what: string, attempt: () => Promise<T | null>): Promise<T> {
-  for (let tries = 0; tries < 150; tries++) {
-    const value = await attempt().catch(() => null)
-    if (value !== null) return value
-    await pause(200)
-  }
-  throw new Error(`Gave up waiting for ${what}`)
-}
-
-/** Sends `count` letters over some connections; a temporary refusal or a lost connection leaves the letter unsent. */
-async function pour(prefix: string, to: string, count: number, onSent: (sent: number) => void) {
-  const accepted: string[] = []
-  const replies: Reply[] = []
-  let next = 0
-  let sent = 0
-  async function worker(): Promise<void> {
-    let smtp: SmtpDialogue | null = null
-    while (next < count) {
-      const subject = `${prefix}-${next++}`
-      try {
-        if (!smtp) {
-          smtp = await SmtpDialogue.open(array.endpoints.smtp)
-          await smtp.say('EHLO pour.example.net')
-        }
-        const reply = await smtp.deliver('s@example.net', [to], letter(subject))
-        replies.push(reply)
-        if (reply.code === 250) accepted.push(subject)
-        onSent(++sent)
-      } catch {
-        smtp?.close()
-        smtp = null
-      }
-    }
-    smtp?.close()
-  }
-  await Promise.all(Array.from({ length: 8 }, worker))
-  return { accepted, replies }
-}
-
 test('kill -9 of a shard in the middle of 1,000 deliveries loses and doubles nothing that was answered 250', async () => {
   const dave = array.account('dave')
   const name = `${dave.home.replace('/', '-')}`
   const shardProcess = (await array.status()).shards.find((line) => line.shard === dave.home)?.primary
   assert.ok(shardProcess, `${name} has a primary`)
   let killed = false
-  const { accepted, replies } = await pour('kill', dave.address, 1_000, (sent) => {
+  const { accepted, replies } = await pour(array, 'kill', dave.address, 1_000, (sent) => {
     if (sent === 400 && !killed) {
       killed = true
       process.kill(shardProcess.pid, 'SIGKILL')
@@ -87,7 +29,7 @@ test('kill -9 of a shard in the middle of 1,000 deliveries loses and doubles not
   for (const reply of replies)
     assert.ok(reply.code === 250 || (reply.code >= 400 && reply.code < 500), `${reply.code} ${reply.text}`)
   assert.ok(accepted.length > 500, `${accepted.length} accepted`)
-  const stored = await waitFor('the shard to serve again', () => subjects('dave'))
+  const stored = await waitFor('the shard to serve again', () => subjects(array, 'dave'))
   const counts = new Map<string, number>()
   for (const subject of stored) counts.set(subject, (counts.get(subject) ?? 0) + 1)
   for (const subject of accepted) assert.equal(counts.get(subject), 1, subject)
@@ -98,15 +40,15 @@ for (const away of ['directory', 'nats'] as const) {
   test(`with ${away} killed no accepted mail is lost, refusals are temporary, and all comes back by itself`, async () => {
     const bob = array.account('bob')
     await array.kill((await array.status()).processes.find((line) => line.name.includes(away))?.name ?? away)
-    const { accepted, replies } = await pour(`${away}`, bob.address, 50, () => {})
+    const { accepted, replies } = await pour(array, `${away}`, bob.address, 50, () => {})
     for (const reply of replies)
       assert.ok(reply.code === 250 || (reply.code >= 400 && reply.code < 500), `${reply.code} ${reply.text}`)
     await waitFor(`${away} to be back`, async () => {
-      const { accepted: now } = await pour(`${away}-back-${Date.now()}`, bob.address, 1, () => {})
+      const { accepted: now } = await pour(array, `${away}-back-${Date.now()}`, bob.address, 1, () => {})
       accepted.push(...now)
       return now.length === 1 ? true : null
     })
-    const stored = new Set(await subjects('bob'))
+    const stored = new Set(await subjects(array, 'bob'))
     for (const subject of accepted) assert.ok(stored.has(subject), subject)
     await waitFor('provisioning to work again', async () => {
       const { code } = await array.command(
@@ -136,7 +78,7 @@ async function replicaFolder(): Promise<{ name: string; shard: string; folder: s
 
 test('a deleted index, a torn last record and a flipped bit are found, said, and repaired where the bytes allow', async () => {
   const alice = array.account('alice')
-  const { accepted } = await pour('damage', alice.address, 20, () => {})
+  const { accepted } = await pour(array, 'damage', alice.address, 20, () => {})
   assert.equal(accepted.length, 20)
   const before = await allMessages(array, alice)
   const { shard, folder } = await replicaFolder()

@@ -68,6 +68,10 @@ export class SimDisk {
     this.#armed.add(fault)
   }
 
+  armed(fault: OneShotFault): boolean {
+    return this.#armed.has(fault)
+  }
+
   disarm(): void {
     this.#armed.clear()
   }

@@ -1,7 +1,6 @@
 /**
- * `make sim SEEDS=n SEED=s`: runs `n` histories of WORLD=log|pair from seed `s` on (a chance seed if none is given), prints what they met, and
- * fails if a promise was broken or a fault never came up. With MUTANT=name a function of the code under test is replaced by a
- * wrong one, and the run fails unless a history notices.
+ * `make sim`: runs histories from seeds, prints what they met, and fails if a promise was broken or a fault never came up. With
+ * MUTANT=name a function of the code under test is replaced by a wrong one, and the run fails unless a history notices.
  */
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
@@ -9,57 +8,90 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import { Coverage } from './coverage.ts'
 import { installMutant, MUTANTS } from './mutants.ts'
 
-const seeds = Number(process.env['SEEDS'] || 500)
-const firstSeed = Number(process.env['SEED'] || Math.floor(nodeRandom.fraction() * 1e9))
-const mutant = process.env['MUTANT'] || null
-const world = process.env['WORLD'] || 'log'
+const HELP = `Simulates a shard on a clock, disk, network and ledger that come from one seed.
 
-if (!Number.isSafeInteger(seeds) || seeds < 1 || !Number.isSafeInteger(firstSeed)) {
-  console.error('Cannot run: SEEDS and SEED must be whole numbers')
-  process.exit(2)
+  make sim                  500 histories of one log, 150 of a pair of replicas
+  SEEDS=n                   so many of each world
+  SEED=s                    from seed s on; a chance seed if none is given
+  WORLD=log|pair|all        the log of one replica and its disk; two replicas, network and ledger; both (default)
+  TRACE=n                   lines of the trace that a failure of a pair prints (default 80)
+  MUTANT=name               a wrong function in place; succeeds only if a history notices. Known:
+                            ${Object.keys(MUTANTS).join(', ')}
+
+A failure prints SEED=s and WORLD=w, which replay it with SEEDS=1.`
+
+type WorldName = 'log' | 'pair'
+const SEEDS_DEFAULT: Readonly<Record<WorldName, number>> = { log: 500, pair: 150 }
+/** From so many histories on each row of coverage must have come up. */
+const COMPLETE_FROM = 200
+
+if (process.argv.includes('--help') || process.argv.includes('-h')) {
+  console.log(HELP)
+  process.exit(0)
 }
-if (world !== 'log' && world !== 'pair') {
-  console.error('Cannot run: WORLD is log (one replica and its disk) or pair (two replicas, network and ledger)')
-  process.exit(2)
+const seedsAsked = Number(process.env['SEEDS'] || 0)
+const firstSeed = Number(process.env['SEED'] || Math.floor(nodeRandom.fraction() * 1e9))
+const traceLines = Number(process.env['TRACE'] || 80)
+const mutantName = process.env['MUTANT'] || null
+const asked = process.env['WORLD'] || 'all'
+
+if (!Number.isSafeInteger(seedsAsked) || seedsAsked < 0 || !Number.isSafeInteger(firstSeed)) {
+  fail(2, 'Cannot run: SEEDS and SEED must be whole numbers')
 }
-if (mutant !== null && !installMutant(mutant)) {
-  console.error(`Cannot run mutant ${mutant}: known are ${Object.keys(MUTANTS).join(', ')}`)
-  process.exit(2)
+if (asked !== 'log' && asked !== 'pair' && asked !== 'all') {
+  fail(2, 'Cannot run: WORLD is log (one replica and its disk), pair (two replicas, network and ledger) or all')
+}
+const mutant = mutantName === null ? null : installMutant(mutantName)
+if (mutantName !== null && mutant === null) {
+  fail(2, `Cannot run mutant ${mutantName}: known are ${Object.keys(MUTANTS).join(', ')}`)
 }
 // Loaded only now, so that a mutant is in place before the code under test.
 const { LOG_COVERAGE_ROWS, runLogHistory } = await import('./log/history.ts')
+const { PairFailure, runPairHistory } = await import('./pair/history.ts')
+const { PAIR_COVERAGE_ROWS } = await import('./pair/rows.ts')
 
-const { runPairHistory, PairFailure } = await import('./pair/history.ts')
+const worlds: readonly WorldName[] = mutant !== null ? [mutant.world] : asked === 'all' ? ['log', 'pair'] : [asked]
+let complete = true
+for (const world of worlds) complete = (await runWorld(world)) && complete
+if (mutant !== null) fail(1, `mutant ${mutantName} was not caught from seed ${firstSeed} on`)
+process.exit(complete ? 0 : 1)
 
-const TRACE_LINES = 60
-const runHistory = world === 'pair' ? runPairHistory : runLogHistory
-const coverage = new Coverage(world === 'pair' ? [] : LOG_COVERAGE_ROWS)
-const startMs = nodeClock.monotonicMs()
-for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
-  try {
-    coverage.add(await runHistory(seed))
-  } catch (error) {
-    if (mutant !== null) {
-      console.log(`mutant ${mutant} caught at seed ${seed}: ${errorMessage(error)}`)
-      process.exit(0)
+/** @returns Whether every row came up that had to. */
+async function runWorld(world: WorldName): Promise<boolean> {
+  const seeds = seedsAsked || SEEDS_DEFAULT[world]
+  const coverage = new Coverage(world === 'log' ? LOG_COVERAGE_ROWS : PAIR_COVERAGE_ROWS)
+  const startMs = nodeClock.monotonicMs()
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+    try {
+      coverage.add(await (world === 'log' ? runLogHistory(seed) : runPairHistory(seed)))
+    } catch (error) {
+      told(world, seed, error)
     }
-    if (error instanceof PairFailure) console.error(error.trace(TRACE_LINES))
-    console.error(error)
-    console.error(`SEED=${seed}`)
-    process.exit(1)
+    // Lets signals through: histories themselves never leave the promise queue.
+    await new Promise(setImmediate)
   }
-  // Lets signals through: histories themselves never leave the promise queue.
-  await new Promise(setImmediate)
+  if (mutant !== null) return true
+  const seconds = (nodeClock.monotonicMs() - startMs) / 1000
+  console.log(coverage.table())
+  console.log(`${world}: ${seeds} histories from seed ${firstSeed} on, ${(seeds / seconds).toFixed(1)} a second`)
+  const missing = coverage.zeroRows
+  if (missing.length === 0) return true
+  console.error(`${world}: never met: ${missing.join(', ')}`)
+  return world === 'pair' && seeds < COMPLETE_FROM
 }
-if (mutant !== null) {
-  console.error(`mutant ${mutant} was not caught by ${seeds} histories from seed ${firstSeed} on`)
-  process.exit(1)
+
+/** A history failed: the end, with or without success. */
+function told(world: WorldName, seed: number, error: unknown): never {
+  if (mutant !== null) {
+    console.log(`mutant ${mutantName} caught at seed ${seed}: ${errorMessage(error)}`)
+    process.exit(0)
+  }
+  if (error instanceof PairFailure) console.error(error.trace(traceLines))
+  console.error(error instanceof PairFailure ? error.cause : error)
+  fail(1, `SEED=${seed} WORLD=${world}`)
 }
-const seconds = (nodeClock.monotonicMs() - startMs) / 1000
-console.log(coverage.table())
-console.log(`${seeds} histories from seed ${firstSeed} on, ${Math.round(seeds / seconds)} a second`)
-const missing = coverage.zeroRows
-if (missing.length > 0) {
-  console.error(`never met: ${missing.join(', ')}`)
-  process.exit(1)
+
+function fail(code: number, words: string): never {
+  console.error(words)
+  process.exit(code)
 }

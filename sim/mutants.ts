@@ -5,22 +5,35 @@
  */
 import { registerHooks } from 'node:module'
 
-/** Mutant to the module in whose place it stands. */
-export const MUTANTS: Readonly<Record<string, string>> = {
-  'skip-sync': 'services/shard/log/durability.ts',
-  'skip-directory-sync': 'services/shard/log/durability.ts',
-  'ignore-checksum': 'lib/bytes/crc32c.ts',
-  'no-truncate': 'services/shard/log/tail.ts',
-  'cut-rotten': 'services/shard/log/tail.ts',
-  'trust-tail': 'services/shard/log/segments.ts',
-  'reuse-epoch': 'services/shard/log/epochs.ts',
+export interface Mutant {
+  /** In whose place it stands. */
+  readonly module: string
+  /** The world whose histories must notice it. */
+  readonly world: 'log' | 'pair'
 }
 
-/** @returns False if there is no such mutant. Must run before the module is first loaded. */
-export function installMutant(name: string): boolean {
-  const module = MUTANTS[name]
-  if (module === undefined) return false
-  const original = new URL(`../${module}`, import.meta.url).href
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  'skip-sync': { world: 'log', module: 'services/shard/log/durability.ts' },
+  'skip-directory-sync': { world: 'log', module: 'services/shard/log/durability.ts' },
+  'ignore-checksum': { world: 'log', module: 'lib/bytes/crc32c.ts' },
+  'no-truncate': { world: 'log', module: 'services/shard/log/tail.ts' },
+  'cut-rotten': { world: 'log', module: 'services/shard/log/tail.ts' },
+  'trust-tail': { world: 'log', module: 'services/shard/log/segments.ts' },
+  'reuse-epoch': { world: 'log', module: 'services/shard/log/epochs.ts' },
+  'ack-before-mirror': { world: 'pair', module: 'services/shard/roles/entries.ts' },
+  'ack-alone-before-swap': { world: 'pair', module: 'services/shard/roles/entries.ts' },
+  'reuse-epoch-after-restart': { world: 'pair', module: 'services/shard/roles/entries.ts' },
+  'promote-stale': { world: 'pair', module: 'services/shard/roles/decide-mirror.ts' },
+  'expose-before-commit': { world: 'pair', module: 'services/shard/mailbox/commit-pipeline.ts' },
+  'settle-unknown-by-reread': { world: 'pair', module: 'services/shard/ledger/agent.ts' },
+  'truncate-committed': { world: 'pair', module: 'services/shard/replication/mirror-side.ts' },
+}
+
+/** @returns Null if there is no such mutant. Must run before the module is first loaded. */
+export function installMutant(name: string): Mutant | null {
+  const mutant = MUTANTS[name]
+  if (mutant === undefined) return null
+  const original = new URL(`../${mutant.module}`, import.meta.url).href
   const replacement = new URL(`./mutants/${name}.ts`, import.meta.url).href
   registerHooks({
     resolve(specifier, context, nextResolve) {
@@ -30,5 +43,5 @@ export function installMutant(name: string): boolean {
         : resolved
     },
   })
-  return true
+  return mutant
 }

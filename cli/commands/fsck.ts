@@ -11,7 +11,7 @@ export async function fsck({ words, options, layout, sourceDir, say, print }: Co
     throw new CommandFailure(say('missingArgument', { command: 'fsck', what: 'SHARD' }), Exit.usage)
   const known = knownShards(layout.volumesDir)
   if (!known.includes(shard))
-    throw new CommandFailure(say('shardUnknown', { shard, names: known.join(', ') || say('none') }))
+    throw new CommandFailure(say('shardUnknown', { shard, names: known.join(', ') || say('none') }), Exit.usage)
   const [mailNode = '', index = ''] = shard.split('/')
   let worst: Exit = Exit.done
   for (let member = 0; member < MEMBERS_PER_MAILNODE; member++) {

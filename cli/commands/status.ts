@@ -3,6 +3,7 @@ import { arrayStatus, shardNames } from '../array-status.ts'
 import { type CommandContext, Exit } from '../context.ts'
 import { operatorStatus } from '../control-client.ts'
 import { askShards } from '../shard-reports.ts'
+import { shardWords } from '../shard-words.ts'
 import { bytesText, durationText, table } from '../table.ts'
 
 export async function status({ layout, options, say, print, complain }: CommandContext): Promise<Exit> {
@@ -13,7 +14,7 @@ export async function status({ layout, options, say, print, complain }: CommandC
     return Exit.notRunning
   }
   const { reports, silent } = await askShards(layout, shardNames(operator))
-  const found = arrayStatus(operator, reports)
+  const found = arrayStatus(operator, reports, silent)
   if (options.output === 'json') {
     print(JSON.stringify(found, null, 2))
     return Exit.done
@@ -28,6 +29,7 @@ export async function status({ layout, options, say, print, complain }: CommandC
         say('headMirror'),
         say('headInSync'),
         say('headSessions'),
+        say('headWords'),
       ],
       ...found.shards.map((shard) => [
         shard.shard,
@@ -36,6 +38,7 @@ export async function status({ layout, options, say, print, complain }: CommandC
         shard.mirror?.member ?? dash,
         shard.inSync.join(' ') || dash,
         String(shard.sessions ?? dash),
+        shardWords(shard, say),
       ]),
     ]),
   )

@@ -1,4 +1,4 @@
-/** `twinpost up`: starts the operator, waits until the array is ready, proves it with a letter, and says how to reach it. */
+/** `twinpost up`: starts the operator, waits until the array is ready, proves it with a letter and the show, says how to reach it. */
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { sleep } from '#lib/ports/clock.ts'
 import { Endpoints, type OperatorStatus } from '#operator/api/local-layout.ts'
 import { type CommandContext, Exit } from '../context.ts'
 import { operatorStatus } from '../control-client.ts'
+import type { LetterFacts } from '../first-letter.ts'
 import { table } from '../table.ts'
 import { down } from './down.ts'
 
@@ -36,19 +37,35 @@ export async function up(context: CommandContext): Promise<Exit> {
   }
   print(say('ready', { seconds: seconds() }))
   const endpoints = readEndpoints(context)
+  const passed = await proveIt(context, endpoints)
+  if (passed !== Exit.done) return passed
+  printEndpoints(context, endpoints)
+  return Exit.done
+}
+
+/** A letter goes through the array; then the show, which ends with it read from the other member. */
+async function proveIt({ layout, options, say, print, complain }: CommandContext, endpoints: Endpoints): Promise<Exit> {
   const { sendFirstLetter, LetterError } = await import('../first-letter.ts')
+  let letter: LetterFacts
   try {
-    const letter = await sendFirstLetter(endpoints, readFileSync(endpoints.ca, 'utf8'), 'Twinpost 双子邮局')
+    letter = await sendFirstLetter(endpoints, readFileSync(endpoints.ca, 'utf8'), 'Twinpost 双子邮局')
     print(say('letterSent', { address: letter.address, reply: letter.smtpReply }))
-    print(say('letterImap', letter.imap))
+    print(say('letterImap', { uid: letter.imap.uid, bytes: letter.imap.bytes }))
     print(say('letterPop3', letter.pop3))
   } catch (error) {
     const step = error instanceof LetterError ? error.step : '?'
     complain(say('letterFailed', { step, problem: errorMessage(error) }))
     return Exit.failed
   }
-  printEndpoints(context, endpoints)
-  return Exit.done
+  if (!options.show) return Exit.done
+  const { showFailover } = await import('../failover-show.ts')
+  try {
+    await showFailover({ layout, shard: letter.home, readLetter: letter.readAgain, say, print })
+    return Exit.done
+  } catch (error) {
+    complain(say('showFailed', { problem: errorMessage(error) }))
+    return Exit.failed
+  }
 }
 
 interface StartedOperator {

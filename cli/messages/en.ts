@@ -3,10 +3,14 @@ export const en = {
   usage: `twinpost <command> [options]
 
 Commands:
-  up                        start the array, send a letter through it, read it back
+  up                        start the array, send a letter, kill a primary, read it from the other member
   down                      stop the array; mail and accounts stay
   clean                     stop the array and remove all of its data
-  status                    shards, their primaries and mirrors, and every process
+  status                    shards, what is going on with each and why, and every process
+  switchover SHARD          make the mirror of a shard its primary; no client waits longer than a second
+  fence MEMBER              keep a member (n1-0), or one replica (n1/0@1), from being primary
+  unfence MEMBER            end that
+  promote SHARD             --force: recover from a member that is not in sync; may lose mail
   logs [NAME]               last lines of the logs; NAME as n1-0, n1-0/edge, operator
   account add ADDRESS       create an account
   account list              list accounts
@@ -16,7 +20,7 @@ Commands:
   fsck SHARD                check the log of a shard (as n1/0) and prove its index equal to it
 
 Options:
-  -o, --output FORMAT       table or json (status, account list, domain list)
+  -o, --output FORMAT       table or json (status, lists, switchover, fence, unfence)
   -f, --follow              keep printing new lines (logs)
   -n, --lines N             number of lines (logs; 40)
       --password TEXT       password (account add, passwd); asked for, or read from standard input, without it
@@ -24,6 +28,11 @@ Options:
       --quota BYTES         quota in bytes (account add); that of the domain without it
       --home SHARD          home shard (account add); the one with the least load without it
       --deploy FOLDER       folder of the resources to run (up)
+      --no-show             do not kill a primary for show (up)
+      --force               recovery by force (promote)
+      --member N            member to become primary, 0 or 1 (promote)
+      --i-confirm-stopped MEMBER
+                            the other member, stopped for good (promote)
       --timeout SECONDS     longest wait for the array (up; 120)
       --lang LANGUAGE       en or zh-CN; LANG says it otherwise
   -h, --help                this text
@@ -67,6 +76,41 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   shardUnknown: 'There is no shard {shard}. There are: {names}',
   shardSilent: '{shard} on member {member} does not answer: {problem}',
   failed: 'Failed: {problem}',
+  noPrimary: 'nobody is primary',
+  twoCopies: 'both copies in sync',
+  oneCopy: 'one copy: {why}',
+  mirrorLag: '{member} is {phase}, {lag} behind',
+  memberSilent: '{member} does not answer',
+  ledgerAway: 'the ledger is away: nobody can join or leave',
+  ledgerLost: 'LedgerLost: the ledger is gone or went back, an administrator must look',
+  fencedMembers: 'fenced: {members}',
+  headWords: 'WHAT IS GOING ON',
+  memberUnknown: 'There is no member {name}. Members are: {names}; one replica is named as {example}',
+  switchoverDone: '{shard}: {member} is primary after {ms} ms, {former} mirrors it.',
+  switchoverUnseen:
+    '{shard} was handed over, but the other member did not serve within {seconds} s. See twinpost status',
+  switchoverNoPrimary: '{shard} has no primary that could hand over. {words}',
+  promoteTarget:
+    '{shard} on {member}: the log ends with record {lsn}, commit is known up to {commit}. It says: {phase}',
+  promoteLoses:
+    'Promoting it by force may lose everything that {other} acknowledged after record {lsn}: mail, flags and moves; and expunged mail comes back.',
+  promoteLosesNothing:
+    'The ledger calls {member} in sync: promoting it by force loses nothing that was acknowledged, if its disk kept its word.',
+  promoteWithoutForce:
+    'promote makes a member primary that may lack acknowledged mail. Hand over with: twinpost switchover {shard}. Only if the other member is lost for good: twinpost promote --force {shard} --member N',
+  promoteUnconfirmed:
+    'Nothing was done. Make sure that {other} is stopped and stays stopped, then type its name: twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
+  promoteOtherLives:
+    '{other} answers, so it is not stopped. Nothing was done. Hand over with: twinpost switchover {shard}',
+  showWait: '{shard} on {member} and {other}: both copies in sync',
+  showKilled: "Killed {process} (kill -9, pid {pid}), the primary of the letter's shard",
+  showKilledAgain:
+    "Killed {process} (kill -9), the primary of the letter's shard, and each restart of it ({count}) until {other} had taken over",
+  showRead: '{seconds} s later: read the letter from {member} over IMAP, UID {uid}, {bytes} bytes, as sent',
+  showBack: '{seconds} s later: {member} is back, both copies in sync again',
+  showFailed: 'The array runs, but the show failed: {problem}',
+  showNotInSync: '{shard} has not two copies in sync after {seconds} s: {words}',
+  showNotRead: 'the letter could not be read from the other member within {seconds} s: {problem}',
   headShard: 'SHARD',
   headEpoch: 'EPOCH',
   headPrimary: 'PRIMARY',

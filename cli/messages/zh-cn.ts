@@ -5,10 +5,14 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   usage: `twinpost <命令> [选项]
 
 命令：
-  up                        启动阵列，发一封信并读回来
+  up                        启动阵列，发一封信，终止一个主副本，再从另一成员读回
   down                      停止阵列；邮件和账户保留
   clean                     停止阵列并删除其全部数据
-  status                    各分片、主副本与镜像，以及所有进程
+  status                    各分片的状况与原因，以及所有进程
+  switchover 分片           让镜像成为主副本；客户端等待不超过一秒
+  fence 成员                不让某成员（n1-0）或某副本（n1/0@1）成为主副本
+  unfence 成员              解除隔离
+  promote 分片              配合 --force：从不同步的成员恢复；可能丢失邮件
   logs [名称]               日志的最后几行；名称如 n1-0、n1-0/edge、operator
   account add 地址          新建账户
   account list              列出账户
@@ -18,7 +22,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   fsck 分片                 检查分片（如 n1/0）的日志，并证明索引与之一致
 
 选项：
-  -o, --output 格式         table 或 json（status、account list、domain list）
+  -o, --output 格式         table 或 json（status、各列表、switchover、fence、unfence）
   -f, --follow              持续输出新行（logs）
   -n, --lines N             行数（logs；默认 40）
       --password 文本       密码（account add、passwd）；不给则询问，或从标准输入读取
@@ -26,6 +30,11 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
       --quota 字节数        配额（account add）；不给则用邮件域的配额
       --home 分片           所在分片（account add）；不给则选负载最小的
       --deploy 文件夹       要运行的资源所在文件夹（up）
+      --no-show             不为演示终止主副本（up）
+      --force               强制恢复（promote）
+      --member N            要成为主副本的成员，0 或 1（promote）
+      --i-confirm-stopped 成员
+                            已永久停止的另一成员（promote）
       --timeout 秒          等待阵列就绪的最长时间（up；默认 120）
       --lang 语言           en 或 zh-CN；否则由 LANG 决定
   -h, --help                显示本说明
@@ -69,6 +78,36 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   shardUnknown: '没有分片 {shard}。现有：{names}',
   shardSilent: '成员 {member} 上的 {shard} 没有回答：{problem}',
   failed: '失败：{problem}',
+  noPrimary: '没有主副本',
+  twoCopies: '两份副本同步',
+  oneCopy: '只有一份副本：{why}',
+  mirrorLag: '{member} 处于 {phase}，落后 {lag}',
+  memberSilent: '{member} 没有回答',
+  ledgerAway: '账本不可达：成员不能加入或离开',
+  ledgerLost: 'LedgerLost：账本丢失或回退，需要管理员处理',
+  fencedMembers: '已隔离：{members}',
+  headWords: '当前状况',
+  memberUnknown: '没有成员 {name}。现有成员：{names}；单个副本写作 {example}',
+  switchoverDone: '{shard}：{ms} 毫秒后 {member} 成为主副本，{former} 为其镜像。',
+  switchoverUnseen: '{shard} 已移交，但另一成员在 {seconds} 秒内没有开始服务。见 twinpost status',
+  switchoverNoPrimary: '{shard} 没有可以移交的主副本。{words}',
+  promoteTarget: '{member} 上的 {shard}：日志止于记录 {lsn}，已知提交到 {commit}。它的说明：{phase}',
+  promoteLoses: '强制提升它可能丢失 {other} 在记录 {lsn} 之后确认的一切：邮件、标志和移动；已清除的邮件会重新出现。',
+  promoteLosesNothing: '账本认为 {member} 是同步的：只要它的磁盘可靠，强制提升不会丢失任何已确认的内容。',
+  promoteWithoutForce:
+    'promote 会让一个可能缺少已确认邮件的成员成为主副本。正常移交请用：twinpost switchover {shard}。仅当另一成员永久丢失时：twinpost promote --force {shard} --member N',
+  promoteUnconfirmed:
+    '没有做任何更改。请确认 {other} 已停止并保持停止，然后输入它的名称：twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
+  promoteOtherLives: '{other} 有回答，说明它没有停止。没有做任何更改。移交请用：twinpost switchover {shard}',
+  showWait: '{member} 与 {other} 上的 {shard}：两份副本同步',
+  showKilled: '已终止 {process}（kill -9，pid {pid}），它是这封信所在分片的主副本',
+  showKilledAgain:
+    '已终止 {process}（kill -9），它是这封信所在分片的主副本；在 {other} 接管之前，每次重启（{count} 次）也被终止',
+  showRead: '{seconds} 秒后：已通过 IMAP 从 {member} 读到这封信，UID {uid}，{bytes} 字节，与发出时一致',
+  showBack: '{seconds} 秒后：{member} 已恢复，两份副本再次同步',
+  showFailed: '阵列在运行，但演示失败：{problem}',
+  showNotInSync: '{seconds} 秒后 {shard} 仍没有两份同步的副本：{words}',
+  showNotRead: '{seconds} 秒内无法从另一成员读到这封信：{problem}',
   headShard: '分片',
   headEpoch: '纪元',
   headPrimary: '主副本',

@@ -44,6 +44,10 @@ export interface ShardLine {
   readonly primary: { readonly member: string | number; readonly pid: number } | null
   readonly mirror: { readonly member: string | number; readonly pid: number } | null
   readonly inSync: readonly (string | number)[]
+  /** In words: what is going on and why. */
+  readonly phase: string | null
+  readonly fenced: readonly string[]
+  readonly replicas: readonly { readonly member: string; readonly role: string | null; readonly phase: string }[]
 }
 
 export interface ProcessLine {
@@ -131,7 +135,7 @@ export class TestArray {
   }
 
   async up(): Promise<string> {
-    const printed = await this.must('up')
+    const printed = await this.must('up', '--no-show')
     this.#endpoints = JSON.parse(readFileSync(join(this.root, 'endpoints.json'), 'utf8'))
     return printed
   }
@@ -142,6 +146,13 @@ export class TestArray {
 
   async status(): Promise<ArrayStatus> {
     return JSON.parse(await this.must('status', '-o', 'json'))
+  }
+
+  async shard(name: string): Promise<ShardLine> {
+    const { shards } = await this.status()
+    const found = shards.find((candidate) => candidate.shard === name)
+    if (!found) throw new Error(`No shard ${name} in ${shards.map((one) => one.shard).join(', ')}`)
+    return found
   }
 
   async process(name: string): Promise<ProcessLine> {

@@ -14,6 +14,7 @@ import {
 } from '#lib/frames/shard-protocol.ts'
 import { toAccountId, toShardName } from '#lib/mail/types.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
+import type { Clock } from '#lib/ports/clock.ts'
 import { createDialer } from './dialer.ts'
 import { RpcClient, writeFrame } from './rpc-client.ts'
 import { type LinkServer, listenLinks } from './server.ts'
@@ -51,7 +52,7 @@ async function replica(socketDir: string, answer: (stream: Duplex, type: number,
   return server
 }
 
-function router(socketDir: string) {
+function router(socketDir: string, clock: Clock = nodeClock) {
   return createShardRouter({
     dialer: createDialer({
       tls: noTls,
@@ -59,7 +60,7 @@ function router(socketDir: string) {
       clock: nodeClock,
     }),
     addressing: { hostPattern: '{mailNode}-{member}', pod: 'n1-0', socketDir },
-    clock: nodeClock,
+    clock,
     caller: 'test',
   })
 }
@@ -112,6 +113,27 @@ test('RpcClient rejects every open request when the stream is lost', async () =>
   for (const result of results) assert.equal(result.status === 'rejected' && result.reason.code, 'LINK_LOST')
   await assert.rejects(rpc.request(FrameType.sessionsEnd, []), { code: 'LINK_LOST' })
   assert.equal(lost, 1)
+})
+
+/** A hundred times as fast. */
+const hastyClock: Clock = { ...nodeClock, after: (delayMs, action) => nodeClock.after(delayMs / 100, action) }
+
+test('RpcClient gives up a peer that is silent while something waits, and only then', async () => {
+  const dir = socketDirectory()
+  await replica(dir, (stream, type, id) => {
+    if (type === FrameType.statusQuery) writeFrame(stream, FrameType.done, id, [])
+  })
+  const dialer = createDialer({ tls: noTls, resolve: async (host) => host, clock: nodeClock })
+  const rpc = new RpcClient(
+    await dialer.dial({ kind: 'unix', path: join(dir, 'shard-0.sock') }),
+    { shard, caller: 'test' },
+    () => {},
+    hastyClock,
+  )
+  await rpc.request(FrameType.statusQuery, [])
+  await new Promise((resolve) => setTimeout(resolve, 120))
+  assert.equal(rpc.lost, false, 'silence while nothing waits is no fault')
+  await assert.rejects(rpc.request(FrameType.sessionsEnd, []), { code: 'LINK_LOST' })
 })
 
 test('ShardRouter.withPrimary() asks again after not-primary, and dials again after a restart', async () => {
@@ -176,6 +198,14 @@ test('ShardRouter.openSession() gives the raw stream with the bytes that came ea
   }
   assert.equal(text, '* 1 EXISTS\r\n')
   session.stream.destroy()
+  route.close()
+})
+
+test('ShardRouter.openSession() gives up a replica that takes the stream and never answers', async () => {
+  const dir = socketDirectory()
+  await replica(dir, () => {})
+  const route = router(dir, hastyClock)
+  await assert.rejects(route.openSession(shard, 10, open), { code: 'ROUTE_NO_PRIMARY' })
   route.close()
 })
 

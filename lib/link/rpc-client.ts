@@ -6,7 +6,14 @@ import type { Duplex } from 'node:stream'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import { FrameDecoder, frameHeader } from '#lib/frames/codec.ts'
 import { decodeRefusal, encodeHello, FrameType, type Hello, type Refusal } from '#lib/frames/shard-protocol.ts'
+import type { Clock } from '#lib/ports/clock.ts'
 import { LinkError } from './dialer.ts'
+
+/**
+ * A shard that answers nothing for so long while something waits is given up: its process is frozen or its machine gone. Longer
+ * than a failover holds an operation, so that a shard that lives is not given up.
+ */
+export const SILENCE_MS = 4_000
 
 /** The shard answered `refused`. */
 export class RefusedError extends Error {
@@ -39,13 +46,20 @@ export class RpcClient {
   readonly #decoder = new FrameDecoder()
   readonly #waiting = new Map<number, Waiting>()
   readonly #onLost: () => void
+  readonly #clock: Clock | null
+  #cancelSilence: (() => void) | null = null
   #lastId = 0
   #lost: Error | null = null
 
-  /** Takes the stream over and says hello on it. @param onLost Called once when the stream has ended. */
-  constructor(stream: Duplex, hello: Omit<Hello, 'purpose'>, onLost: () => void) {
+  /**
+   * Takes the stream over and says hello on it.
+   * @param onLost Called once when the stream has ended.
+   * @param clock With it, a peer that is silent for SILENCE_MS while something waits is given up with LINK_LOST.
+   */
+  constructor(stream: Duplex, hello: Omit<Hello, 'purpose'>, onLost: () => void, clock: Clock | null = null) {
     this.#stream = stream
     this.#onLost = onLost
+    this.#clock = clock
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('error', (error) => this.#end(error))
     stream.on('close', () => this.#end(new Error('closed')))
@@ -72,11 +86,14 @@ export class RpcClient {
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1
     const id = this.#lastId
     const answer = new Promise<Buffer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
+    if (this.#cancelSilence === null) this.#watchSilence()
     writeFrame(this.#stream, type, id, payload)
     return {
       answer,
       send: async (moreType, morePayload) => {
         if (this.#lost) return // `answer` has rejected already
+        // The answer to a letter in pieces comes after the last of them.
+        this.#watchSilence()
         if (!writeFrame(this.#stream, moreType, id, morePayload)) await this.#drained()
       },
     }
@@ -98,6 +115,15 @@ export class RpcClient {
     })
   }
 
+  /** Begins anew to wait for anything from the peer. */
+  #watchSilence(): void {
+    this.#cancelSilence?.()
+    this.#cancelSilence =
+      this.#clock === null || this.#waiting.size === 0
+        ? null
+        : this.#clock.after(SILENCE_MS, () => this.#stream.destroy(new Error(`no answer for ${SILENCE_MS} ms`)))
+  }
+
   #receive(chunk: Buffer): void {
     try {
       this.#decoder.push(chunk)
@@ -113,6 +139,7 @@ export class RpcClient {
         if (frame.type === FrameType.refused) waiting.reject(new RefusedError(decodeRefusal(frame.payload)))
         else waiting.resolve(Buffer.from(frame.payload))
       }
+      this.#watchSilence()
     } catch (error) {
       this.#stream.destroy(error instanceof Error ? error : undefined)
     }
@@ -126,6 +153,7 @@ export class RpcClient {
         : new LinkError('LINK_LOST', `Lost the shard: ${errorMessage(cause)}`, { cause })
     for (const waiting of this.#waiting.values()) waiting.reject(this.#lost)
     this.#waiting.clear()
+    this.#watchSilence()
     this.#onLost()
   }
 }

@@ -20,7 +20,7 @@ import type { ShardName } from '#lib/mail/types.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import { MEMBERS_PER_MAILNODE, preferredMember, replicaAddress, type ShardAddressing } from './address.ts'
 import { type Dialer, LinkError } from './dialer.ts'
-import { RefusedError, RpcClient, writeFrame } from './rpc-client.ts'
+import { RefusedError, RpcClient, SILENCE_MS, writeFrame } from './rpc-client.ts'
 
 export const ROUTE_ERRORS = {
   ROUTE_NO_PRIMARY: {
@@ -65,6 +65,8 @@ export function createShardRouter(options: {
   const { dialer, addressing, clock, caller } = options
   const primaries = new Map<ShardName, number>()
   const clients = new Map<string, Promise<RpcClient>>()
+  /** Open sessions by shard and member. */
+  const sessions = new Map<string, Set<Duplex>>()
 
   function client(shard: ShardName, member: number): Promise<RpcClient> {
     const key = `${shard}@${member}`
@@ -75,10 +77,25 @@ export function createShardRouter(options: {
     }
     const opening: Promise<RpcClient> = dialer
       .dial(replicaAddress(addressing, shard, member))
-      .then((stream) => new RpcClient(stream, { shard, caller }, drop))
+      .then((stream) => new RpcClient(stream, { shard, caller }, drop, clock))
     clients.set(key, opening)
     opening.catch(drop)
     return opening
+  }
+
+  /** A deposed primary may be frozen and unable to end its sessions: they end here. */
+  function found(shard: ShardName, member: number): void {
+    primaries.set(shard, member)
+    for (let other = 0; other < MEMBERS_PER_MAILNODE; other++) {
+      if (other !== member) for (const stream of sessions.get(`${shard}@${other}`) ?? []) stream.destroy()
+    }
+  }
+
+  function keepSession(shard: ShardName, member: number, stream: Duplex): void {
+    const key = `${shard}@${member}`
+    const open = sessions.get(key) ?? new Set()
+    sessions.set(key, open.add(stream))
+    stream.once('close', () => open.delete(stream))
   }
 
   /** Tries the members in turn, the remembered primary first, until `attempt` gives an answer. */
@@ -95,7 +112,7 @@ export function createShardRouter(options: {
       try {
         const answer = await attempt(member)
         if (!isRefusal(answer)) {
-          primaries.set(shard, member)
+          found(shard, member)
           return answer
         }
         last = answer.message
@@ -137,7 +154,8 @@ export function createShardRouter(options: {
         patienceMs,
         async (member) => {
           const stream = await dialer.dial(replicaAddress(addressing, shard, member))
-          const answer = await openSessionOn(stream, shard, caller, open)
+          const answer = await openSessionOn(stream, shard, caller, open, clock)
+          if (answer.kind === 'opened') keepSession(shard, member, stream)
           return answer.kind === 'refused' && temporary(answer.refusal) ? answer.refusal : answer
         },
         (answer): answer is Refusal => 'reason' in answer,
@@ -153,7 +171,13 @@ export function createShardRouter(options: {
 }
 
 /** Says hello and `sessionOpen` on a fresh stream and waits for the shard's answer. @throws {LinkError} LINK_LOST */
-function openSessionOn(stream: Duplex, shard: ShardName, caller: string, open: SessionOpen): Promise<OpenedSession> {
+function openSessionOn(
+  stream: Duplex,
+  shard: ShardName,
+  caller: string,
+  open: SessionOpen,
+  clock: Clock,
+): Promise<OpenedSession> {
   return new Promise((resolve, reject) => {
     const decoder = new FrameDecoder()
     const lost = (cause?: Error) => {
@@ -162,7 +186,9 @@ function openSessionOn(stream: Duplex, shard: ShardName, caller: string, open: S
       reject(new LinkError('LINK_LOST', `Lost the shard ${shard} while opening a session`, cause ? { cause } : {}))
     }
     const onClose = () => lost()
+    const cancelSilence = clock.after(SILENCE_MS, () => lost(new Error(`no answer for ${SILENCE_MS} ms`)))
     const done = () => {
+      cancelSilence()
       stream.off('data', receive)
       stream.off('error', lost)
       stream.off('close', onClose)

@@ -115,33 +115,3 @@ export const OperatorStatus = z.object({
   processes: z.array(ProcessStatus),
 })
 export type OperatorStatus = z.infer<typeof OperatorStatus>
-
-/** A member by its number (0 or 1) or by its pod's name: shards say the number. */
-const Member = z.union([z.string(), z.int().min(0).max(1)])
-/** `n1-0`, from a number and the shard's name `n1/1`. */
-const podName = (member: z.infer<typeof Member>, shard: string): string =>
-  typeof member === 'string' ? member : `${shard.slice(0, shard.indexOf('/'))}-${member}`
-
-/** What a shard says about itself in the frame `statusReport` (JSON), with members as pod names; unknown fields are let through. */
-export const ShardReport = z
-  .looseObject({
-    shard: z.string(),
-    role: z.string(),
-    member: Member,
-    pid: z.int(),
-    epoch: z.int(),
-    inSync: z.array(Member),
-    commitLsn: z.int().optional(),
-    lastLsn: z.int().optional(),
-    durableLsn: z.int().optional(),
-    sessions: z.int().optional(),
-    accounts: z.int().optional(),
-    freeBytes: z.number().optional(),
-    phase: z.string().optional(),
-  })
-  .transform((report) => ({
-    ...report,
-    member: podName(report.member, report.shard),
-    inSync: report.inSync.map((member) => podName(member, report.shard)),
-  }))
-export type ShardReport = z.infer<typeof ShardReport>

@@ -1,6 +1,6 @@
 /** The shard's own series. Names and meanings: docs/reference/metrics.md. */
+import type { StatusReport } from '#lib/frames/status-report.ts'
 import { Counter, Gauge, Histogram, type Registry } from '#lib/metrics/metrics.ts'
-import type { ShardStatus } from './server/served.ts'
 
 export interface ShardMetrics {
   readonly deliveries: Counter<'outcome'>
@@ -10,9 +10,9 @@ export interface ShardMetrics {
 }
 
 /** @param status The last known state; asked at each scrape. */
-export function createShardMetrics(registry: Registry, status: () => ShardStatus): ShardMetrics {
+export function createShardMetrics(registry: Registry, status: () => StatusReport): ShardMetrics {
   const registers = [registry]
-  const gauge = (name: string, help: string, read: (status: ShardStatus) => number) =>
+  const gauge = (name: string, help: string, read: (status: StatusReport) => number) =>
     new Gauge({
       name: `twinpost_shard_${name}`,
       help,

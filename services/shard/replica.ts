@@ -10,7 +10,8 @@ import { join } from 'node:path'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { RoleCommand, RoleResult } from '#lib/frames/role-command.ts'
 import type { Refusal } from '#lib/frames/shard-protocol.ts'
-import { MEMBERS_PER_MAILNODE, preferredMember } from '#lib/link/address.ts'
+import type { StatusReport } from '#lib/frames/status-report.ts'
+import { preferredMember } from '#lib/link/address.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Lsn, ShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
@@ -35,8 +36,9 @@ import { ReplicaDirectory } from './log/replica-directory.ts'
 import { type CommitSource, MailStore } from './mailbox/mod.ts'
 import { ReplicaMachine, type RoleEvent } from './replication/machine.ts'
 import type { NoteStore } from './replication/ports.ts'
+import { FenceMark, runRoleCommand } from './role-commands.ts'
 import { admit, type DurabilityPolicy, type OperationKind, replyTo } from './roles/admission.ts'
-import type { Served, Serving, ShardStatus } from './server/served.ts'
+import type { Served, Serving } from './server/served.ts'
 
 const BOOT_ID_CHARACTERS = 16
 /** How often free space is asked for: it bounds how far a volume can fill unseen. */
@@ -146,6 +148,7 @@ export class Replica implements Served {
       bootId: randomId(random, BOOT_ID_CHARACTERS),
     }
     await this.#lookAtSpace()
+    const fenced = await this.#fenceMark.stands()
     const machine = new ReplicaMachine({
       shard,
       self,
@@ -170,6 +173,7 @@ export class Replica implements Served {
       this.#store?.endAllSessions('This server may no longer answer, please connect again')
     })
     machine.start()
+    if (fenced) await machine.fence()
   }
 
   /** Refuses from now on, ends sessions, and closes everything in order. Safe in every state. */
@@ -221,39 +225,19 @@ export class Replica implements Served {
   async command(command: RoleCommand): Promise<RoleResult> {
     const machine = this.#opened?.machine
     if (!machine) return { done: false, words: `${this.shard} is still starting: try again` }
-    this.#options.logger.info({ command }, 'administrator command')
-    try {
-      switch (command.kind) {
-        case 'switchover':
-          await machine.switchover()
-          return { done: true, words: `${this.shard} was handed over to the other member` }
-        case 'fence':
-          await machine.fence()
-          return { done: true, words: `${this.#options.pod} will not be primary of ${this.shard} until it is unfenced` }
-        case 'unfence':
-          machine.unfence()
-          return { done: true, words: `${this.#options.pod} may be primary of ${this.shard} again` }
-        case 'promote':
-          return {
-            done: false,
-            words:
-              'Forced recovery is not part of this version: UIDNEXT and MODSEQ would have to jump. Bring the in-sync member back',
-          }
-        default:
-          return command satisfies never
-      }
-    } catch (error) {
-      return { done: false, words: errorMessage(error) }
-    }
+    const { logger, pod } = this.#options
+    logger.info({ command }, 'administrator command')
+    const result = await runRoleCommand({ shard: this.shard, pod, machine, mark: this.#fenceMark }, command)
+    logger.info({ command, ...result }, 'administrator command answered')
+    return result
   }
 
-  status(): ShardStatus {
+  status(): StatusReport {
     const { pod, member } = this.#options
     const machine = this.#opened?.machine.status()
     const entry = machine?.entry ?? null
     const counts = this.#store?.counts()
-    const memberOf = (id: string) =>
-      entry?.replicas.find((replica) => replica.id === id)?.member ?? MEMBERS_PER_MAILNODE
+    const memberOf = (id: string) => entry?.replicas.find((replica) => replica.id === id)?.member ?? null
     return {
       shard: this.shard,
       member,
@@ -263,7 +247,7 @@ export class Replica implements Served {
       phase: this.phase,
       epoch: entry?.epoch ?? machine?.epoch ?? 0,
       primary: entry ? memberOf(entry.primary) : null,
-      inSync: entry ? entry.inSync.map(memberOf) : [],
+      inSync: entry ? entry.inSync.map(memberOf).filter((number) => number !== null) : [],
       ledger: machine?.ledger ?? 'away',
       fenced: machine?.fenced ?? false,
       mirrorPhase: machine?.mirror?.phase ?? null,
@@ -342,6 +326,10 @@ export class Replica implements Served {
 
   #enqueue(step: () => Promise<void>): void {
     this.#work = this.#work.then(step).catch((error: unknown) => this.#fail(error))
+  }
+
+  get #fenceMark(): FenceMark {
+    return new FenceMark(this.#options.disk, this.#options.folder)
   }
 
   get #place(): IndexFolder {

@@ -8,6 +8,9 @@ import type { PairMember } from './member.ts'
 import type { Member } from './network.ts'
 import type { PairWorld } from './pair-world.ts'
 
+/** After so long without a batch the log has called its last one synced. */
+const COVERED_MS = 250
+
 type Fault = (member: PairMember) => void
 
 export class Faults {
@@ -19,8 +22,8 @@ export class Faults {
   readonly #weakness: 'rot' | 'loss' | 'none'
   #over = false
   #rotten = 0
-  /** The ledger was lost: it is made anew only while both members are well, so nothing else strikes until then. */
-  #ledgerIsLost = false
+  /** Something is under way with which another fault would make a disaster: nothing strikes until it is over. */
+  #alone = false
   readonly #plain: readonly (readonly [string, Fault, number])[]
 
   constructor(world: PairWorld) {
@@ -105,7 +108,7 @@ export class Faults {
 
   #strike(): void {
     if (this.#over) return
-    if (this.#ledgerIsLost) {
+    if (this.#alone) {
       this.#at(500, () => this.#strike())
       return
     }
@@ -145,7 +148,7 @@ export class Faults {
       ({ process, ledger }) =>
         process?.life.paused === false && !ledger.faults.unreachable && ledger.faults.lateSwap === 0,
     )
-    if (well && !this.#ledgerIsLost && this.#world.calm && !network.cut[0] && !network.cut[1]) action()
+    if (well && !this.#alone && this.#world.calm && !network.cut[0] && !network.cut[1]) action()
     else this.#at(250, () => this.#whenCalm(action))
   }
 
@@ -278,15 +281,34 @@ export class Faults {
     if (dice < 0.3) {
       this.#told('bit flip at rest', member)
       disk.flipBit('n1/0/log/', '.seg')
-    } else if (dice < 0.8) {
-      this.#told('newest record rots before a restart', member)
-      member.end(this.#random.pick(['kill', 'crash']))
-      disk.flipLate('n1/0/log/', '.seg', 600)
-      member.bootLater(this.#random.int(0, 400))
-    } else {
+    } else if (dice < 0.8) this.#whenCovered(member, () => this.#rotNewest(member))
+    else {
       this.#told('misdirected write', member)
       disk.arm('misdirected-write')
+      let writtenMs = 0
+      this.#aloneUntil(() => {
+        if (!disk.armed('misdirected-write')) writtenMs ||= this.#world.nowMs
+        return writtenMs > 0 && this.#world.nowMs > writtenMs + COVERED_MS
+      })
     }
+  }
+
+  #rotNewest(member: PairMember): void {
+    this.#told('newest record rots before a restart', member)
+    member.end(this.#random.pick(['kill', 'crash']))
+    member.machine.disk.flipLate('n1/0/log/', '.seg', 600)
+    member.bootLater(this.#random.int(0, 400))
+  }
+
+  /** What rots before a later batch header calls it synced looks like a tear to that replica: a limit that the log's document names. */
+  #whenCovered(member: PairMember, action: () => void): void {
+    const last = member.process?.log?.lastLsn
+    this.#at(COVERED_MS, () => {
+      this.#whenCalm(() => {
+        if (last !== undefined && member.process?.log?.lastLsn === last) action()
+        else this.#whenCovered(member, action)
+      })
+    })
   }
 
   #ledgerLost(): void {
@@ -296,16 +318,16 @@ export class Faults {
       machine.disk.beforeOperation = () => {}
     }
     const { version } = this.#world.entry ?? { version: 0 }
-    this.#ledgerIsLost = true
-    this.#untilMadeAnew(version)
+    // It is made anew only while both members are well.
+    this.#aloneUntil(() => (this.#world.entry?.version ?? 0) > version && this.#world.calm)
     if (this.#random.chance(0.5)) {
       this.#told('ledger lost', null)
       ledger.lose(shard)
     } else if (ledger.rollBack(shard, this.#random.int(1, 3))) this.#told('ledger rolled back', null)
   }
 
-  #untilMadeAnew(version: number): void {
-    if ((this.#world.entry?.version ?? 0) > version && this.#world.calm) this.#ledgerIsLost = false
-    else this.#at(100, () => this.#untilMadeAnew(version))
+  #aloneUntil(over: () => boolean): void {
+    this.#alone = !over()
+    if (this.#alone) this.#at(100, () => this.#aloneUntil(over))
   }
 }

@@ -17,7 +17,14 @@ import { BatchBuilder, type PendingBatch } from './batch.ts'
 import { adoptTag, cutSegments } from './cut.ts'
 import { syncFile } from './durability.ts'
 import { LogError } from './errors.ts'
-import { CHAIN_START, encodeBatchHeader, type LogIdentity, type RecordHeader } from './format.ts'
+import {
+  asBuffer,
+  CHAIN_START,
+  chainOfRecord,
+  encodeBatchHeader,
+  type LogIdentity,
+  type RecordHeader,
+} from './format.ts'
 import { APPEND_BYTES_MAX, IDLE_HEADER_AFTER_MS, PENDING_BYTES_MAX, SEGMENT_BYTES_DEFAULT } from './limits.ts'
 import { BatchQueue } from './queue.ts'
 import { SegmentReader } from './reader.ts'
@@ -225,6 +232,7 @@ export class Log implements ReplicaLog {
   async repair(lsn: Lsn, bytes: Uint8Array): Promise<void> {
     this.#refuseStopped()
     await repairRecord(this.#reader, this.#identity, lsn, bytes)
+    if (lsn === this.#queue.nextLsn - 1) this.#queue.goOnAfter(Buffer.from(chainOfRecord(asBuffer(bytes), 0)))
     this.#rotten = this.#rotten.flatMap(({ first, last }) =>
       lsn < first || lsn > last
         ? [{ first, last }]

@@ -44,6 +44,11 @@ export class BatchQueue {
     return this.#batches[0]
   }
 
+  /** The last record was rotten and is known again: what comes next continues its chain. */
+  goOnAfter(chain: Buffer): void {
+    this.#chain = chain
+  }
+
   /** The first batch is durable. */
   shift(): void {
     this.#pendingBytes -= this.#batches.shift()?.payloadBytes ?? 0

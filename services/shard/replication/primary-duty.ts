@@ -133,8 +133,14 @@ export class PrimaryDuty {
   }
 
   #beginEpoch(): void {
-    const { options, disk, poke } = this.#parts
+    const { options, disk, poke, say } = this.#parts
     const { log, self } = options
+    if (log.rotten.some(({ last }) => last >= log.lastLsn)) {
+      say(
+        `taking up office: record ${log.lastLsn} is rotten, what comes next must follow from it; asking the other member`,
+      )
+      return
+    }
     const type = RecordType.epochStart
     try {
       const meta = encodeRecord({ type, replica: self.id, bootId: self.bootId })

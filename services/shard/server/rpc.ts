@@ -9,6 +9,7 @@ import { type Frame, type FrameDecoder, FrameError } from '#lib/frames/codec.ts'
 import { RoleCommand } from '#lib/frames/role-command.ts'
 import * as protocol from '#lib/frames/shard-protocol.ts'
 import { FrameType, type Refusal } from '#lib/frames/shard-protocol.ts'
+import { encodeStatusReport } from '#lib/frames/status-report.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
@@ -82,9 +83,7 @@ export class RpcStream {
     const id = frame.requestId
     switch (frame.type) {
       case FrameType.statusQuery:
-        writeFrame(this.#stream, FrameType.statusReport, id, [
-          Buffer.from(JSON.stringify(this.#context.served.status())),
-        ])
+        writeFrame(this.#stream, FrameType.statusReport, id, [encodeStatusReport(this.#context.served.status())])
         return null
       case FrameType.roleCommand: {
         const command = RoleCommand.parse(JSON.parse(frame.payload.toString('utf8')))

@@ -1,9 +1,9 @@
 /** What the streams of this process are served from at this moment. Replaced as a whole when the role changes. */
 import type { RoleCommand, RoleResult } from '#lib/frames/role-command.ts'
 import type { Refusal } from '#lib/frames/shard-protocol.ts'
+import type { StatusReport } from '#lib/frames/status-report.ts'
 import type { ShardName } from '#lib/mail/types.ts'
 import type { MailStore } from '../mailbox/mod.ts'
-import type { MachineRole } from '../replication/machine.ts'
 import type { OperationKind } from '../roles/admission.ts'
 
 export type Serving =
@@ -11,39 +11,10 @@ export type Serving =
   /** Starting, standing by, stopping: every request is answered with this. */
   | { readonly kind: 'refusing'; readonly refusal: Refusal }
 
-export interface ShardStatus {
-  readonly shard: ShardName
-  readonly member: number
-  readonly pod: string
-  readonly pid: number
-  readonly role: MachineRole
-  /** In words: what this replica is doing and why. */
-  readonly phase: string
-  readonly epoch: number
-  readonly primary: number | null
-  readonly inSync: readonly number[]
-  /** What is known of the ledger: `away` is survivable, `lost` needs an administrator. */
-  readonly ledger: 'good' | 'away' | 'lost'
-  readonly fenced: boolean
-  /** As primary: what the mirror is doing, and how far behind it is. */
-  readonly mirrorPhase: string | null
-  readonly mirrorLagBytes: number | null
-  readonly lastLsn: number
-  readonly durableLsn: number
-  readonly commitLsn: number
-  readonly appliedLsn: number
-  readonly sessions: number
-  readonly accounts: number
-  readonly pending: number
-  readonly freeBytes: number
-  readonly totalBytes: number
-  readonly logBytes: number
-}
-
 export interface Served {
   readonly shard: ShardName
   serving(): Serving
-  status(): ShardStatus
+  status(): StatusReport
   /** Rule 8 of the replication design: to be asked before bytes of mail go to a client. */
   mayServe(): boolean
   /** Whether an operation of this kind is taken in now; null: yes. */

@@ -1,0 +1,173 @@
+/** `twinpost switchover`, `fence`, `unfence` and `promote`: who is primary of a shard, by an administrator's will. */
+import { RoleCommand, RoleResult } from '#lib/frames/role-command.ts'
+import { FrameType } from '#lib/frames/shard-protocol.ts'
+import type { StatusReport } from '#lib/frames/status-report.ts'
+import { nodeClock } from '#lib/platform/node-clock.ts'
+import { sleep } from '#lib/ports/clock.ts'
+import { primaryOf, shardNames } from '../array-status.ts'
+import { type CommandContext, CommandFailure, Exit } from '../context.ts'
+import { operatorStatus } from '../control-client.ts'
+import { memberNames, otherMember, podName, type ReplicaName, replicasNamed, replicasOf } from '../members.ts'
+import { type ShardLink, withShards } from '../shard-link.ts'
+import { askReplicas } from '../shard-reports.ts'
+
+/** A handover is called off after a second; a swap of the ledger and a slow machine come on top. */
+const COMMAND_MS = 10_000
+/** Until the new primary serves: it brings its index up to its log first. */
+const SERVE_MS = 10_000
+const POLL_MS = 25
+
+export async function switchover(context: CommandContext): Promise<Exit> {
+  const { layout, say, print, options } = context
+  const shard = shardFrom(context, 'switchover', await arrayShards(context))
+  return await withShards(layout, async (link) => {
+    const primary = await mustHavePrimary(context, link, shard)
+    const startedMs = nodeClock.monotonicMs()
+    const result = await order(link, { shard, member: primary }, { kind: 'switchover' })
+    if (!result.done) throw new CommandFailure(result.words)
+    const successor = await newPrimary(link, shard, primary)
+    if (successor === null) throw new CommandFailure(say('switchoverUnseen', { shard, seconds: SERVE_MS / 1_000 }))
+    const ms = Math.round(nodeClock.monotonicMs() - startedMs)
+    const member = podName(shard, successor)
+    if (options.output === 'json') print(JSON.stringify({ shard, primary: member, ms }))
+    else print(say('switchoverDone', { shard, member, ms, former: podName(shard, primary) }))
+    return Exit.done
+  })
+}
+
+export function fence(context: CommandContext): Promise<Exit> {
+  return orderEach(context, 'fence')
+}
+
+export function unfence(context: CommandContext): Promise<Exit> {
+  return orderEach(context, 'unfence')
+}
+
+export async function promote(context: CommandContext): Promise<Exit> {
+  const { layout, say, print, options } = context
+  const shard = shardFrom(context, 'promote', await arrayShards(context))
+  if (!options.force) throw new CommandFailure(say('promoteWithoutForce', { shard }), Exit.usage)
+  const { member } = options
+  if (member === null) {
+    throw new CommandFailure(say('missingArgument', { command: 'promote', what: '--member' }), Exit.usage)
+  }
+  const target = podName(shard, member)
+  const other = podName(shard, otherMember(member))
+  return await withShards(layout, async (link) => {
+    const { reports, silent } = await askReplicas(link, replicasOf([shard]))
+    const own = reports.find((report) => report.member === member)
+    if (!own) {
+      const problem = silent.find((replica) => replica.member === member)?.problem ?? say('none')
+      throw new CommandFailure(say('shardSilent', { shard, member, problem }))
+    }
+    if (options.output === 'table') for (const line of mayBeLost(context, own, target, other)) print(line)
+    if (options.confirmStopped !== other) {
+      throw new CommandFailure(say('promoteUnconfirmed', { shard, member, other }), Exit.usage)
+    }
+    if (reports.some((report) => report.member !== member)) {
+      throw new CommandFailure(say('promoteOtherLives', { shard, other }))
+    }
+    const result = await order(link, { shard, member }, { kind: 'promote', otherStopped: other })
+    return tell(context, [{ shard, member, result }])
+  })
+}
+
+/** What a person must know before they say yes. */
+function mayBeLost({ say }: CommandContext, own: StatusReport, target: string, other: string): string[] {
+  const { shard, lastLsn, commitLsn, phase } = own
+  const inSync = own.inSync.includes(own.member)
+  return [
+    say('promoteTarget', { shard, member: target, lsn: lastLsn, commit: commitLsn, phase }),
+    inSync ? say('promoteLosesNothing', { member: target }) : say('promoteLoses', { other, lsn: lastLsn }),
+  ]
+}
+
+async function orderEach(context: CommandContext, kind: 'fence' | 'unfence'): Promise<Exit> {
+  const { layout, say } = context
+  const shards = await arrayShards(context)
+  const name = oneWord(context, kind, 'MEMBER')
+  const replicas = replicasNamed(name, shards)
+  if (replicas.length === 0) {
+    const example = `${shards[0] ?? 'n1/0'}@1`
+    const names = memberNames(shards).join(', ')
+    throw new CommandFailure(say('memberUnknown', { name, names, example }), Exit.usage)
+  }
+  return await withShards(layout, async (link) => {
+    const answers = []
+    // One after another: a member that is primary of several shards hands them over one at a time.
+    for (const replica of replicas) {
+      const result = await order(link, replica, { kind }).catch((error: unknown): RoleResult => {
+        const { shard, member } = replica
+        const problem = error instanceof Error ? error.message : String(error)
+        return { done: false, words: say('shardSilent', { shard, member, problem }) }
+      })
+      answers.push({ ...replica, result })
+    }
+    return tell(context, answers)
+  })
+}
+
+type Answer = ReplicaName & { readonly result: RoleResult }
+
+/** Prints what the replicas answered: what failed goes to standard error. */
+function tell({ options, print, complain }: CommandContext, answers: readonly Answer[]): Exit {
+  if (options.output === 'json') {
+    const lines = answers.map(({ shard, member, result }) => ({ shard, member: podName(shard, member), ...result }))
+    print(JSON.stringify(lines, null, 2))
+  } else {
+    for (const { result } of answers) (result.done ? print : complain)(result.words)
+  }
+  return answers.every(({ result }) => result.done) ? Exit.done : Exit.failed
+}
+
+async function order(link: ShardLink, replica: ReplicaName, command: RoleCommand): Promise<RoleResult> {
+  const payload = Buffer.from(JSON.stringify(RoleCommand.parse(command)))
+  const answer = await link.ask(replica, FrameType.roleCommand, [payload], COMMAND_MS)
+  return RoleResult.parse(JSON.parse(answer.toString('utf8')))
+}
+
+async function mustHavePrimary({ say }: CommandContext, link: ShardLink, shard: string): Promise<number> {
+  const { reports, silent } = await askReplicas(link, replicasOf([shard]))
+  const primary = primaryOf(reports)
+  if (primary) return primary.member
+  const words = [
+    ...reports.map((report) => `${podName(shard, report.member)}: ${report.phase}`),
+    ...silent.map(({ member, problem }) => `${podName(shard, member)}: ${problem}`),
+  ]
+  throw new CommandFailure(say('switchoverNoPrimary', { shard, words: words.join('; ') }))
+}
+
+/** @returns the member that is primary and not `former`; null if there is none in time. */
+async function newPrimary(link: ShardLink, shard: string, former: number): Promise<number | null> {
+  const deadlineMs = nodeClock.monotonicMs() + SERVE_MS
+  while (nodeClock.monotonicMs() < deadlineMs) {
+    const { reports } = await askReplicas(link, replicasOf([shard]))
+    const primary = primaryOf(reports)
+    if (primary && primary.member !== former) return primary.member
+    await sleep(nodeClock, POLL_MS)
+  }
+  return null
+}
+
+async function arrayShards({ layout, say }: CommandContext): Promise<string[]> {
+  const operator = await operatorStatus(layout.controlSocket)
+  if (!operator) throw new CommandFailure(say('notRunning'), Exit.notRunning)
+  return shardNames(operator)
+}
+
+function shardFrom(context: CommandContext, command: string, shards: readonly string[]): string {
+  const shard = oneWord(context, command, 'SHARD')
+  if (!shards.includes(shard)) {
+    throw new CommandFailure(context.say('shardUnknown', { shard, names: shards.join(', ') }), Exit.usage)
+  }
+  return shard
+}
+
+function oneWord({ words, say }: CommandContext, command: string, what: string): string {
+  const [word, extra] = words
+  if (word === undefined) throw new CommandFailure(say('missingArgument', { command, what }), Exit.usage)
+  if (extra !== undefined) {
+    throw new CommandFailure(say('tooManyArguments', { command, argument: extra }), Exit.usage)
+  }
+  return word
+}
