@@ -16,7 +16,7 @@ export function shardWords(shard: ShardStatus, say: Say): string {
   if (shard.ledger === 'away') parts.push(say('ledgerAway'))
   if (shard.ledger === 'lost') parts.push(say('ledgerLost'))
   if (shard.fenced.length > 0) parts.push(say('fencedMembers', { members: shard.fenced.join(', ') }))
-  return parts.join('; ')
+  return parts.join(say('between'))
 }
 
 function mirrorWords(shard: ShardStatus, primary: string, say: Say): string[] {

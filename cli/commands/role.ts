@@ -22,6 +22,11 @@ export async function switchover(context: CommandContext): Promise<Exit> {
   const shard = shardFrom(context, 'switchover', await arrayShards(context))
   return await withShards(layout, async (link) => {
     const primary = await mustHavePrimary(context, link, shard)
+    const successorName: ReplicaName = { shard, member: otherMember(primary) }
+    if (await isFenced(link, successorName)) {
+      const member = podName(shard, successorName.member)
+      throw new CommandFailure(say('switchoverFenced', { shard, member }))
+    }
     const startedMs = nodeClock.monotonicMs()
     const result = await order(link, { shard, member: primary }, { kind: 'switchover' })
     if (!result.done) throw new CommandFailure(result.words)
@@ -93,9 +98,18 @@ async function orderEach(context: CommandContext, kind: 'fence' | 'unfence'): Pr
     throw new CommandFailure(say('memberUnknown', { name, names, example }), Exit.usage)
   }
   return await withShards(layout, async (link) => {
-    const answers = []
+    const answers: Answer[] = []
     // One after another: a member that is primary of several shards hands them over one at a time.
     for (const replica of replicas) {
+      const other: ReplicaName = { shard: replica.shard, member: otherMember(replica.member) }
+      if (kind === 'fence' && (await isFenced(link, other))) {
+        const names = { member: podName(replica.shard, replica.member), other: podName(replica.shard, other.member) }
+        answers.push({
+          ...replica,
+          result: { done: false, words: say('fenceBoth', { shard: replica.shard, ...names }) },
+        })
+        continue
+      }
       const result = await order(link, replica, { kind }).catch((error: unknown): RoleResult => {
         const { shard, member } = replica
         const problem = error instanceof Error ? error.message : String(error)
@@ -134,7 +148,13 @@ async function mustHavePrimary({ say }: CommandContext, link: ShardLink, shard: 
     ...reports.map((report) => `${podName(shard, report.member)}: ${report.phase}`),
     ...silent.map(({ member, problem }) => `${podName(shard, member)}: ${problem}`),
   ]
-  throw new CommandFailure(say('switchoverNoPrimary', { shard, words: words.join('; ') }))
+  throw new CommandFailure(say('switchoverNoPrimary', { shard, words: words.join(say('between')) }))
+}
+
+/** A primary does not know that its mirror is fenced: to hand over to it would leave the shard without one. */
+async function isFenced(link: ShardLink, replica: ReplicaName): Promise<boolean> {
+  const { reports } = await askReplicas(link, [replica])
+  return reports.some((report) => report.fenced)
 }
 
 /** @returns the member that is primary and not `former`; null if there is none in time. */

@@ -76,6 +76,7 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   shardUnknown: 'There is no shard {shard}. There are: {names}',
   shardSilent: '{shard} on member {member} does not answer: {problem}',
   failed: 'Failed: {problem}',
+  between: '; ',
   noPrimary: 'nobody is primary',
   twoCopies: 'both copies in sync',
   oneCopy: 'one copy: {why}',
@@ -90,6 +91,9 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   switchoverUnseen:
     '{shard} was handed over, but the other member did not serve within {seconds} s. See twinpost status',
   switchoverNoPrimary: '{shard} has no primary that could hand over. {words}',
+  switchoverFenced: 'Cannot hand over {shard}: {member} is fenced. End that first: twinpost unfence {member}',
+  fenceBoth:
+    '{member} is not fenced for {shard}: {other} is fenced already, and nobody would serve. End that first: twinpost unfence {other}',
   promoteTarget:
     '{shard} on {member}: the log ends with record {lsn}, commit is known up to {commit}. It says: {phase}',
   promoteLoses:

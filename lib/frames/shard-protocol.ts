@@ -109,7 +109,8 @@ export interface DeliverBegin {
 /** Per recipient, in the order of the request. `duplicate` means: stored by an earlier try with this delivery id. */
 export type DeliveryOutcome =
   | { readonly kind: 'stored'; readonly uid: number; readonly duplicate: boolean }
-  | { readonly kind: 'unknown' | 'suspended' | 'over-quota' | 'unavailable' }
+  /** `no-room`: the disk of a member is nearly full. */
+  | { readonly kind: 'unknown' | 'suspended' | 'over-quota' | 'unavailable' | 'no-room' }
   | { readonly kind: 'moved'; readonly target: string }
 
 export type SessionProtocol = 'imap' | 'pop3' | 'managesieve'
@@ -169,6 +170,7 @@ const OUTCOMES: readonly DeliveryOutcome['kind'][] = [
   'over-quota',
   'unavailable',
   'moved',
+  'no-room',
 ]
 const PROTOCOLS: readonly SessionProtocol[] = ['imap', 'pop3', 'managesieve']
 

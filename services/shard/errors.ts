@@ -50,6 +50,12 @@ export const STORE_ERRORS = {
     retry: true,
     meaning: 'The disk is behind with what it was given already.',
   },
+  STORE_FULL: {
+    smtp: '452 4.3.1',
+    imap: 'LIMIT',
+    retry: true,
+    meaning: 'The disk of a member is nearly full: nothing new is stored, deleting goes on.',
+  },
   STORE_UNAVAILABLE: {
     smtp: '451 4.3.0',
     imap: 'UNAVAILABLE',

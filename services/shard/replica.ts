@@ -18,6 +18,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { PeerNetwork } from '#lib/ports/network.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
+import { StoreError } from './errors.ts'
 import {
   catchUp,
   type IndexFolder,
@@ -43,6 +44,14 @@ import type { Served, Serving } from './server/served.ts'
 const BOOT_ID_CHARACTERS = 16
 /** How often free space is asked for: it bounds how far a volume can fill unseen. */
 const SPACE_LOOK_MS = 1_000
+
+const REFUSED_BECAUSE = {
+  'not-primary': 'the other member is primary',
+  'disk-failed': 'the disk failed',
+  stalled: 'the other member is away and the ledger cannot be reached',
+  'one-copy': 'only one copy would be kept, and the durability of this MailNode asks for two',
+  full: 'the disk of a member is nearly full',
+} as const
 
 export interface ReplicaOptions {
   readonly shard: ShardName
@@ -212,8 +221,18 @@ export class Replica implements Served {
     if (!machine) return this.#refusal()
     const admission = admit(kind, machine.admissionFacts())
     if (admission.kind === 'accept') return null
-    const why = admission.kind === 'hold' ? 'a handover is under way' : admission.reason
-    return { reason: 'unavailable', message: `${this.shard} cannot take this now: ${why}`, target: null }
+    const why = admission.kind === 'hold' ? 'a handover is under way' : REFUSED_BECAUSE[admission.reason]
+    const reason = admission.kind === 'refuse' && admission.reason === 'full' ? 'limit' : 'unavailable'
+    return { reason, message: `${this.shard} cannot take this now: ${why}`, target: null }
+  }
+
+  /** A handover under way refuses nothing here: what is appended before the swap is handed over with the rest. */
+  #writeRefusal(kind: OperationKind): StoreError | null {
+    const machine = this.#opened?.machine
+    const admission = machine && admit(kind, machine.admissionFacts())
+    if (admission?.kind !== 'refuse') return null
+    const code = admission.reason === 'full' ? 'STORE_FULL' : 'STORE_UNAVAILABLE'
+    return new StoreError(code, `Cannot write to ${this.shard} now: ${REFUSED_BECAUSE[admission.reason]}`)
   }
 
   mayAcknowledge(kind: OperationKind): boolean {
@@ -320,6 +339,7 @@ export class Replica implements Served {
       random,
       limits: { bodyBytesMax: messageBytesMax },
       onFailure: (error) => this.#fail(error),
+      refusal: (kind) => this.#writeRefusal(kind),
     })
     logger.info({ epoch: log.epoch, lastLsn: log.lastLsn }, 'serving as primary')
   }

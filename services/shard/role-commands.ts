@@ -43,7 +43,7 @@ export class FenceMark {
 export interface CommandedReplica {
   readonly shard: ShardName
   readonly pod: string
-  readonly machine: ReplicaMachine
+  readonly machine: Pick<ReplicaMachine, 'switchover' | 'fence' | 'unfence' | 'status'>
   readonly mark: FenceMark
 }
 

@@ -87,6 +87,8 @@ export class Watch {
         return
       case 'not-repaired':
         coverage.count('repair refused')
+        this.claim(member.rotted, () => `${member.name} cannot repair ${notice.lsn}, and nothing rotted there`)
+        member.beyondRepair = true
         return
       case 'link-closed':
         return

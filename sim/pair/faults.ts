@@ -54,6 +54,7 @@ export class Faults {
       ['sync error', (member) => this.#disk(member, 'sync-error'), 1],
       ['disk full', (member) => this.#disk(member, 'no-space'), 1],
       ['disk nearly full', (member) => this.#nearlyFull(member), 1],
+      ['growth lands late', () => this.#whenCalm(() => this.#lateGrowth()), 2],
       ['switchover asked for', () => this.#switchover(), 2],
     ]
   }
@@ -92,6 +93,17 @@ export class Faults {
       if (!member.running) member.boot()
     }
     this.#restoreLedger()
+    for (const member of members) this.#replaceDisk(member)
+  }
+
+  /** What no repair mends, an administrator mends: with an empty disk, as long as the other member has everything. */
+  #replaceDisk(member: PairMember): void {
+    const other = this.#world.members[1 - member.member]
+    if (!member.beyondRepair || other === undefined || !this.#world.entry?.inSync.includes(other.id)) return
+    this.#world.coverage.count('rot that only a full copy mends')
+    member.loseDirectory()
+    member.beyondRepair = false
+    member.boot()
   }
 
   /** Rule 13: when nobody serves who could make the lost ledger anew, an administrator puts the last entry back. */
@@ -230,6 +242,36 @@ export class Faults {
       this.#at(this.#random.int(10, 600), () => this.#end(other, 'kill'))
   }
 
+  /**
+   * The mirror comes back and is taken in by a swap that lands late; before it does the mirror is gone again. Whoever takes the swap for
+   * failed acknowledges alone, and then the mirror is in sync without having what was acknowledged.
+   */
+  #lateGrowth(): void {
+    const primary = this.#primary()
+    const mirror = this.#world.members[1 - (primary?.member ?? 0)]
+    if (primary === null || mirror === undefined) return
+    mirror.end('kill')
+    this.#aloneUntil(() => {
+      const alone = this.#world.entry?.inSync.length === 1
+      if (!alone || mirror.running) return false
+      primary.ledger.next = 'late-swap'
+      mirror.boot()
+      this.#whenSwapped(primary, () => {
+        mirror.end('kill')
+        this.#at(2_100 + this.#random.int(0, 300), () => {
+          this.#end(primary, 'kill')
+          mirror.bootLater(0)
+        })
+      })
+      return true
+    })
+  }
+
+  #whenSwapped(member: PairMember, action: () => void): void {
+    if (member.ledger.next === null) action()
+    else this.#at(1, () => this.#whenSwapped(member, action))
+  }
+
   #jump(member: PairMember): void {
     member.machine.wallOffsetMs += this.#random.int(-20_000, 20_000)
   }
@@ -277,6 +319,7 @@ export class Faults {
     const { disk } = member.machine
     if (this.#rotten >= 2) return
     this.#rotten++
+    member.rotted = true
     const dice = this.#random.fraction()
     if (dice < 0.3) {
       this.#told('bit flip at rest', member)
@@ -300,15 +343,17 @@ export class Faults {
     member.bootLater(this.#random.int(0, 400))
   }
 
-  /** What rots before a later batch header calls it synced looks like a tear to that replica: a limit that the log's document names. */
-  #whenCovered(member: PairMember, action: () => void): void {
-    const last = member.process?.log?.lastLsn
-    this.#at(COVERED_MS, () => {
-      this.#whenCalm(() => {
-        if (last !== undefined && member.process?.log?.lastLsn === last) action()
-        else this.#whenCovered(member, action)
-      })
-    })
+  /**
+   * What rots before a later batch header calls it synced looks like a tear to that replica: a limit that the log's document names.
+   * Where the other member knows it to be committed it is not lost all the same.
+   */
+  #whenCovered(member: PairMember, action: () => void, sinceMs = this.#world.nowMs, before = 0): void {
+    const last = member.process?.log?.lastLsn ?? 0
+    const other = this.#world.members[1 - member.member]
+    const quietMs = last === before ? this.#world.nowMs - sinceMs : 0
+    const known = last > 0 && (other?.process?.machine?.commit ?? 0) >= last && quietMs < COVERED_MS / 5
+    if (this.#world.calm && !this.#alone && last > 0 && (known || quietMs > COVERED_MS)) action()
+    else this.#at(10, () => this.#whenCovered(member, action, this.#world.nowMs - quietMs, last))
   }
 
   #ledgerLost(): void {

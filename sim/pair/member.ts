@@ -24,6 +24,10 @@ export class PairMember {
   /** Of the replica directory that is there now. */
   id = ''
   freeShare = 0.5
+  /** Bits of its disk changed in this history. */
+  rotted = false
+  /** A record of the present log was refused by the repair: a misdirected write took its place for good. */
+  beyondRepair = false
   readonly #random: SimRandom
   #index: ShardIndex | null = null
   #cleanEnd = false

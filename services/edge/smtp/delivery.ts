@@ -12,7 +12,7 @@ import {
   encodeDeliverEnd,
   FrameType,
 } from '#lib/frames/shard-protocol.ts'
-import type { OpenRequest, RpcClient } from '#lib/link/rpc-client.ts'
+import { type OpenRequest, RefusedError, type RpcClient } from '#lib/link/rpc-client.ts'
 import type { ShardRouter } from '#lib/link/shard-router.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import { type AccountId, type ShardName, toShardName } from '#lib/mail/types.ts'
@@ -60,6 +60,8 @@ export interface BodyRest {
 }
 
 const UNAVAILABLE: DeliveryOutcome = { kind: 'unavailable' }
+/** Rule 16: mail is refused, deleting goes on. */
+const NO_ROOM: DeliveryOutcome = { kind: 'no-room' }
 const MAILBOX = 'INBOX'
 
 export class Deliverer {
@@ -166,7 +168,8 @@ export class Deliverer {
       return await Promise.race([ask(), silence])
     } catch (err) {
       this.#logger.warn({ trace: envelope.traceId, shard, err }, 'shard did not take a letter')
-      return Array.from({ length: count }, () => UNAVAILABLE)
+      const full = err instanceof RefusedError && err.refusal.reason === 'limit'
+      return Array.from({ length: count }, () => (full ? NO_ROOM : UNAVAILABLE))
     } finally {
       cancel()
     }

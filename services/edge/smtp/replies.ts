@@ -92,6 +92,8 @@ export function outcomeReply(kind: DeliveryOutcome['kind']): Reply | null {
       return REPLIES.unknownAddress
     case 'suspended':
       return REPLIES.accountSuspended
+    case 'no-room':
+      return REPLIES.noRoom
     case 'over-quota':
       return REPLIES.overQuota
     case 'moved':

@@ -13,6 +13,7 @@ import type { CommittedRecord } from '../index/port.ts'
 import type { NewRecord, ShardLog } from '../log/types.ts'
 import { encodeRecord } from '../records/codec.ts'
 import type { ShardRecord } from '../records/types.ts'
+import { type WriteKind, writeKind } from './write-kind.ts'
 
 /** Where commit comes from: the log alone, later the minimum over the in-sync set. */
 export interface CommitSource {
@@ -26,6 +27,8 @@ export interface PipelineOptions {
   /** Applies a committed batch to index and memory. A throw is a failure of the store. */
   readonly apply: (records: readonly CommittedRecord[], upTo: Lsn) => void
   readonly onFailure: (error: Error) => void
+  /** Asked before a user's operation is appended; deliveries were asked where they came in. */
+  readonly refusal?: (kind: WriteKind) => StoreError | null
 }
 
 /** Called once: with null after commit and apply, with the error otherwise. */
@@ -86,8 +89,10 @@ export class CommitPipeline {
     })
   }
 
-  /** Like `append`, as a promise. */
+  /** Like `append` for an operation of a user, as a promise. @throws {StoreError} also STORE_FULL, STORE_UNAVAILABLE of `refusal` */
   commit(facts: readonly ShardRecord[], bodies: readonly NewRecord[] = []): Promise<void> {
+    const refusal = this.#options.refusal?.(writeKind(facts)) ?? null
+    if (refusal !== null) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       this.append(bodies, facts, (error) => (error === null ? resolve() : reject(error)))
     })

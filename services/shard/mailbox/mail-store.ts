@@ -29,6 +29,7 @@ import { MAILBOX_LIMITS, type MailboxLimits, SWEEP_INTERVAL_MS, SWEEP_ROWS } fro
 import { MaildropState } from './maildrop.ts'
 import type { EndSession } from './session-registry.ts'
 import { StoreCore } from './store-core.ts'
+import type { WriteKind } from './write-kind.ts'
 
 export interface MailStoreOptions {
   readonly log: ShardLog
@@ -41,6 +42,8 @@ export interface MailStoreOptions {
   readonly limits?: Partial<MailboxLimits>
   /** Called once when the log or the index failed: all is refused from then on, the process should end itself. */
   readonly onFailure?: (error: Error) => void
+  /** Why a user's operation is not taken now (replication.md rules 12, 13, 16), or null. Default: all are taken. */
+  readonly refusal?: (kind: WriteKind) => StoreError | null
 }
 
 export interface StoreCounts {
@@ -68,6 +71,7 @@ export class MailStore {
       commits: options.commits ?? { onCommit: (listener) => log.onDurable(listener) },
       limits: { ...MAILBOX_LIMITS, ...options.limits },
       onFailure: options.onFailure ?? (() => undefined),
+      refusal: options.refusal ?? (() => null),
     })
     this.#commands = new AccountCommands(this.#core)
     this.#cancelSweep = clock.after(SWEEP_INTERVAL_MS, () => this.#sweep())

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { MailboxView, OpenMailbox } from '#lib/imap/store.ts'
 import { Flag, type FlagChange, type Flags, NO_FLAGS } from '#lib/mail/flags.ts'
 import { toModSeq, toUid, type Uid } from '#lib/mail/types.ts'
+import { StoreError } from '../errors.ts'
 import { ANNA, deliver, openByName, statusByName, textOf, worldWith } from './testing/world.ts'
 
 const uids = (...numbers: number[]): Uid[] => numbers.map(toUid)
@@ -20,6 +21,23 @@ async function withLetters(count: number, limits = {}) {
 
 const add = (mailbox: OpenMailbox, flags: Flags, ...numbers: number[]) =>
   mailbox.store({ uids: uids(...numbers), change: 'add', flags })
+
+test('a full disk refuses COPY and APPEND, while flags, MOVE and EXPUNGE go on', async () => {
+  let full = false
+  const world = await worldWith({
+    refusal: (kind) => (full && kind === 'user' ? new StoreError('STORE_FULL', 'Cannot write: full') : null),
+  })
+  for (let i = 1; i <= 3; i++) await deliver(world, ANNA, `letter ${i}`)
+  const account = world.store.openImapAccount(ANNA)
+  const mailbox = await openByName(account, 'INBOX', false)
+  full = true
+  await assert.rejects(mailbox.copy(uids(1), 'Trash'), { code: 'STORE_FULL' })
+  await assert.rejects(account.create('New', null), { code: 'STORE_FULL' })
+  await mailbox.move(uids(1), 'Trash')
+  await add(mailbox, deleted, 2)
+  await mailbox.expunge(null)
+  assert.deepEqual(shown(mailbox.delta(mailbox.view).view), [3])
+})
 
 test('delta() gives the same view again while nothing changed', async () => {
   const { open } = await withLetters(3)

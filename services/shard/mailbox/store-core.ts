@@ -16,6 +16,7 @@ import { CommitPipeline, type CommitSource } from './commit-pipeline.ts'
 import type { MailboxLimits } from './limits.ts'
 import type { MailboxListener, MailboxState } from './mailbox-state.ts'
 import { SessionRegistry } from './session-registry.ts'
+import type { WriteKind } from './write-kind.ts'
 
 export interface StorePorts {
   readonly log: ShardLog
@@ -25,6 +26,7 @@ export interface StorePorts {
   readonly random: Random
   readonly limits: MailboxLimits
   readonly onFailure: (error: Error) => void
+  readonly refusal: (kind: WriteKind) => StoreError | null
 }
 
 /** What an exclusive operation decided. */
@@ -61,6 +63,7 @@ export class StoreCore {
     this.pipeline = new CommitPipeline({
       log: ports.log,
       commits: ports.commits,
+      refusal: ports.refusal,
       apply: (records, upTo) => this.#apply(records, upTo),
       onFailure: (error) => {
         this.sessions.endAll('The server has a problem with its disk, try again in a moment')

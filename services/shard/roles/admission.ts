@@ -17,10 +17,10 @@ export const DURABILITY_DEFAULT: DurabilityPolicy = {
 }
 
 /**
- * `inbound`: mail from outside. `user`: submission, APPEND, COPY, flags. `relief`: what frees space or must go on: expunge,
- * queue.done, retention.
+ * `inbound`: mail from outside. `user`: submission, APPEND, COPY. `change`: flags, moves: what takes next to no space. `relief`: what
+ * frees space or must go on: expunge, queue.done, retention.
  */
-export type OperationKind = 'inbound' | 'user' | 'relief'
+export type OperationKind = 'inbound' | 'user' | 'change' | 'relief'
 
 export interface AdmissionFacts {
   readonly role: 'primary' | 'other'
@@ -66,7 +66,7 @@ export function admit(kind: OperationKind, facts: AdmissionFacts): Admission {
   if (disk === 'failed') return refuse('disk-failed', '451 4.3.0', 'UNAVAILABLE')
   if (draining) return { kind: 'hold' }
   if (stalledMs > STALLED_AFTER_MS) return refuse('stalled', '451 4.3.0', 'UNAVAILABLE')
-  if (freeShare !== null && freeShare < FULL_BELOW_SHARE && kind !== 'relief')
+  if (freeShare !== null && freeShare < FULL_BELOW_SHARE && (kind === 'inbound' || kind === 'user'))
     return refuse('full', '452 4.3.1', 'LIMIT')
   return mayStandAlone(kind, facts) ? { kind: 'accept' } : refuse('one-copy', '451 4.3.0', 'UNAVAILABLE')
 }
@@ -82,7 +82,7 @@ export function replyTo(kind: OperationKind, facts: AdmissionFacts): 'done' | 't
 /** Whether an operation may rest on as few copies as there are. */
 function mayStandAlone(kind: OperationKind, { copies, degradedMs, policy, solo }: AdmissionFacts): boolean {
   if (copies >= 2 || solo || kind === 'relief') return true
-  if (kind === 'user') return policy.users === 'preferred'
+  if (kind !== 'inbound') return policy.users === 'preferred'
   const { inbound } = policy
   if (inbound.mode === 'preferred') return true
   return inbound.degradedAfterMs !== 'never' && (degradedMs ?? 0) >= inbound.degradedAfterMs

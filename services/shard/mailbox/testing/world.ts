@@ -4,9 +4,11 @@ import type { ImapAccount, MailboxStatus, MessageBytes, OpenMailbox } from '#lib
 import { type AccountId, toAccountId } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
+import type { StoreError } from '../../errors.ts'
 import { SqliteIndex } from '../../index/sqlite-index.ts'
 import type { MailboxLimits } from '../limits.ts'
 import { MailStore } from '../mail-store.ts'
+import type { WriteKind } from '../write-kind.ts'
 import { MemoryLog } from './memory-log.ts'
 
 export class ManualClock implements Clock {
@@ -62,6 +64,7 @@ export interface WorldOptions {
   readonly clock?: ManualClock
   readonly random?: SeededRandom
   readonly limits?: Partial<MailboxLimits>
+  readonly refusal?: (kind: WriteKind) => StoreError | null
 }
 
 export function makeWorld(options: WorldOptions = {}): World {
@@ -77,6 +80,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     random,
     limits: options.limits ?? {},
     onFailure: (error) => failures.push(error),
+    ...(options.refusal && { refusal: options.refusal }),
   })
   return { log, index, clock, random, store, failures }
 }

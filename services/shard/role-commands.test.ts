@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RoleCommand } from '#lib/frames/role-command.ts'
+import { toLsn } from '#lib/mail/types.ts'
+import { MemoryDisk, TEST_SHARD } from './log/testing.ts'
+import type { MachineStatus } from './replication/machine-types.ts'
+import { FenceMark, runRoleCommand } from './role-commands.ts'
+
+const status: MachineStatus = {
+  role: 'mirror',
+  phase: 'mirror, in sync',
+  epoch: 3,
+  entry: null,
+  ledger: 'good',
+  settled: true,
+  lastLsn: toLsn(12),
+  durableLsn: toLsn(12),
+  commit: toLsn(11),
+  fenced: false,
+  mirror: null,
+}
+
+/** A machine that remembers what it was told; `alone`: nobody can take over from it. */
+function replica(options: { alone?: boolean } = {}) {
+  const told: string[] = []
+  const handOver = async (what: string) => {
+    told.push(what)
+    if (options.alone) throw new Error('Cannot hand over: the other member is not in sync')
+  }
+  const machine = {
+    switchover: () => handOver('switchover'),
+    fence: () => handOver('fence'),
+    unfence: () => {
+      told.push('unfence')
+    },
+    status: () => status,
+  }
+  const mark = new FenceMark(new MemoryDisk(), 'shard-0')
+  const run = (command: RoleCommand) => runRoleCommand({ shard: TEST_SHARD, pod: 'n1-0', machine, mark }, command)
+  return { told, mark, run }
+}
+
+test('a fence stands until it is taken away, also for the next process', async () => {
+  const { told, mark, run } = replica()
+  assert.equal(await mark.stands(), false)
+  for (let twice = 0; twice < 2; twice++) assert.equal((await run({ kind: 'fence' })).done, true)
+  assert.equal(await mark.stands(), true)
+  for (let twice = 0; twice < 2; twice++) assert.equal((await run({ kind: 'unfence' })).done, true)
+  assert.equal(await mark.stands(), false)
+  assert.deepEqual(told, ['fence', 'fence', 'unfence', 'unfence'])
+})
+
+test('a primary that nobody can relieve stays primary and is not fenced: a restart would leave nobody', async () => {
+  const { told, mark, run } = replica({ alone: true })
+  const result = await run({ kind: 'fence' })
+  assert.equal(result.done, false)
+  assert.match(result.words, /n1-0 stays primary .* not fenced.*not in sync/)
+  assert.equal(await mark.stands(), false)
+  assert.deepEqual(told, ['fence', 'unfence'])
+})
+
+test('a switchover tells what came of it', async () => {
+  assert.equal((await replica().run({ kind: 'switchover' })).done, true)
+  const refused = await replica({ alone: true }).run({ kind: 'switchover' })
+  assert.deepEqual(refused, { done: false, words: 'Cannot hand over: the other member is not in sync' })
+})
+
+test('promote is refused, and says what this replica has', async () => {
+  const { told, run } = replica()
+  const result = await run({ kind: 'promote', otherStopped: 'n1-1' })
+  assert.equal(result.done, false)
+  assert.match(result.words, /record 12 .*commit 11/)
+  assert.deepEqual(told, [])
+})
