@@ -48,7 +48,7 @@ async function readEndpoints(): Promise<z.infer<typeof Endpoints> | null> {
 async function startTwinpost(): Promise<z.infer<typeof Endpoints>> {
   console.log('bench: the array is not running: make up')
   await new Promise<void>((done, fail) => {
-    const child = spawn(cli, ['up'], { cwd: root, stdio: 'inherit' })
+    const child = spawn(cli, ['up', '--no-show'], { cwd: root, stdio: 'inherit' })
     child.once('error', fail)
     child.once('exit', (code) => (code === 0 ? done() : fail(new Error(`make up ended with ${code}`))))
   })

@@ -6,10 +6,10 @@ import { errorMessage } from '#lib/errors/coded-error.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { sleep } from '#lib/ports/clock.ts'
 import type { LocalLayout } from '#operator/api/local-layout.ts'
-import { type ShardStatus, shardStatus } from './array-status.ts'
+import { primaryOf, shardStatus } from './array-status.ts'
 import { operatorStatus } from './control-client.ts'
 import type { ImapFacts } from './first-letter.ts'
-import { replicasOf } from './members.ts'
+import { podName, replicasOf } from './members.ts'
 import type { Say } from './messages/mod.ts'
 import { type ShardLink, withShards } from './shard-link.ts'
 import { askReplicas } from './shard-reports.ts'
@@ -61,7 +61,10 @@ async function play({ layout, shard, readLetter, say, print }: ShowOptions, link
   const seconds = () => ((nodeClock.monotonicMs() - startedMs) / 1_000).toFixed(1)
   const container = `${primary.member}/shard-${shard.slice(shard.indexOf('/') + 1)}`
 
-  const kills = await killUntilRelieved({ layout, container, member: primary.member, pid: primary.pid, look })
+  const other = replicasOf([shard]).filter(({ member }) => podName(shard, member) === mirror.member)
+  // Only the other one is asked: the killed one would answer late or never.
+  const relieved = async () => primaryOf((await askReplicas(link, other)).reports) !== null
+  const kills = await killUntil(relieved, { layout, container, pid: primary.pid })
   print(
     kills > 1
       ? say('showKilledAgain', { process: container, count: kills - 1, other: mirror.member })
@@ -90,30 +93,23 @@ async function play({ layout, shard, readLetter, say, print }: ShowOptions, link
  * crashed would not be back within seconds either.
  * @returns how often it was killed
  */
-async function killUntilRelieved(options: {
-  readonly layout: LocalLayout
-  readonly container: string
-  readonly member: string
-  readonly pid: number
-  readonly look: () => Promise<ShardStatus>
-}): Promise<number> {
-  const { layout, member, look } = options
-  const killed = new Set([options.pid])
-  process.kill(options.pid, 'SIGKILL')
-  await until(
-    async () => {
-      const operator = await operatorStatus(layout.controlSocket)
-      const pid = operator?.processes.find(({ name }) => name === options.container)?.pid ?? null
-      const status = await look()
-      const relieved = status.primary !== null && status.primary.member !== member
-      if (!relieved && pid !== null && !killed.has(pid)) {
-        killed.add(pid)
-        process.kill(pid, 'SIGKILL')
-      }
-      return relieved
-    },
-    (relieved) => relieved,
-  )
+async function killUntil(
+  relieved: () => Promise<boolean>,
+  { layout, container, pid }: { readonly layout: LocalLayout; readonly container: string; readonly pid: number },
+): Promise<number> {
+  const killed = new Set([pid])
+  process.kill(pid, 'SIGKILL')
+  const attempt = async () => {
+    if (await relieved()) return true
+    const operator = await operatorStatus(layout.controlSocket)
+    const now = operator?.processes.find(({ name }) => name === container)?.pid ?? null
+    if (now !== null && !killed.has(now)) {
+      killed.add(now)
+      process.kill(now, 'SIGKILL')
+    }
+    return false
+  }
+  await until(attempt, (done) => done)
   return killed.size
 }
 

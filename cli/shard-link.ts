@@ -18,46 +18,33 @@ export interface ShardLink {
   ask(replica: ReplicaName, frameType: number, payload: readonly Uint8Array[], patienceMs: number): Promise<Buffer>
 }
 
-/** Runs `work` with a link and closes what it opened. */
+/**
+ * Runs `work` with a link. Each request has a connection of its own: it costs a handshake, and no request ever waits on a
+ * connection to a process that was killed meanwhile.
+ */
 export async function withShards<T>(layout: LocalLayout, work: (link: ShardLink) => Promise<T>): Promise<T> {
-  const dialer = createDialer({
-    tls: () => readTlsMaterial(join(layout.secretsDir, 'cli')),
-    resolve: createResolver(layout.hostsFile),
-    clock: nodeClock,
-  })
+  const resolve = createResolver(layout.hostsFile)
+  const tls = readTlsMaterial(join(layout.secretsDir, 'cli'))
   const addressing = { hostPattern: `{mailNode}-{member}.{mailNode}.${NAMESPACE}.svc`, pod: null, socketDir: null }
-  const once = async (
-    { shard, member }: ReplicaName,
-    frameType: number,
-    payload: readonly Uint8Array[],
-  ): Promise<Buffer> => {
-    const name = toShardName(shard)
-    const stream = await dialer.dial(replicaAddress(addressing, name, member))
-    const client = new RpcClient(stream, { shard: name, caller: 'cli' }, () => {})
-    try {
-      return await client.request(frameType, payload)
-    } finally {
-      client.close()
-    }
-  }
-  try {
-    return await work({
-      async ask(replica, frameType, payload, patienceMs) {
-        const giveUp = new AbortController()
-        const late = sleep(nodeClock, patienceMs, giveUp.signal).then(() => {
-          throw new Error(`no answer in ${patienceMs} ms`)
-        })
-        late.catch(() => {})
-        const asking = once(replica, frameType, payload)
-        asking.catch(() => {}) // may fail after the patience is over
-        try {
-          return await Promise.race([asking, late])
-        } finally {
-          giveUp.abort(new Error('all is said'))
-        }
-      },
-    })
-  } finally {
-    dialer.close()
-  }
+  return await work({
+    async ask({ shard, member }, frameType, payload, patienceMs) {
+      const name = toShardName(shard)
+      const dialer = createDialer({ tls: () => tls, resolve, clock: nodeClock })
+      const giveUp = new AbortController()
+      const late = sleep(nodeClock, patienceMs, giveUp.signal).then(() => {
+        throw new Error(`no answer in ${patienceMs} ms`)
+      })
+      late.catch(() => {})
+      const asking = dialer
+        .dial(replicaAddress(addressing, name, member))
+        .then((stream) => new RpcClient(stream, { shard: name, caller: 'cli' }, () => {}).request(frameType, payload))
+      asking.catch(() => {}) // may fail after the patience is over
+      try {
+        return await Promise.race([asking, late])
+      } finally {
+        giveUp.abort(new Error('all is said'))
+        dialer.close()
+      }
+    },
+  })
 }

@@ -259,7 +259,8 @@ export class Faults {
       this.#whenSwapped(primary, () => {
         mirror.end('kill')
         this.#at(2_100 + this.#random.int(0, 300), () => {
-          this.#end(primary, 'kill')
+          primary.end('kill')
+          primary.bootLater(this.#random.int(3_000, 7_000))
           mirror.bootLater(0)
         })
       })

@@ -1,5 +1,5 @@
 /**
- * One history of a pair: clients work for a simulated minute while faults strike; then all is mended, and the pair must come together,
+ * One history of a pair: clients work for most of a simulated minute while faults strike; then all is mended, and the pair must come together,
  * serve, and hold everything that anybody was told.
  */
 import { AssertionFailure } from '#lib/errors/assert.ts'
