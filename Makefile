@@ -18,7 +18,7 @@ E2E_TESTS := 'e2e/**/*.test.ts'
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-up: bootstrap ## start the array on this machine, send a letter through it and read it back
+up: bootstrap ## start the array, send a letter, kill a primary, read the letter from the other member
 	@./twinpost up
 
 down: ## stop the array; mail and accounts stay

@@ -25,7 +25,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'reuse-epoch-after-restart': { world: 'pair', module: 'services/shard/roles/entries.ts' },
   'promote-stale': { world: 'pair', module: 'services/shard/roles/decide-mirror.ts' },
   'expose-before-commit': { world: 'pair', module: 'services/shard/mailbox/commit-pipeline.ts' },
-  'ignore-epoch': { world: 'pair', module: 'services/shard/replication/mirror-side.ts' },
+  'ignore-epoch': { world: 'pair', module: 'services/shard/roles/decide-primary.ts' },
   'settle-unknown-by-reread': { world: 'pair', module: 'services/shard/ledger/agent.ts' },
   'truncate-committed': { world: 'pair', module: 'services/shard/replication/mirror-side.ts' },
 }

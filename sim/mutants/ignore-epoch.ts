@@ -1,18 +1,9 @@
-/** A mirror that forgets what it promised: it follows whoever comes, and tells nobody of a newer epoch. */
-import { toEpoch } from '#lib/mail/types.ts'
-import { type MirrorSideOptions, MirrorSide as Side } from '#shard/replication/mirror-side.ts'
+/** A primary goes on in its epoch, whatever it hears of newer ones. (A mirror that follows an older epoch is stopped by what it knows committed.) */
+import { decidePrimary as decide, type PrimaryAction, type PrimaryFacts } from '#shard/roles/decide-primary.ts'
 
-export * from '#shard/replication/mirror-side.ts'
+export * from '#shard/roles/decide-primary.ts'
 
-export class MirrorSide extends Side {
-  constructor(options: MirrorSideOptions) {
-    const notes = new Proxy(options.notes, {
-      get: (target, name) => {
-        const value: unknown = Reflect.get(target, name, target)
-        if (name === 'note') return { ...target.note, promisedEpoch: toEpoch(0) }
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-    super({ ...options, notes })
-  }
+export function decidePrimary(facts: PrimaryFacts): PrimaryAction {
+  const action = decide({ ...facts, heardEpoch: 0 })
+  return action.kind === 'step-down' ? { kind: 'none', phase: action.phase } : action
 }
