@@ -63,17 +63,11 @@ for (const away of ['directory', 'nats'] as const) {
   })
 }
 
-/** Folder of the replica of alice's home shard that is primary. */
-async function replicaFolder(): Promise<{ name: string; shard: string; folder: string }> {
-  const { home } = array.account('alice')
-  const line = (await array.status()).shards.find((candidate) => candidate.shard === home)
-  assert.ok(line?.primary)
-  const [mailNode, index] = home.split('/')
-  const volumes = join(array.root, 'volumes')
-  const member = String(line.primary.member).replace(/^.*-/, '')
-  const volume = readdirSync(volumes).find((one) => one.endsWith(`${mailNode}-${member}`))
-  assert.ok(volume, `${volumes} has the volume of ${mailNode}-${member}`)
-  return { name: home, shard: home, folder: join(volumes, volume, `shard-${index}`) }
+/** The primary's replica of alice's home shard. */
+async function primaryReplica(): Promise<{ shard: string; folder: string }> {
+  const { shard, primary } = await array.shard(array.account('alice').home)
+  assert.ok(primary)
+  return { shard, folder: array.replicaFolder(shard, primary.member) }
 }
 
 test('a deleted index, a torn last record and a flipped bit are found, said, and repaired where the bytes allow', async () => {
@@ -81,7 +75,7 @@ test('a deleted index, a torn last record and a flipped bit are found, said, and
   const { accepted } = await pour(array, 'damage', alice.address, 20, () => {})
   assert.equal(accepted.length, 20)
   const before = await allMessages(array, alice)
-  const { shard, folder } = await replicaFolder()
+  const { shard, folder } = await primaryReplica()
   await array.down()
 
   for (const file of readdirSync(folder, { recursive: true }) as string[]) {

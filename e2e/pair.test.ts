@@ -3,14 +3,14 @@
  * that was answered 250 is missing, nothing is there twice, UIDs stay, and the pair comes back by itself where it may.
  */
 import assert from 'node:assert/strict'
-import { readdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ShardLine, TestArray } from './support/array.ts'
 import { allMessages, imapLogin } from './support/imap.ts'
-import { letter, pour, subjects, waitFor } from './support/pour.ts'
+import { letter, pairInSync, pour, subjects, waitFor } from './support/pour.ts'
 
 /** Longer than lease and grace together (replication.md rule 8). */
 const FROZEN_MS = 6_000
@@ -22,19 +22,7 @@ before(async () => {
 })
 after(() => array?.remove())
 
-async function shardOf(name: string): Promise<ShardLine> {
-  const { home } = array.account(name)
-  const line = (await array.status()).shards.find((one) => one.shard === home)
-  assert.ok(line, `${home} is in the status`)
-  return line
-}
-
-async function pairInSync(name: string): Promise<ShardLine> {
-  return await waitFor(`the pair of ${name} to be in sync`, async () => {
-    const line = await shardOf(name)
-    return line.primary !== null && line.mirror !== null && line.inSync.length === 2 ? line : null
-  })
-}
+const inSync = (name: string): Promise<ShardLine> => pairInSync(array, array.account(name).home)
 
 /** Every letter that was answered 250 is there, and none twice. */
 async function nothingLost(name: string, accepted: readonly string[]): Promise<void> {
@@ -69,7 +57,7 @@ async function appendedAfter(name: string, subject: string, from: number): Promi
 
 test('kill -9 of a primary: the other member serves within seconds, with the same UIDs', async (t) => {
   const carol = array.account('carol')
-  const { primary, epoch } = await pairInSync('carol')
+  const { primary, epoch } = await inSync('carol')
   assert.ok(primary)
   const { accepted } = await pour(array, 'before-kill', carol.address, 30)
   const earlier = await allMessages(array, carol)
@@ -81,13 +69,13 @@ test('kill -9 of a primary: the other member serves within seconds, with the sam
   await nothingLost('carol', [...accepted, ...served.accepted])
   const now = await allMessages(array, carol)
   for (const [uid, bytes] of earlier) assert.ok(now.get(uid)?.equals(bytes), `UID ${uid} still means the same bytes`)
-  const line = await pairInSync('carol')
+  const line = await inSync('carol')
   assert.ok(line.epoch > epoch, 'the epoch went up')
 })
 
 test('a primary that is frozen longer than every timeout is replaced, and wakes without harm', async (t) => {
   const bob = array.account('bob')
-  const { primary, epoch } = await pairInSync('bob')
+  const { primary, epoch } = await inSync('bob')
   assert.ok(primary)
   const { accepted } = await pour(array, 'before-freeze', bob.address, 20)
   const frozenMs = Date.now()
@@ -101,26 +89,21 @@ test('a primary that is frozen longer than every timeout is replaced, and wakes 
     process.kill(primary.pid, 'SIGCONT')
   }
   accepted.push(...(await pour(array, 'after-waking', bob.address, 20)).accepted)
-  const line = await pairInSync('bob')
+  const line = await inSync('bob')
   assert.ok(line.epoch > epoch, 'the epoch went up')
   await nothingLost('bob', accepted)
 })
 
 test('a mirror whose volume is deleted gets a full copy while the primary serves', async () => {
   const dave = array.account('dave')
-  const { mirror, shard } = await pairInSync('dave')
+  const { mirror, shard } = await inSync('dave')
   assert.ok(mirror)
   const { accepted } = await pour(array, 'before-loss', dave.address, 40)
-  const [mailNode = '', index = ''] = shard.split('/')
-  const member = String(mirror.member).replace(/^.*-/, '')
-  const volumes = join(array.root, 'volumes')
-  const volume = readdirSync(volumes).find((one) => one.endsWith(`${mailNode}-${member}`))
-  assert.ok(volume, 'the mirror has a volume')
   process.kill(mirror.pid, 'SIGKILL')
-  rmSync(join(volumes, volume, `shard-${index}`), { recursive: true, force: true })
+  rmSync(array.replicaFolder(shard, mirror.member), { recursive: true, force: true })
   const served = await servedAfter('while-copying', dave.address, Date.now())
   accepted.push(...served.accepted)
-  const line = await pairInSync('dave')
+  const line = await inSync('dave')
   assert.ok(line.primary)
   // The copy is a whole one: it serves alone.
   process.kill(line.primary.pid, 'SIGKILL')
@@ -130,7 +113,7 @@ test('a mirror whose volume is deleted gets a full copy while the primary serves
 
 test('a ledger that lost its entry is made anew by the serving primary', async () => {
   const alice = array.account('alice')
-  const { shard } = await pairInSync('alice')
+  const { shard } = await inSync('alice')
   const { accepted } = await pour(array, 'before-ledger', alice.address, 10)
   const ledger = new DatabaseSync(join(array.root, 'ledger', 'ledger.sqlite'), { timeout: 5_000 })
   try {
@@ -142,7 +125,7 @@ test('a ledger that lost its entry is made anew by the serving primary', async (
   } finally {
     ledger.close()
   }
-  const { primary } = await pairInSync('alice')
+  const { primary } = await inSync('alice')
   assert.ok(primary)
   process.kill(primary.pid, 'SIGKILL')
   accepted.push(...(await servedAfter('after-ledger', alice.address, Date.now())).accepted)

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import type { ImapFlow } from 'imapflow'
 import { type ShardLine, TestArray } from './support/array.ts'
 import { allMessages, imapLogin, withoutHeaderBlock } from './support/imap.ts'
-import { letter, waitFor } from './support/pour.ts'
+import { letter, pairInSync, waitFor } from './support/pour.ts'
 import { type Reply, SmtpDialogue } from './support/smtp.ts'
 
 /** The promise is one second; a test machine that does other things at the same time gets more. */
@@ -22,13 +22,7 @@ before(async () => {
 })
 after(() => array?.remove())
 
-/** The shard when both of its members are in sync. */
-function paired(): Promise<ShardLine> {
-  return waitFor(`two copies of ${home}`, async () => {
-    const line = await array.shard(home)
-    return line.primary && line.mirror && line.inSync.length === 2 ? line : null
-  })
-}
+const paired = (): Promise<ShardLine> => pairInSync(array, home)
 
 function members(line: ShardLine): { primary: string; mirror: string } {
   assert.ok(line.primary && line.mirror, line.shard)

@@ -3,7 +3,7 @@
  * that a user types. Several may run beside each other and beside the user's own.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -153,6 +153,16 @@ export class TestArray {
     const found = shards.find((candidate) => candidate.shard === name)
     if (!found) throw new Error(`No shard ${name} in ${shards.map((one) => one.shard).join(', ')}`)
     return found
+  }
+
+  /** Where a member (`n1-0`, or its number) keeps its replica of a shard. */
+  replicaFolder(shard: string, member: string | number): string {
+    const [mailNode = '', index = ''] = shard.split('/')
+    const pod = `${mailNode}-${String(member).replace(/^.*-/, '')}`
+    const volumes = join(this.root, 'volumes')
+    const volume = readdirSync(volumes).find((one) => one.endsWith(pod))
+    if (volume === undefined) throw new Error(`No volume of ${pod} in ${volumes}`)
+    return join(volumes, volume, `shard-${index}`)
   }
 
   async process(name: string): Promise<ProcessLine> {

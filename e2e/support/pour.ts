@@ -1,7 +1,7 @@
 /** A writer that remembers every acknowledgement, and a reader that says what is really there. */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { TestArray } from './array.ts'
+import type { ShardLine, TestArray } from './array.ts'
 import { allMessages } from './imap.ts'
 import { type Reply, SmtpDialogue } from './smtp.ts'
 
@@ -30,6 +30,14 @@ export async function waitFor<T>(what: string, attempt: () => Promise<T | null>)
     await pause(200)
   }
   throw new Error(`Gave up waiting for ${what}`)
+}
+
+/** The shard as soon as both of its members are in sync. */
+export function pairInSync(array: TestArray, shard: string): Promise<ShardLine> {
+  return waitFor(`two copies of ${shard}`, async () => {
+    const line = await array.shard(shard)
+    return line.primary && line.mirror && line.inSync.length === 2 ? line : null
+  })
 }
 
 /** Sends `count` letters over some connections; a temporary refusal or a lost connection leaves the letter unsent. */

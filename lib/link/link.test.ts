@@ -116,7 +116,11 @@ test('RpcClient rejects every open request when the stream is lost', async () =>
 })
 
 /** A hundred times as fast. */
-const hastyClock: Clock = { ...nodeClock, after: (delayMs, action) => nodeClock.after(delayMs / 100, action) }
+const hastyClock: Clock = {
+  ...nodeClock,
+  monotonicMs: () => nodeClock.monotonicMs() * 100,
+  after: (delayMs, action) => nodeClock.after(delayMs / 100, action),
+}
 
 test('RpcClient gives up a peer that is silent while something waits, and only then', async () => {
   const dir = socketDirectory()

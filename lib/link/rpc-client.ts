@@ -48,6 +48,8 @@ export class RpcClient {
   readonly #onLost: () => void
   readonly #clock: Clock | null
   #cancelSilence: (() => void) | null = null
+  /** When the peer was last heard, or given something new to answer. */
+  #heardMs = 0
   #lastId = 0
   #lost: Error | null = null
 
@@ -85,15 +87,16 @@ export class RpcClient {
     if (lost) return { answer: Promise.reject(lost), send: () => Promise.resolve() }
     this.#lastId = this.#lastId === 0xffff_ffff ? 1 : this.#lastId + 1
     const id = this.#lastId
+    if (this.#waiting.size === 0) this.#heard()
     const answer = new Promise<Buffer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
-    if (this.#cancelSilence === null) this.#watchSilence()
+    this.#watchSilence()
     writeFrame(this.#stream, type, id, payload)
     return {
       answer,
       send: async (moreType, morePayload) => {
         if (this.#lost) return // `answer` has rejected already
         // The answer to a letter in pieces comes after the last of them.
-        this.#watchSilence()
+        this.#heard()
         if (!writeFrame(this.#stream, moreType, id, morePayload)) await this.#drained()
       },
     }
@@ -115,13 +118,21 @@ export class RpcClient {
     })
   }
 
-  /** Begins anew to wait for anything from the peer. */
+  #heard(): void {
+    if (this.#clock !== null) this.#heardMs = this.#clock.monotonicMs()
+  }
+
+  /** One timer, set anew when it fires: frames come too often for a timer each. */
   #watchSilence(): void {
-    this.#cancelSilence?.()
-    this.#cancelSilence =
-      this.#clock === null || this.#waiting.size === 0
-        ? null
-        : this.#clock.after(SILENCE_MS, () => this.#stream.destroy(new Error(`no answer for ${SILENCE_MS} ms`)))
+    const clock = this.#clock
+    if (clock === null || this.#cancelSilence !== null) return
+    const leftMs = this.#heardMs + SILENCE_MS - clock.monotonicMs()
+    this.#cancelSilence = clock.after(Math.max(0, leftMs), () => {
+      this.#cancelSilence = null
+      if (this.#waiting.size === 0) return
+      if (clock.monotonicMs() - this.#heardMs < SILENCE_MS) this.#watchSilence()
+      else this.#stream.destroy(new Error(`no answer for ${SILENCE_MS} ms`))
+    })
   }
 
   #receive(chunk: Buffer): void {
@@ -139,7 +150,7 @@ export class RpcClient {
         if (frame.type === FrameType.refused) waiting.reject(new RefusedError(decodeRefusal(frame.payload)))
         else waiting.resolve(Buffer.from(frame.payload))
       }
-      this.#watchSilence()
+      this.#heard()
     } catch (error) {
       this.#stream.destroy(error instanceof Error ? error : undefined)
     }
@@ -153,7 +164,7 @@ export class RpcClient {
         : new LinkError('LINK_LOST', `Lost the shard: ${errorMessage(cause)}`, { cause })
     for (const waiting of this.#waiting.values()) waiting.reject(this.#lost)
     this.#waiting.clear()
-    this.#watchSilence()
+    this.#cancelSilence?.()
     this.#onLost()
   }
 }

@@ -85,6 +85,7 @@ export function createShardRouter(options: {
 
   /** A deposed primary may be frozen and unable to end its sessions: they end here. */
   function found(shard: ShardName, member: number): void {
+    if (primaries.get(shard) === member) return
     primaries.set(shard, member)
     for (let other = 0; other < MEMBERS_PER_MAILNODE; other++) {
       if (other !== member) for (const stream of sessions.get(`${shard}@${other}`) ?? []) stream.destroy()

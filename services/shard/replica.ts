@@ -35,8 +35,8 @@ import type { ReplicaLock } from './log/lock.ts'
 import { Log } from './log/log.ts'
 import { ReplicaDirectory } from './log/replica-directory.ts'
 import { type CommitSource, MailStore } from './mailbox/mod.ts'
+import { noteStore } from './replication/directory-notes.ts'
 import { ReplicaMachine, type RoleEvent } from './replication/machine.ts'
-import type { NoteStore } from './replication/ports.ts'
 import { FenceMark, runRoleCommand } from './role-commands.ts'
 import { admit, type DurabilityPolicy, type OperationKind, replyTo } from './roles/admission.ts'
 import type { Served, Serving } from './server/served.ts'
@@ -388,17 +388,5 @@ export class Replica implements Served {
       message: `${this.shard} on ${this.#options.pod}: ${this.phase}`,
       target: null,
     }
-  }
-}
-
-/** The machine's words for what the replica directory keeps. */
-function noteStore(directory: ReplicaDirectory): NoteStore {
-  return {
-    get note() {
-      const { highestEpochPromised, highestLedgerVersion, inSync } = directory.note
-      return { promisedEpoch: highestEpochPromised, ledgerVersion: highestLedgerVersion, inSync }
-    },
-    writeNote: ({ promisedEpoch, ledgerVersion, inSync }) =>
-      directory.storeNote({ highestEpochPromised: promisedEpoch, highestLedgerVersion: ledgerVersion, inSync }),
   }
 }

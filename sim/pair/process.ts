@@ -14,11 +14,11 @@ import type { Ledger, LedgerReplica } from '#shard/ledger/types.ts'
 import { Log } from '#shard/log/log.ts'
 import { ReplicaDirectory } from '#shard/log/replica-directory.ts'
 import { MailStore } from '#shard/mailbox/mod.ts'
+import { noteStore } from '#shard/replication/directory-notes.ts'
 import { type MachineNotice, ReplicaMachine, type RoleEvent } from '#shard/replication/machine.ts'
 import { admit, type OperationKind, replyTo } from '#shard/roles/admission.ts'
 import type { Life } from '../world.ts'
 import type { PairMember } from './member.ts'
-import { noteStore } from './note-store.ts'
 
 export const DIRECTORY = 'n1/0'
 const ROTTEN_RETRY_MS = 300

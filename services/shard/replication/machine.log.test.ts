@@ -7,8 +7,8 @@ import { SimLedger } from '../ledger/testing/sim-ledger.ts'
 import { Log } from '../log/log.ts'
 import { ReplicaDirectory } from '../log/replica-directory.ts'
 import { MemoryDisk } from '../log/testing.ts'
+import { noteStore } from './directory-notes.ts'
 import { ReplicaMachine } from './machine.ts'
-import type { NoteStore } from './ports.ts'
 import { SHARD } from './testing/pair.ts'
 import { PairNetwork } from './testing/pair-network.ts'
 import { SeededRandom } from './testing/seeded-random.ts'
@@ -43,17 +43,6 @@ function diskOfLife(disk: Disk, alive: () => boolean): Disk {
     remove: (path) => guard(() => disk.remove(path)),
     syncDirectory: (path) => guard(() => disk.syncDirectory(path)),
     space: (path) => guard(() => disk.space(path)),
-  }
-}
-
-function notesOf(directory: ReplicaDirectory): NoteStore {
-  return {
-    get note() {
-      const { highestEpochPromised, highestLedgerVersion, inSync } = directory.note
-      return { promisedEpoch: highestEpochPromised, ledgerVersion: highestLedgerVersion, inSync }
-    },
-    writeNote: ({ promisedEpoch, ledgerVersion, inSync }) =>
-      directory.storeNote({ highestEpochPromised: promisedEpoch, highestLedgerVersion: ledgerVersion, inSync }),
   }
 }
 
@@ -100,7 +89,7 @@ class RealPair {
       },
       preferred: member === 0,
       log,
-      notes: notesOf(directory),
+      notes: noteStore(directory),
       ledger: this.ledger.client(),
       network: this.wire.end(member),
       clock,

@@ -252,7 +252,7 @@ export class ReplicaMachine {
     return handedOver
   }
 
-  /** Keeps this replica from becoming primary until `unfence` or the end of the process; a primary hands over first. */
+  /** Keeps this replica from becoming primary until `unfence` or the end of the process (the shell renews it at the next); a primary hands over first. */
   async fence(): Promise<void> {
     this.#handover.fence()
     this.#poke()

@@ -1,7 +1,8 @@
-/** The replica's note as replication wants it, kept in the replica directory. */
-import type { ReplicaDirectory } from '#shard/log/replica-directory.ts'
-import type { NoteStore } from '#shard/replication/ports.ts'
+/** The replica's note in the words of replication, kept by the replica directory. */
+import type { ReplicaDirectory } from '../log/replica-directory.ts'
+import type { NoteStore } from './ports.ts'
 
+/** @param directory Open, and open for as long as the notes are used. */
 export function noteStore(directory: ReplicaDirectory): NoteStore {
   return {
     get note() {
