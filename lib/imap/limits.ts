@@ -75,3 +75,5 @@ export const HEADER_PARSE_BYTES_MAX = 1 * MIB
 export const TOLD_MAX = 65_536
 /** Parts of all structures kept per process: each has about 1 KiB. */
 export const STRUCTURE_PARTS_MAX = 16_384
+/** Memory of all parsed headers kept per process: some 8,000 letters. */
+export const HEADER_CACHE_BYTES = 32 * MIB

@@ -1,10 +1,11 @@
 /**
- * Names to addresses. In a cluster that is DNS; the local cluster writes a file of names instead, as the kubelet writes
- * /etc/hosts, and says where in TWINPOST_HOSTS_FILE. The file is read again when it changed.
+ * Names to addresses. In a cluster that is DNS; the local cluster writes files of names instead, as the kubelet writes
+ * /etc/hosts, and says where in TWINPOST_HOSTS_FILE. A file is read again when it changed.
  */
 import { lookup as dnsLookup } from 'node:dns/promises'
 import { readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { delimiter } from 'node:path'
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 
 export const RESOLVE_ERRORS = {
@@ -17,19 +18,19 @@ export class ResolveError extends CodedError<keyof typeof RESOLVE_ERRORS> {
 
 export type Resolver = (host: string) => Promise<string>
 
-/** @param hostsFile Lines of `address name name ...`; null: DNS only. */
-export function createResolver(hostsFile: string | null): Resolver {
-  let names = new Map<string, string>()
-  let readAt = -1
+/**
+ * @param hostsFiles Paths with `:` between them, or null: DNS only. Their lines are `address name name ...`; the first file
+ *   that has a name wins, and one that does not exist has none.
+ */
+export function createResolver(hostsFiles: string | null): Resolver {
+  const lookups = (hostsFiles ?? '')
+    .split(delimiter)
+    .filter((path) => path !== '')
+    .map(hostsLookup)
   return async (host) => {
     if (isIP(host)) return host
-    if (hostsFile !== null) {
-      const changedAt = statSync(hostsFile).mtimeMs
-      if (changedAt !== readAt) {
-        names = parseHosts(readFileSync(hostsFile, 'utf8'))
-        readAt = changedAt
-      }
-      const address = names.get(host.toLowerCase())
+    for (const lookup of lookups) {
+      const address = lookup(host.toLowerCase())
       if (address !== undefined) return address
     }
     try {
@@ -37,6 +38,19 @@ export function createResolver(hostsFile: string | null): Resolver {
     } catch (cause) {
       throw new ResolveError('RESOLVE_FAILED', `Cannot find the address of ${host}`, { cause })
     }
+  }
+}
+
+function hostsLookup(path: string): (host: string) => string | undefined {
+  let names = new Map<string, string>()
+  let readAt = 0
+  return (host) => {
+    const changedAt = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+    if (changedAt !== readAt) {
+      names = changedAt === 0 ? new Map() : parseHosts(readFileSync(path, 'utf8'))
+      readAt = changedAt
+    }
+    return names.get(host)
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The port through which bytes reach a disk. Real adapter: `lib/platform/node-disk.ts`; simulated: `sim/disk.ts`.
  *
- * Rules that both adapters keep: a write is durable only after `File.sync()` of that file resolved; a name is durable
+ * Rules that both adapters keep: a write is durable only after `File.sync()` of that file, or `writeDurable`, resolved; a name is durable
  * only after `Disk.syncDirectory()` of its folder resolved. After a `sync()` that rejected nothing may be believed about
  * the writes since the last good one (the page cache lies). Paths are absolute or relative to the adapter's root, with `/`.
  */
@@ -26,6 +26,8 @@ export interface File {
   read(position: number, length: number): Promise<Uint8Array>
   /** Writes all `chunks` one after another from `position` on. Not durable before `sync()`. Buffers belong to the file until it resolves. */
   write(position: number, chunks: readonly Uint8Array[]): Promise<void>
+  /** `write` and `sync` of what it wrote, in one step where the platform has one (O_DSYNC). Other writes may or may not become durable. */
+  writeDurable(position: number, chunks: readonly Uint8Array[]): Promise<void>
   /** Makes every resolved write of this file durable (fdatasync). */
   sync(): Promise<void>
   truncate(length: number): Promise<void>

@@ -10,6 +10,7 @@ import type { MessageFacts } from '../store.ts'
 import { formatDateTime } from '../syntax/dates.ts'
 import type { FetchItem } from '../syntax/fetch-items.ts'
 import type { Partial } from '../syntax/section.ts'
+import type { KnownHeader } from './header-cache.ts'
 import type { MessageReader } from './message-reader.ts'
 import type { Output } from './output.ts'
 import type { SelectedMailbox } from './selected-mailbox.ts'
@@ -21,9 +22,21 @@ export function isFact(item: FetchItem): boolean {
   return item.kind === 'flags' || item.kind === 'uid' || item.kind === 'internal-date' || item.kind === 'size'
 }
 
-/** `name value` of an item that needs no bytes. */
-function factText(item: FetchItem, facts: MessageFacts, mailbox: SelectedMailbox): string {
+/** Items that a parsed header answers. */
+export function isOfHeader(item: FetchItem): boolean {
+  return item.kind === 'envelope'
+}
+
+function envelopeText(known: KnownHeader): string {
+  known.envelope ??= formatEnvelope(envelope(known.headers))
+  return `ENVELOPE ${known.envelope}`
+}
+
+/** `name value` of an item that needs no bytes. @param header Null: no item is of the header. */
+function factText(item: FetchItem, facts: MessageFacts, mailbox: SelectedMailbox, header: KnownHeader | null): string {
   switch (item.kind) {
+    case 'envelope':
+      return header === null ? '' : envelopeText(header)
     case 'flags':
       return `FLAGS (${mailbox.flagText(facts)})`
     case 'uid':
@@ -46,18 +59,19 @@ interface Body {
 
 type Piece = string | Body
 
-/** Writes `* n FETCH (...)` for items that facts answer. */
+/** Writes `* n FETCH (...)` for items that facts, and a header that is at hand, answer. */
 export function writeFacts(
   out: Output,
   mailbox: SelectedMailbox,
   sequence: number,
   facts: MessageFacts,
   items: readonly FetchItem[],
+  header: KnownHeader | null,
 ): void {
   let text = `* ${sequence} FETCH (`
   let separator = ''
   for (const item of items) {
-    text += separator + factText(item, facts, mailbox)
+    text += separator + factText(item, facts, mailbox, header)
     separator = ' '
   }
   out.write(`${text})\r\n`)
@@ -109,7 +123,7 @@ async function itemPieces(
 ): Promise<Piece[]> {
   switch (item.kind) {
     case 'envelope':
-      return [`ENVELOPE ${formatEnvelope(envelope(new Headers(await message.headerBlock())))}`]
+      return [envelopeText(await message.header())]
     case 'body':
       return [`BODY ${formatBody((await message.structure()).root, false)}`]
     case 'body-structure':
@@ -117,7 +131,7 @@ async function itemPieces(
     case 'section':
       return sectionPieces(item, message)
     default:
-      return [factText(item, facts, mailbox)]
+      return [factText(item, facts, mailbox, null)]
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { CodedError } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
+import type { HeaderCache } from './header-cache.ts'
 import type { StructureCache } from './structure-cache.ts'
 
 export interface SessionHost {
@@ -23,6 +24,8 @@ export interface SessionHost {
   report(error: unknown, context: { readonly command: string; readonly fatal: boolean }): void
   /** Parsed structures, shared by all sessions of the process. */
   readonly structures: StructureCache
+  /** Parsed headers, likewise. */
+  readonly headers: HeaderCache
 }
 
 /** Why `ImapSession.run()` resolved. It never rejects. */

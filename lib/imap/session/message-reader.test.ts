@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HEADER_PARSE_BYTES_MAX, HEADER_READ_BYTES, MIB } from '../limits.ts'
+import { LruHeaderCache } from './header-cache.ts'
 import { MessageReader } from './message-reader.ts'
 import { LruStructureCache } from './structure-cache.ts'
 
@@ -19,7 +20,10 @@ function open(bytes: Buffer, structures = new LruStructureCache(100)) {
       return piece
     },
   }
-  return { reader: new MessageReader(source, 'key', { structures, pause: async () => {} }), seen }
+  return {
+    reader: new MessageReader(source, 'key', { structures, headers: new LruHeaderCache(1), pause: async () => {} }),
+    seen,
+  }
 }
 
 const cases: [name: string, header: string, readBytesMax: number][] = [
@@ -56,6 +60,10 @@ test('MessageReader parses a structure once for all readers', async () => {
 
 test('MessageReader fails, and does not wait, when the store has fewer bytes than it said', async () => {
   const source = { sizeBytes: 100, read: async () => Buffer.alloc(0) }
-  const reader = new MessageReader(source, 'key', { structures: new LruStructureCache(1), pause: async () => {} })
+  const reader = new MessageReader(source, 'key', {
+    structures: new LruStructureCache(1),
+    headers: new LruHeaderCache(1),
+    pause: async () => {},
+  })
   await assert.rejects(reader.read(0, 100), /Message ended at byte 0/)
 })

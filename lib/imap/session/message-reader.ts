@@ -2,12 +2,15 @@
  * What FETCH and SEARCH need to know of one message's bytes: header block, structure, ranges. Reads as little as the question
  * needs, and nothing twice; a whole body is never held.
  */
-import { type ByteRange, findHeaderEnd, MessageScanner, type MimePart, section } from '#lib/mime/mod.ts'
+import { type ByteRange, findHeaderEnd, Headers, MessageScanner, type MimePart, section } from '#lib/mime/mod.ts'
 import { FETCH_CHUNK_BYTES, HEADER_PARSE_BYTES_MAX, HEADER_READ_BYTES } from '../limits.ts'
 import type { MessageBytes } from '../store.ts'
 import type { Section } from '../syntax/section.ts'
+import type { KnownHeader } from './header-cache.ts'
 import type { SessionHost } from './host.ts'
 import type { MessageStructure } from './message-structure.ts'
+
+type ReaderHost = Pick<SessionHost, 'structures' | 'headers' | 'pause'>
 
 interface Header {
   /** Where the header ends as lib/mime sees it: after the blank line, mostly. */
@@ -19,11 +22,11 @@ interface Header {
 export class MessageReader {
   readonly #bytes: MessageBytes
   readonly #key: string
-  readonly #host: Pick<SessionHost, 'structures' | 'pause'>
+  readonly #host: ReaderHost
   #header: Header | null = null
 
   /** @param key Of the structure cache. */
-  constructor(bytes: MessageBytes, key: string, host: Pick<SessionHost, 'structures' | 'pause'>) {
+  constructor(bytes: MessageBytes, key: string, host: ReaderHost) {
     this.#bytes = bytes
     this.#key = key
     this.#host = host
@@ -36,6 +39,13 @@ export class MessageReader {
   /** The message's header block, for parsing. */
   async headerBlock(): Promise<Buffer> {
     return (await this.#readHeader()).block
+  }
+
+  /** The message's header, parsed. */
+  async header(): Promise<KnownHeader> {
+    const known = this.#host.headers.get(this.#key)
+    if (known !== undefined) return known
+    return this.#host.headers.set(this.#key, new Headers(Buffer.from(await this.headerBlock())))
   }
 
   async structure(): Promise<MessageStructure> {

@@ -1,6 +1,7 @@
 /** `SessionHost` that gathers what is written, on a clock that stands still. */
 import type { CodedError } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
+import { LruHeaderCache } from '../session/header-cache.ts'
 import type { SessionHost } from '../session/host.ts'
 import { LruStructureCache } from '../session/structure-cache.ts'
 
@@ -10,6 +11,7 @@ export const TEST_NOW_MS = Date.UTC(2026, 10, 24, 8, 0, 0)
 export class MemoryHost implements SessionHost {
   readonly clock: Clock = { nowMs: () => TEST_NOW_MS, monotonicMs: () => 0, after: () => () => {} }
   readonly structures = new LruStructureCache(1000)
+  readonly headers = new LruHeaderCache(1_000_000)
   readonly reported: unknown[] = []
   #written: Uint8Array[] = []
   #waiting: (() => void)[] = []

@@ -23,6 +23,8 @@ export interface MailboxLimits {
   readonly sessionsPerAccountMax: number
   /** Accounts whose state is kept in memory; those in use are kept beyond it. About 3 KiB each. */
   readonly accountsInMemoryMax: number
+  /** Bodies that were read lately and are kept in memory. */
+  readonly bodyCacheBytes: number
   /** UIDs in the maps of mailboxes that nobody has open any more: 16 MiB. */
   readonly closedMailboxUidsMax: number
   /** Bytes of one streamed letter that wait for the disk before `write` holds the writer back. */
@@ -46,6 +48,7 @@ export const MAILBOX_LIMITS: MailboxLimits = {
   messagesPerStepMax: 2_000,
   sessionsPerAccountMax: 64,
   accountsInMemoryMax: 10_000,
+  bodyCacheBytes: 32 * 1024 * 1024,
   closedMailboxUidsMax: 4_000_000,
   streamBytesInFlightMax: 2 * 1024 * 1024,
   deliveryMemoryMs: 7 * 24 * 60 * 60 * 1000,

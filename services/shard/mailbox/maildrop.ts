@@ -46,7 +46,7 @@ export class MaildropState implements Maildrop {
   message(uid: Uid): MessageBytes | null {
     this.#check()
     const source = this.#core.index.source(this.#inbox.row.key, uid)
-    return source === null ? null : messageBytes(this.#core.log, source)
+    return source === null ? null : messageBytes(this.#core.bodies, source)
   }
 
   async remove(uids: readonly Uid[]): Promise<void> {

@@ -2,10 +2,10 @@
 import { known } from '#lib/errors/assert.ts'
 import type { MessageBytes } from '#lib/imap/store.ts'
 import type { MessageSource } from '../index/port.ts'
-import type { ShardLog } from '../log/types.ts'
+import type { BodyCache } from './body-cache.ts'
 import { BODY_CHUNK_BYTES } from './body-writer.ts'
 
-export function messageBytes(log: ShardLog, source: MessageSource): MessageBytes {
+export function messageBytes(bodies: BodyCache, source: MessageSource): MessageBytes {
   const { headerBlock, body } = source
   const headerBytes = headerBlock.byteLength
   const sizeBytes = headerBytes + body.sizeBytes
@@ -22,7 +22,10 @@ export function messageBytes(log: ShardLog, source: MessageSource): MessageBytes
         const chunk = Math.floor(at / BODY_CHUNK_BYTES)
         const inChunk = at - chunk * BODY_CHUNK_BYTES
         const wanted = Math.min(end - at, BODY_CHUNK_BYTES - inChunk)
-        pieces.push(await log.readBody(known(body.lsns[chunk], 'a body record for every MiB'), inChunk, wanted))
+        const lsn = known(body.lsns[chunk], 'a body record for every MiB')
+        const recordBytes = Math.min(BODY_CHUNK_BYTES, body.sizeBytes - chunk * BODY_CHUNK_BYTES)
+        const piece = bodies.read(lsn, recordBytes, inChunk, wanted)
+        pieces.push(piece instanceof Promise ? await piece : piece)
         at += wanted
       }
       const [only] = pieces

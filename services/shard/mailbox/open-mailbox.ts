@@ -98,7 +98,7 @@ export class OpenMailboxState implements OpenMailbox {
   message(uid: Uid): MessageBytes | null {
     this.#check()
     const source = this.#core.index.source(this.#mailbox.row.key, uid)
-    return source === null ? null : messageBytes(this.#core.log, source)
+    return source === null ? null : messageBytes(this.#core.bodies, source)
   }
 
   async store(request: StoreRequest): Promise<StoreResult> {

@@ -16,7 +16,9 @@ import {
   type RefusalReason,
   type SessionOpen,
 } from '#lib/frames/shard-protocol.ts'
+import { HEADER_CACHE_BYTES } from '#lib/imap/limits.ts'
 import { sessionCapabilities } from '#lib/imap/session/capabilities.ts'
+import { LruHeaderCache } from '#lib/imap/session/header-cache.ts'
 import { LruStructureCache } from '#lib/imap/session/structure-cache.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { Logger } from '#lib/log/logger.ts'
@@ -49,6 +51,7 @@ export type OpenSessionHandler = (stream: Duplex, open: SessionOpen, early: Buff
 
 export function createSessionHost(environment: SessionEnvironment): OpenSessionHandler {
   const structures = new LruStructureCache(STRUCTURES_MAX)
+  const headers = new LruHeaderCache(HEADER_CACHE_BYTES)
   return (stream, open, early) => {
     const logger = environment.logger.child({ session: open.sessionId, account: open.account, protocol: open.protocol })
     start(stream, open, early, logger).catch((error: unknown) => {
@@ -106,7 +109,7 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
       case 'imap': {
         const account = store.openImapAccount(open.account)
         accept(stream, sessionCapabilities())
-        return serveImap({ stream, mayServe, early, account, structures, clock: environment.clock, logger })
+        return serveImap({ stream, mayServe, early, account, structures, headers, clock: environment.clock, logger })
       }
       case 'pop3': {
         const maildrop = await store.openMaildrop(open.account)

@@ -1,6 +1,7 @@
 /** Joins a stream to the IMAP engine. */
 import type { Duplex } from 'node:stream'
 import type { CodedError, ErrorSpec } from '#lib/errors/coded-error.ts'
+import type { HeaderCache } from '#lib/imap/session/header-cache.ts'
 import type { SessionEnd, SessionHost } from '#lib/imap/session/host.ts'
 import { ImapSession } from '#lib/imap/session/session.ts'
 import type { StructureCache } from '#lib/imap/session/structure-cache.ts'
@@ -20,6 +21,7 @@ export function serveImap(options: {
   readonly early: Buffer
   readonly account: ImapAccount
   readonly structures: StructureCache
+  readonly headers: HeaderCache
   readonly clock: Clock
   readonly logger: Logger
 }): RunningSession {
@@ -31,6 +33,7 @@ export function serveImap(options: {
     responseCode,
     report: (err, context) => logger.error({ err, ...context }, 'command failed unexpectedly'),
     structures: options.structures,
+    headers: options.headers,
   }
   const session = new ImapSession(options.account, host, { serverId: SERVER_ID })
   const over = session.run().then(describeEnd)

@@ -7,7 +7,7 @@ import { type FetchItem, fetchItems } from '../../syntax/fetch-items.ts'
 import { SequenceSet } from '../../syntax/sequence-set.ts'
 import type { Addressing, Command } from '../command.ts'
 import type { SessionContext } from '../context.ts'
-import { isFact, writeFacts, writeFetch } from '../fetch-response.ts'
+import { isFact, isOfHeader, writeFacts, writeFetch } from '../fetch-response.ts'
 import { MessageReader } from '../message-reader.ts'
 import { no, ok } from '../outcome.ts'
 
@@ -19,6 +19,8 @@ interface Plan {
   readonly items: readonly FetchItem[]
   /** Facts answer everything: no bytes are read. */
   readonly factsOnly: boolean
+  /** So does a parsed header with them. */
+  readonly headerToo: boolean
   /** Messages become \Seen. */
   readonly marksSeen: boolean
   readonly showsFlags: boolean
@@ -59,6 +61,7 @@ function planOf(given: readonly FetchItem[], by: Addressing): Plan {
   return {
     items,
     factsOnly: items.every(isFact),
+    headerToo: items.every((item) => isFact(item) || isOfHeader(item)),
     marksSeen: items.some((item) => item.kind === 'section' && !item.peek),
     showsFlags: items.some((item) => item.kind === 'flags'),
   }
@@ -66,7 +69,7 @@ function planOf(given: readonly FetchItem[], by: Addressing): Plan {
 
 /** @returns The number of messages whose bytes are gone. */
 async function fetchBatch(session: SessionContext, range: { from: number; to: number }, plan: Plan): Promise<number> {
-  const { mailbox, out, conversation } = session
+  const { mailbox, out, conversation, host } = session
   const facts = mailbox.store.facts(mailbox.uids([range]))
   const marked = plan.marksSeen && !mailbox.readOnly ? await markSeen(session, facts) : new Map<number, MessageFacts>()
   let missing = 0
@@ -79,7 +82,9 @@ async function fetchBatch(session: SessionContext, range: { from: number; to: nu
     const showsFlags = plan.showsFlags || marked.has(seen.uid)
     const items = showsFlags && !plan.showsFlags ? [...plan.items, FLAGS] : plan.items
     if (showsFlags && !mailbox.knows(message)) mailbox.told(message)
-    if (plan.factsOnly) writeFacts(out, mailbox, sequence, message, items)
+    const header = plan.headerToo ? host.headers.get(session.structureKey(message.emailId)) : undefined
+    if (plan.factsOnly) writeFacts(out, mailbox, sequence, message, items, null)
+    else if (header !== undefined) writeFacts(out, mailbox, sequence, message, items, header)
     else {
       const bytes = mailbox.store.message(message.uid)
       if (bytes === null) missing++

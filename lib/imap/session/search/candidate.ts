@@ -34,10 +34,19 @@ export class Candidate {
 
   /** Null if the bytes are gone: then no text matches. */
   async headers(): Promise<Headers | null> {
+    this.#headers = this.knownHeaders()
     if (this.#headers === undefined) {
       const reader = this.#open()
-      this.#headers = reader === null ? null : new Headers(await reader.headerBlock())
+      this.#headers = reader === null ? null : (await reader.header()).headers
     }
+    return this.#headers
+  }
+
+  /** The header, if nothing has to be read for it: a search through a mailbox that was listed before does without. */
+  knownHeaders(): Headers | null | undefined {
+    if (this.#headers !== undefined) return this.#headers
+    const { host } = this.#session
+    this.#headers = host.headers.get(this.#session.structureKey(this.facts.emailId))?.headers
     return this.#headers
   }
 

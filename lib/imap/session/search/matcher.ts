@@ -2,7 +2,7 @@
  * Search keys made ready for one mailbox. Facts are asked first, then the header, then the body: `quick` decides on facts alone
  * or says null, and only then `slow` reads. Of several keys that must all match the cheap ones go first.
  */
-import { decodeWords, parseDate } from '#lib/mime/mod.ts'
+import { decodeWords, type Headers, parseDate } from '#lib/mime/mod.ts'
 import { type Day, dayOf } from '../../syntax/dates.ts'
 import type { DateRelation, SearchKey } from '../../syntax/search-keys.ts'
 import { contains } from '../../syntax/sequence-set.ts'
@@ -80,15 +80,15 @@ function compileKey(key: SearchKey, mailbox: SelectedMailbox, texts: Set<string>
     case 'internal-date':
       return onFacts((message) => related(dayOf(message.facts.internalDateMs), key.relation, key.day))
     case 'sent-date':
-      return onBytes(1, async (message) => {
-        const date = parseDate((await message.headers())?.first('date') ?? '')
+      return onHeader((headers) => {
+        const date = parseDate(headers?.first('date') ?? '')
         // The day that the sender's calendar showed (RFC 9051 section 6.4.4: "disregarding time and timezone").
         return date !== null && related(dayOf(date.ms + date.zoneMinutes * 60_000), key.relation, key.day)
       })
     case 'header': {
       const wanted = fold(key.text)
-      return onBytes(1, async (message) => {
-        const values = (await message.headers())?.all(key.field) ?? []
+      return onHeader((headers) => {
+        const values = headers?.all(key.field) ?? []
         return values.some((value) => wanted === '' || fold(decodeWords(value)).includes(wanted))
       })
     }
@@ -109,6 +109,17 @@ function compileKey(key: SearchKey, mailbox: SelectedMailbox, texts: Set<string>
 
 function onFacts(matches: (message: Candidate) => boolean): KeyMatcher {
   return { cost: 0, quick: matches, slow: async (message) => matches(message) }
+}
+
+function onHeader(matches: (headers: Headers | null) => boolean): KeyMatcher {
+  return {
+    cost: 1,
+    quick: (message) => {
+      const known = message.knownHeaders()
+      return known === undefined ? null : matches(known)
+    },
+    slow: async (message) => matches(await message.headers()),
+  }
 }
 
 function onBytes(cost: Cost, matches: (message: Candidate) => Promise<boolean>): KeyMatcher {
