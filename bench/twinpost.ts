@@ -10,6 +10,7 @@ import type { Target } from './target.ts'
 const run = promisify(execFile)
 const root = new URL('..', import.meta.url).pathname
 const cli = join(root, 'twinpost')
+const data = process.env['TWINPOST_ROOT'] ?? join(root, '.twinpost')
 const DOMAIN = 'example.test'
 /** For accounts on loopback addresses that hold nothing but the bench's own letters. */
 const PASSWORD = 'bench-secret-on-loopback'
@@ -39,7 +40,7 @@ export async function openTwinpost(): Promise<Target> {
 async function readEndpoints(): Promise<z.infer<typeof Endpoints> | null> {
   try {
     if ((await processList()).length === 0) return null
-    return Endpoints.parse(JSON.parse(await readFile(join(root, '.twinpost/endpoints.json'), 'utf8')))
+    return Endpoints.parse(JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')))
   } catch {
     return null
   }

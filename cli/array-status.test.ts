@@ -14,6 +14,7 @@ const operator: OperatorStatus = {
   problems: [],
   mailNodes: [{ name: 'n1', shards: 2 }],
   domains: [],
+  stoppedMembers: [],
   processes: [],
 }
 

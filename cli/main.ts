@@ -13,6 +13,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   down: async () => (await import('./commands/down.ts')).down,
   clean: async () => (await import('./commands/down.ts')).clean,
   status: async () => (await import('./commands/status.ts')).status,
+  stop: async () => (await import('./commands/member.ts')).stop,
+  start: async () => (await import('./commands/member.ts')).start,
   switchover: async () => (await import('./commands/role.ts')).switchover,
   fence: async () => (await import('./commands/role.ts')).fence,
   unfence: async () => (await import('./commands/role.ts')).unfence,

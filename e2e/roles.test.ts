@@ -1,6 +1,8 @@
 /** Who is primary, by an administrator's will: handed over while clients work, fenced, and what is refused with which words. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, type TestContext, test } from 'node:test'
 import type { ImapFlow } from 'imapflow'
 import { type ShardLine, TestArray } from './support/array.ts'
 import { allMessages, imapLogin, withoutHeaderBlock } from './support/imap.ts'
@@ -102,25 +104,31 @@ async function read(name: string, over: () => boolean, watch: Stopwatch): Promis
   return { rounds, logins }
 }
 
-test('a planned switchover loses no accepted letter and keeps no client waiting', async (t) => {
+/**
+ * Clients read and deliver while the primary changes by `act`; nothing that was accepted is lost or twice, and nobody waits long.
+ * @param act Resolves when `mirror` is primary.
+ */
+async function whileClientsWork(
+  t: TestContext,
+  name: string,
+  act: (line: ShardLine, mirror: string) => Promise<void>,
+): Promise<void> {
   const alice = array.account('alice')
-  const { primary, mirror } = members(await paired())
+  const line = await paired()
+  const { mirror } = members(line)
   const written: Written = { accepted: [], replies: [] }
   const watch = new Stopwatch()
   let over = false
   const work = Promise.all([
     read('alice', () => over, watch),
-    ...Array.from({ length: WRITERS }, (_, i) => write(`switch-${i}`, alice.address, () => over, watch, written)),
+    ...Array.from({ length: WRITERS }, (_, i) => write(`${name}-${i}`, alice.address, () => over, watch, written)),
   ])
   work.catch(() => {}) // looked at below
   const sent = (count: number) =>
     waitFor(`${count} letters`, async () => (written.accepted.length >= count ? true : null))
 
   await sent(LETTERS)
-  const printed = await array.must('switchover', home)
-  assert.match(printed, new RegExp(`${home}: ${mirror} is primary after \\d+ ms, ${primary} mirrors it`))
-  const line = await array.shard(home)
-  assert.equal(line.primary?.member, mirror, 'status names the new primary')
+  await act(line, mirror)
   await sent(written.accepted.length + LETTERS)
   over = true
   const [reader] = await work
@@ -134,11 +142,36 @@ test('a planned switchover loses no accepted letter and keeps no client waiting'
   }
   assert.ok(reader.rounds > 0 && reader.logins <= 3, `${reader.rounds} rounds, ${reader.logins} logins`)
   const refused = written.replies.filter(({ code }) => code !== 250).length
-  t.diagnostic(`${printed.trim()}; ${written.accepted.length} letters, ${refused} refused temporarily`)
+  t.diagnostic(`${written.accepted.length} letters, ${refused} refused temporarily`)
   t.diagnostic(`longest wait of a client: ${Math.round(watch.worstMs)} ms, ${watch.worst}`)
   assert.ok(watch.worstMs < WAIT_MS_MAX, `${watch.worst} took ${watch.worstMs} ms`)
   assert.equal((await paired()).primary?.member, mirror)
-})
+}
+
+test('a planned switchover loses no accepted letter and keeps no client waiting', (t) =>
+  whileClientsWork(t, 'switch', async (line, mirror) => {
+    const { primary } = members(line)
+    const printed = await array.must('switchover', home)
+    t.diagnostic(printed.trim())
+    assert.match(printed, new RegExp(`${home}: ${mirror} is primary after \\d+ ms, ${primary} mirrors it`))
+    assert.equal((await array.shard(home)).primary?.member, mirror, 'status names the new primary')
+  }))
+
+test('a primary that is told to stop hands over first: clients see a switchover, no failover', (t) =>
+  whileClientsWork(t, 'term', async (line, mirror) => {
+    assert.ok(line.primary)
+    const startedMs = performance.now()
+    process.kill(line.primary.pid, 'SIGTERM')
+    await waitFor(`${mirror} to be primary`, async () =>
+      (await array.shard(home)).primary?.member === mirror ? true : null,
+    )
+    t.diagnostic(`${mirror} seen as primary after ${Math.round(performance.now() - startedMs)} ms`)
+    const log = readFileSync(
+      join(array.root, 'logs', `${members(line).primary}-shard-${home.split('/')[1]}.log`),
+      'utf8',
+    )
+    assert.match(log, /"came":"handed over, the other member serves"/)
+  }))
 
 test('a fenced member does not become primary, also when it was restarted, until it is unfenced', async () => {
   const { primary, mirror } = members(await paired())

@@ -95,6 +95,8 @@ const cluster = new LocalCluster({
   network: claim.network,
   workloadNumbers: state.workloads,
   numbersChanged: (workloads) => saveState({ workloads: { ...workloads } }),
+  held: state.held,
+  heldChanged: (held) => saveState({ held: [...held] }),
   hostsFile: layout.hostsFile,
   environment: {
     folders: { claims: layout.volumesDir, run: layout.runDir, mounts: layout.mountsDir },
@@ -105,7 +107,6 @@ const cluster = new LocalCluster({
       HOME: process.env['HOME'] ?? '',
       NODE_ENV: 'production',
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? layout.cacheDir,
-      TWINPOST_HOSTS_FILE: layout.hostsFile,
     },
     programs: { node: process.execPath, 'nats-server': config.natsServer },
     processes: new ProcessTable(layout.processesFile),
@@ -210,6 +211,18 @@ const unwatch = watchFolder(config.deployDir, nodeClock, () => {
 const control = await serveControl(layout.controlSocket, {
   status: () => array.status(),
   stop: () => process.kill(process.pid, 'SIGTERM'),
+  async holdMember(name) {
+    if (!array.isMember(name)) return false
+    logger.warn({ member: name }, 'an administrator stops a member')
+    await cluster.holdPod(name, namespace)
+    return true
+  },
+  async releaseMember(name) {
+    if (!array.isMember(name)) return false
+    logger.warn({ member: name }, 'an administrator lets a member run again')
+    cluster.releasePod(name, namespace)
+    return true
+  },
   async deletePod(name) {
     const found = (await cluster.pods()).some((pod) => pod.name === name)
     if (found) await cluster.deletePod(name, namespace)

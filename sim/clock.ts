@@ -3,6 +3,8 @@
  * event when all of it waits, as in a machine with an infinitely fast processor.
  */
 
+const READY = Promise.resolve()
+
 interface Event {
   readonly atMs: number
   readonly order: number
@@ -40,22 +42,37 @@ export class SimClock {
    * Runs events until `done()` says so or time would pass `untilMs`; then time is `untilMs`.
    * @returns Whether `done()` became true. With `untilMs` infinite, false means that nothing is left to happen.
    */
-  async run(done: () => boolean, untilMs: number): Promise<boolean> {
-    await settled()
-    while (!done()) {
-      const next = this.#events[0]
-      if (next === undefined || next.atMs > untilMs) {
-        if (Number.isFinite(untilMs)) this.#nowMs = Math.max(this.#nowMs, untilMs)
-        return false
+  run(done: () => boolean, untilMs: number): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    // Promise jobs that an event makes must run before the next one: it begins as a promise job of a later tick (see `settled`).
+    const step = () => {
+      try {
+        if (done()) resolve(true)
+        else if (this.#runNext(untilMs)) process.nextTick(later)
+        else resolve(false)
+      } catch (error) {
+        reject(error)
       }
+    }
+    const later = () => {
+      READY.then(step)
+    }
+    process.nextTick(later)
+    return promise
+  }
+
+  /** @returns False: nothing is left to happen until then */
+  #runNext(untilMs: number): boolean {
+    for (let next = this.#events[0]; next !== undefined && next.atMs <= untilMs; next = this.#events[0]) {
       this.#takeFirst()
       if (next.cancelled) continue
       this.#nowMs = next.atMs
       this.#eventCount++
       next.action()
-      await settled()
+      return true
     }
-    return true
+    if (Number.isFinite(untilMs)) this.#nowMs = Math.max(this.#nowMs, untilMs)
+    return false
   }
 
   #takeFirst(): void {

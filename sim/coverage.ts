@@ -1,4 +1,6 @@
 /** Counts what a run met: a fault that never happened proves nothing, so a row of zero fails the run. */
+export type CoverageCount = readonly [row: string, count: number]
+
 export class Coverage {
   readonly #counts = new Map<string, number>()
 
@@ -10,8 +12,12 @@ export class Coverage {
     this.#counts.set(row, (this.#counts.get(row) ?? 0) + by)
   }
 
-  add(other: Coverage): void {
-    for (const [row, count] of other.#counts) this.count(row, count)
+  get counts(): readonly CoverageCount[] {
+    return [...this.#counts]
+  }
+
+  add({ counts }: { readonly counts: readonly CoverageCount[] }): void {
+    for (const [row, count] of counts) this.count(row, count)
   }
 
   get zeroRows(): string[] {

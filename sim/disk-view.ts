@@ -69,6 +69,11 @@ class FileView implements File {
     return this.#operate('fast', () => this.#disk.write(this.#inode, position, chunks))
   }
 
+  async writeDurable(position: number, chunks: readonly Uint8Array[]): Promise<void> {
+    await this.write(position, chunks)
+    await this.sync()
+  }
+
   sync(): Promise<void> {
     const pages = new Set(this.#inode.dirty)
     return this.#operate('sync', () => this.#disk.sync(this.#inode, pages))

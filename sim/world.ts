@@ -15,6 +15,8 @@ import { SimRandom } from './random.ts'
 
 /** 2026-01-01T00:00:00Z: where wall clocks begin. */
 const WALL_START_MS = 1_767_225_600_000
+/** Steps of a process's timers. Code that asks its clock how long is left, after a timer of just that long, must see that none is. */
+const TIMER_STEPS_PER_MS = 1000
 /** A promise that takes longer than this in virtual time will never be decided. */
 const SETTLE_WITHIN_MS = 600_000
 
@@ -105,6 +107,12 @@ export class Life {
     for (const action of waiting) this.#simClock.after(0, () => this.gate(action))
   }
 
+  /** A delay of the life's clock in true time, never less; without a whole step on top rounding would let timers fire early. */
+  #trueMs(delayMs: number): number {
+    if (delayMs <= 0) return 0
+    return (Math.ceil((delayMs / this.#rate) * TIMER_STEPS_PER_MS) + 1) / TIMER_STEPS_PER_MS
+  }
+
   #after(delayMs: number, action: () => void): () => void {
     let frozenMs = this.#frozenMs
     let cancelled = false
@@ -116,7 +124,7 @@ export class Life {
       if (owedMs <= 0) action()
       else cancel = this.#simClock.after(owedMs, () => this.gate(fire))
     }
-    cancel = this.#simClock.after(delayMs / this.#rate, () => this.gate(fire))
+    cancel = this.#simClock.after(this.#trueMs(delayMs), () => this.gate(fire))
     return () => {
       cancelled = true
       cancel()

@@ -1,21 +1,16 @@
 /** `twinpost switchover`, `fence`, `unfence` and `promote`: who is primary of a shard, by an administrator's will. */
-import { RoleCommand, RoleResult } from '#lib/frames/role-command.ts'
-import { FrameType } from '#lib/frames/shard-protocol.ts'
+import type { RoleResult } from '#lib/frames/role-command.ts'
 import type { StatusReport } from '#lib/frames/status-report.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
-import { sleep } from '#lib/ports/clock.ts'
 import { primaryOf, shardNames } from '../array-status.ts'
 import { type CommandContext, CommandFailure, Exit } from '../context.ts'
-import { operatorStatus } from '../control-client.ts'
 import { memberNames, otherMember, podName, type ReplicaName, replicasNamed, replicasOf } from '../members.ts'
+import { arrayShards, oneWord, order, primaryThat, runningArray, SERVE_MS, shardFrom } from '../replica-orders.ts'
 import { type ShardLink, withShards } from '../shard-link.ts'
 import { askReplicas } from '../shard-reports.ts'
 
-/** A handover is called off after a second; a swap of the ledger and a slow machine come on top. */
-const COMMAND_MS = 10_000
-/** Until the new primary serves: it brings its index up to its log first. */
-const SERVE_MS = 10_000
-const POLL_MS = 25
+/** A replica that was promoted by force gives every message a new MODSEQ before it serves. */
+const FORCED_SERVE_MS = 60_000
 
 export async function switchover(context: CommandContext): Promise<Exit> {
   const { layout, say, print, options } = context
@@ -30,7 +25,7 @@ export async function switchover(context: CommandContext): Promise<Exit> {
     const startedMs = nodeClock.monotonicMs()
     const result = await order(link, { shard, member: primary }, { kind: 'switchover' })
     if (!result.done) throw new CommandFailure(result.words)
-    const successor = await newPrimary(link, shard, primary)
+    const successor = await primaryThat(link, shard, (member) => member !== primary)
     if (successor === null) throw new CommandFailure(say('switchoverUnseen', { shard, seconds: SERVE_MS / 1_000 }))
     const ms = Math.round(nodeClock.monotonicMs() - startedMs)
     const member = podName(shard, successor)
@@ -50,7 +45,8 @@ export function unfence(context: CommandContext): Promise<Exit> {
 
 export async function promote(context: CommandContext): Promise<Exit> {
   const { layout, say, print, options } = context
-  const shard = shardFrom(context, 'promote', await arrayShards(context))
+  const operator = await runningArray(context)
+  const shard = shardFrom(context, 'promote', shardNames(operator))
   if (!options.force) throw new CommandFailure(say('promoteWithoutForce', { shard }), Exit.usage)
   const { member } = options
   if (member === null) {
@@ -66,14 +62,19 @@ export async function promote(context: CommandContext): Promise<Exit> {
       throw new CommandFailure(say('shardSilent', { shard, member, problem }))
     }
     if (options.output === 'table') for (const line of mayBeLost(context, own, target, other)) print(line)
-    if (options.confirmStopped !== other) {
+    const seenStopped = operator.stoppedMembers.includes(other)
+    if (!seenStopped && options.confirmStopped !== other) {
       throw new CommandFailure(say('promoteUnconfirmed', { shard, member, other }), Exit.usage)
     }
     if (reports.some((report) => report.member !== member)) {
       throw new CommandFailure(say('promoteOtherLives', { shard, other }))
     }
-    const result = await order(link, { shard, member }, { kind: 'promote', otherStopped: other })
-    return tell(context, [{ shard, member, result }])
+    const result = await order(link, { shard, member }, { kind: 'promote', otherStopped: other, seenStopped })
+    const exit = tell(context, [{ shard, member, result }])
+    if (result.done && (await primaryThat(link, shard, (serving) => serving === member, FORCED_SERVE_MS)) === null) {
+      throw new CommandFailure(say('promoteUnseen', { shard, member: target, seconds: FORCED_SERVE_MS / 1_000 }))
+    }
+    return exit
   })
 }
 
@@ -134,12 +135,6 @@ function tell({ options, print, complain }: CommandContext, answers: readonly An
   return answers.every(({ result }) => result.done) ? Exit.done : Exit.failed
 }
 
-async function order(link: ShardLink, replica: ReplicaName, command: RoleCommand): Promise<RoleResult> {
-  const payload = Buffer.from(JSON.stringify(RoleCommand.parse(command)))
-  const answer = await link.ask(replica, FrameType.roleCommand, [payload], COMMAND_MS)
-  return RoleResult.parse(JSON.parse(answer.toString('utf8')))
-}
-
 async function mustHavePrimary({ say }: CommandContext, link: ShardLink, shard: string): Promise<number> {
   const { reports, silent } = await askReplicas(link, replicasOf([shard]))
   const primary = primaryOf(reports)
@@ -155,39 +150,4 @@ async function mustHavePrimary({ say }: CommandContext, link: ShardLink, shard: 
 async function isFenced(link: ShardLink, replica: ReplicaName): Promise<boolean> {
   const { reports } = await askReplicas(link, [replica])
   return reports.some((report) => report.fenced)
-}
-
-/** @returns the member that is primary and not `former`; null if there is none in time. */
-async function newPrimary(link: ShardLink, shard: string, former: number): Promise<number | null> {
-  const deadlineMs = nodeClock.monotonicMs() + SERVE_MS
-  while (nodeClock.monotonicMs() < deadlineMs) {
-    const { reports } = await askReplicas(link, replicasOf([shard]))
-    const primary = primaryOf(reports)
-    if (primary && primary.member !== former) return primary.member
-    await sleep(nodeClock, POLL_MS)
-  }
-  return null
-}
-
-async function arrayShards({ layout, say }: CommandContext): Promise<string[]> {
-  const operator = await operatorStatus(layout.controlSocket)
-  if (!operator) throw new CommandFailure(say('notRunning'), Exit.notRunning)
-  return shardNames(operator)
-}
-
-function shardFrom(context: CommandContext, command: string, shards: readonly string[]): string {
-  const shard = oneWord(context, command, 'SHARD')
-  if (!shards.includes(shard)) {
-    throw new CommandFailure(context.say('shardUnknown', { shard, names: shards.join(', ') }), Exit.usage)
-  }
-  return shard
-}
-
-function oneWord({ words, say }: CommandContext, command: string, what: string): string {
-  const [word, extra] = words
-  if (word === undefined) throw new CommandFailure(say('missingArgument', { command, what }), Exit.usage)
-  if (extra !== undefined) {
-    throw new CommandFailure(say('tooManyArguments', { command, argument: extra }), Exit.usage)
-  }
-  return word
 }

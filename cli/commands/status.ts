@@ -63,6 +63,7 @@ export async function status({ layout, options, say, print, complain }: CommandC
     ]),
   )
   for (const { shard, member, problem } of silent) complain(say('shardSilent', { shard, member, problem }))
+  for (const member of operator.stoppedMembers) complain(say('memberIsStopped', { member }))
   for (const what of operator.waitingFor) complain(say('waitingFor', { what }))
   for (const problem of operator.problems) complain(problem)
   return Exit.done

@@ -7,6 +7,8 @@ Commands:
   down                      stop the array; mail and accounts stay
   clean                     stop the array and remove all of its data
   status                    shards, what is going on with each and why, and every process
+  stop MEMBER               stop one member (n1-0) until it is started; its shards are handed over first
+  start MEMBER              let it run again
   switchover SHARD          make the mirror of a shard its primary; no client waits longer than a second
   fence MEMBER              keep a member (n1-0), or one replica (n1/0@1), from being primary
   unfence MEMBER            end that
@@ -29,7 +31,7 @@ Options:
       --home SHARD          home shard (account add); the one with the least load without it
       --deploy FOLDER       folder of the resources to run (up)
       --no-show             do not kill a primary for show (up)
-      --force               recovery by force (promote)
+      --force               recovery by force (promote); also if shards are not served then (stop)
       --member N            member to become primary, 0 or 1 (promote)
       --i-confirm-stopped MEMBER
                             the other member, stopped for good (promote)
@@ -92,6 +94,13 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
     '{shard} was handed over, but the other member did not serve within {seconds} s. See twinpost status',
   switchoverNoPrimary: '{shard} has no primary that could hand over. {words}',
   switchoverFenced: 'Cannot hand over {shard}: {member} is fenced. End that first: twinpost unfence {member}',
+  memberUnknownName: 'There is no member {name}. Members are: {names}',
+  memberStopped: '{member} is stopped, and stays so until: twinpost start {member}',
+  memberStarted: '{member} may run again.',
+  stopLeavesNone:
+    'Nothing was done: without {member} nobody could serve {shards}, because the other member is not in sync. Stop it all the same with --force',
+  stopFailedMember: 'The operator did not do that with {member}. See twinpost logs operator',
+  memberIsStopped: '{member} was stopped by an administrator. Start it: twinpost start {member}',
   fenceBoth:
     '{member} is not fenced for {shard}: {other} is fenced already, and nobody would serve. End that first: twinpost unfence {other}',
   promoteTarget:
@@ -103,9 +112,10 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   promoteWithoutForce:
     'promote makes a member primary that may lack acknowledged mail. Hand over with: twinpost switchover {shard}. Only if the other member is lost for good: twinpost promote --force {shard} --member N',
   promoteUnconfirmed:
-    'Nothing was done. Make sure that {other} is stopped and stays stopped, then type its name: twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
+    'Nothing was done. Stop {other} (twinpost stop {other} --force) and try again. Or, if it is lost and stays stopped, type its name: twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
   promoteOtherLives:
-    '{other} answers, so it is not stopped. Nothing was done. Hand over with: twinpost switchover {shard}',
+    '{other} answers, so it is not stopped. Nothing was done. Hand over with: twinpost switchover {shard}. Or stop it: twinpost stop {other} --force',
+  promoteUnseen: '{member} is named primary of {shard} and did not serve within {seconds} s. See twinpost status',
   showWait: '{shard} on {member} and {other}: both copies in sync',
   showKilled: "Killed {process} (kill -9, pid {pid}), the primary of the letter's shard",
   showKilledAgain:

@@ -9,6 +9,8 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   down                      停止阵列；邮件和账户保留
   clean                     停止阵列并删除其全部数据
   status                    各分片的状况与原因，以及所有进程
+  stop 成员                 停止一个成员（n1-0），直到再次启动；它的分片先行移交
+  start 成员                让该成员重新运行
   switchover 分片           让镜像成为主副本；客户端等待不超过一秒
   fence 成员                不让某成员（n1-0）或某副本（n1/0@1）成为主副本
   unfence 成员              解除隔离
@@ -31,7 +33,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
       --home 分片           所在分片（account add）；不给则选负载最小的
       --deploy 文件夹       要运行的资源所在文件夹（up）
       --no-show             不为演示终止主副本（up）
-      --force               强制恢复（promote）
+      --force               强制恢复（promote）；即使分片将无人服务也执行（stop）
       --member N            要成为主副本的成员，0 或 1（promote）
       --i-confirm-stopped 成员
                             已永久停止的另一成员（promote）
@@ -93,6 +95,12 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   switchoverUnseen: '{shard} 已移交，但另一成员在 {seconds} 秒内没有开始服务。见 twinpost status',
   switchoverNoPrimary: '{shard} 没有可以移交的主副本。{words}',
   switchoverFenced: '无法移交 {shard}：{member} 已被隔离。请先解除：twinpost unfence {member}',
+  memberUnknownName: '没有成员 {name}。成员有：{names}',
+  memberStopped: '{member} 已停止，并保持停止，直到：twinpost start {member}',
+  memberStarted: '{member} 可以重新运行。',
+  stopLeavesNone: '没有做任何更改：没有 {member}，{shards} 将无人服务，因为另一成员不同步。仍要停止请加 --force',
+  stopFailedMember: 'operator 没有对 {member} 执行该操作。见 twinpost logs operator',
+  memberIsStopped: '{member} 已由管理员停止。启动：twinpost start {member}',
   fenceBoth: '没有为 {shard} 隔离 {member}：{other} 已被隔离，否则无人服务。请先解除：twinpost unfence {other}',
   promoteTarget: '{member} 上的 {shard}：日志止于记录 {lsn}，已知提交到 {commit}。它的说明：{phase}',
   promoteLoses: '强制提升它可能丢失 {other} 在记录 {lsn} 之后确认的一切：邮件、标志和移动；已清除的邮件会重新出现。',
@@ -100,8 +108,10 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   promoteWithoutForce:
     'promote 会让一个可能缺少已确认邮件的成员成为主副本。正常移交请用：twinpost switchover {shard}。仅当另一成员永久丢失时：twinpost promote --force {shard} --member N',
   promoteUnconfirmed:
-    '没有做任何更改。请确认 {other} 已停止并保持停止，然后输入它的名称：twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
-  promoteOtherLives: '{other} 有回答，说明它没有停止。没有做任何更改。移交请用：twinpost switchover {shard}',
+    '没有做任何更改。请停止 {other}（twinpost stop {other} --force）后重试。若它已永久失去并保持停止，请输入它的名称：twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
+  promoteOtherLives:
+    '{other} 有回答，说明它没有停止。没有做任何更改。移交请用：twinpost switchover {shard}。或停止它：twinpost stop {other} --force',
+  promoteUnseen: '{member} 已被指定为 {shard} 的主副本，但 {seconds} 秒内没有开始服务。见 twinpost status',
   showWait: '{member} 与 {other} 上的 {shard}：两份副本同步',
   showKilled: '已终止 {process}（kill -9，pid {pid}），它是这封信所在分片的主副本',
   showKilledAgain:

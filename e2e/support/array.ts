@@ -3,9 +3,12 @@
  * that a user types. Several may run beside each other and beside the user's own.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { type DeployOptions, writeDeploy } from './deploy.ts'
+import { endAtExit, unmountBelow } from './orphans.ts'
+import type { SmallDisk } from './small-disk.ts'
 
 export interface Endpoint {
   readonly host: string
@@ -75,15 +78,22 @@ const COMMAND_TIMEOUT_MS = 120_000
 
 export class TestArray {
   readonly root: string
+  readonly #deploy: string
+  readonly #forget: () => void
   #endpoints: Endpoints | null = null
 
-  constructor(root: string) {
+  private constructor(root: string, deploy: string) {
     this.root = root
+    this.#deploy = deploy
+    this.#forget = endAtExit(root)
   }
 
-  static async start(): Promise<TestArray> {
-    const array = new TestArray(mkdtempSync(join(tmpdir(), 'tp-')))
+  /** @param options Without them the array of `deploy/local`, as `make up` starts it, but that no shard goes back by itself. */
+  static async start(options: DeployOptions & { readonly disks?: readonly SmallDisk[] } = {}): Promise<TestArray> {
+    const root = mkdtempSync(join(tmpdir(), 'tp-'))
+    const array = new TestArray(root, writeDeploy(join(REPOSITORY, 'deploy/local'), join(root, 'deploy'), options))
     try {
+      for (const disk of options.disks ?? []) disk.mount(array.volumeFolder(disk.pod))
       await array.up()
     } catch (error) {
       await array.remove()
@@ -135,7 +145,7 @@ export class TestArray {
   }
 
   async up(): Promise<string> {
-    const printed = await this.must('up', '--no-show')
+    const printed = await this.must('up', '--no-show', '--deploy', this.#deploy)
     this.#endpoints = JSON.parse(readFileSync(join(this.root, 'endpoints.json'), 'utf8'))
     return printed
   }
@@ -158,11 +168,12 @@ export class TestArray {
   /** Where a member (`n1-0`, or its number) keeps its replica of a shard. */
   replicaFolder(shard: string, member: string | number): string {
     const [mailNode = '', index = ''] = shard.split('/')
-    const pod = `${mailNode}-${String(member).replace(/^.*-/, '')}`
-    const volumes = join(this.root, 'volumes')
-    const volume = readdirSync(volumes).find((one) => one.endsWith(pod))
-    if (volume === undefined) throw new Error(`No volume of ${pod} in ${volumes}`)
-    return join(volumes, volume, `shard-${index}`)
+    return join(this.volumeFolder(`${mailNode}-${String(member).replace(/^.*-/, '')}`), `shard-${index}`)
+  }
+
+  /** The folder behind the claim of a pod. */
+  volumeFolder(pod: string): string {
+    return join(this.root, 'volumes', `data-${pod}`)
   }
 
   async process(name: string): Promise<ProcessLine> {
@@ -179,8 +190,35 @@ export class TestArray {
     return pid
   }
 
+  /** The address of a pod (`n1-0`): its edge listens there too, so that a spec can choose by which one it goes in. */
+  podAddress(pod: string): string {
+    const line = readFileSync(join(this.root, 'hosts'), 'utf8')
+      .split('\n')
+      .find((one) => one.split(' ').some((name) => name.startsWith(`${pod}.`)))
+    const address = line?.split(' ')[0]
+    if (address === undefined) throw new Error(`No address of ${pod} in ${this.root}/hosts`)
+    return address
+  }
+
+  /** Names of this file come before those of all, for the processes of one pod. */
+  hostsFileOf(pod: string): string {
+    return join(this.root, `hosts.${pod}`)
+  }
+
+  /** An endpoint of the edge in one pod. */
+  at(pod: string, endpoint: EndpointName): Endpoint {
+    return { host: this.podAddress(pod), port: this.endpoints[endpoint].port }
+  }
+
+  /** What the containers of a pod have logged in all of their lives. */
+  log(pod: string, container: string): string {
+    return readFileSync(join(this.root, 'logs', `${pod}-${container}.log`), 'utf8')
+  }
+
   async remove(): Promise<void> {
     if (existsSync(join(this.root, 'state.json'))) await this.command('down')
+    unmountBelow(this.root)
     rmSync(this.root, { recursive: true, force: true })
+    this.#forget()
   }
 }

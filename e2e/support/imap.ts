@@ -1,14 +1,18 @@
 /** imapflow, set up as a careful user's client: TLS verified against the array's CA, nothing hidden. */
 import { ImapFlow } from 'imapflow'
-import type { DemoAccount, TestArray } from './array.ts'
+import type { DemoAccount, Endpoint, TestArray } from './array.ts'
 
-export async function imapLogin(array: TestArray, account: DemoAccount): Promise<ImapFlow> {
-  const { host, port } = array.endpoints.imaps
+export async function imapLogin(
+  array: TestArray,
+  account: DemoAccount,
+  { host, port }: Endpoint = array.endpoints.imaps,
+): Promise<ImapFlow> {
   const client = new ImapFlow({
     host,
     port,
     secure: true,
-    tls: { ca: array.ca },
+    // The certificate names the Service's address, not that of each pod.
+    tls: { ca: array.ca, ...(host === array.endpoints.imaps.host ? {} : { servername: 'localhost' }) },
     auth: { user: account.address, pass: account.password },
     logger: false,
   })

@@ -9,8 +9,10 @@ export const RoleCommand = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('unfence') }),
   z.strictObject({
     kind: z.literal('promote'),
-    /** Pod of the other member, typed by the administrator: it is stopped and stays stopped until this is over. */
+    /** Pod of the other member: it is stopped and stays stopped until this is over. */
     otherStopped: z.string().max(63),
+    /** The operator says itself that no process of it runs and that it starts none. */
+    seenStopped: z.boolean(),
   }),
 ])
 export type RoleCommand = z.infer<typeof RoleCommand>

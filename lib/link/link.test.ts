@@ -46,6 +46,7 @@ async function replica(socketDir: string, answer: (stream: Duplex, type: number,
         }
       })
     },
+    clock: nodeClock,
     onRejected: () => {},
   })
   servers.push(server)

@@ -8,9 +8,20 @@ import { createSecureServer, type Http2SecureServer, type Http2Session, type Ser
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import type { Clock } from '#lib/ports/clock.ts'
 import { TLS_DEFAULTS, type TlsMaterial } from '#lib/tls/material.ts'
 import { identityFromAltNames, type PeerIdentity } from '#lib/tls/roles.ts'
 import { CONNECTION_WINDOW_BYTES, LINK_PATH, STREAM_WINDOW_BYTES } from './dialer.ts'
+import { SessionWatch } from './session-watch.ts'
+
+/**
+ * A caller that is silent for so many seconds has vanished and its streams end. Longer than a caller waits for a server, since a frozen
+ * edge that wakes finds its sessions where they were.
+ */
+const SILENT_LOOKS_MAX = 20
+
+/** A caller that has connected and does not get through TLS in so long. */
+const HANDSHAKE_MS = 10_000
 
 export interface LinkServer {
   /** New certificates for new connections. */
@@ -25,6 +36,7 @@ export interface LinkServerOptions {
   /** Null: no listener for other pods. */
   readonly tls: { readonly host: string; readonly port: number; readonly material: TlsMaterial } | null
   readonly onStream: (stream: Duplex, peer: PeerIdentity) => void
+  readonly clock: Clock
   /** A caller that was turned away before it could say anything, for the log. */
   readonly onRejected: (reason: string, remoteAddress: string | undefined) => void
 }
@@ -67,16 +79,17 @@ async function listenUnix(
 async function listenTls(
   tls: NonNullable<LinkServerOptions['tls']>,
   sessions: Set<ServerHttp2Session>,
-  options: Pick<LinkServerOptions, 'onStream' | 'onRejected'>,
+  options: Pick<LinkServerOptions, 'onStream' | 'onRejected' | 'clock'>,
 ): Promise<Http2SecureServer> {
   const server = createSecureServer({
     ...tls.material,
     ...TLS_DEFAULTS,
     requestCert: true,
+    handshakeTimeout: HANDSHAKE_MS,
     rejectUnauthorized: true,
     settings: { initialWindowSize: STREAM_WINDOW_BYTES, maxConcurrentStreams: 100_000 },
   })
-  const peers = new WeakMap<Http2Session, PeerIdentity>()
+  const callers = new WeakMap<Http2Session, { readonly peer: PeerIdentity; readonly watch: SessionWatch }>()
   server.on('session', (session) => {
     const socket = session.socket
     const peer = socket instanceof TLSSocket ? identityFromAltNames(socket.getPeerCertificate().subjectaltname) : null
@@ -85,23 +98,38 @@ async function listenTls(
       session.destroy()
       return
     }
-    peers.set(session, peer)
+    const watch = new SessionWatch({
+      session,
+      bytesRead: () => socket.bytesRead,
+      clock: options.clock,
+      silentLooksMax: SILENT_LOOKS_MAX,
+      onLost() {
+        options.onRejected(`${peer.role} ${peer.owner} is silent`, socket.remoteAddress)
+        session.destroy()
+      },
+    })
+    callers.set(session, { peer, watch })
     sessions.add(session)
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     session.on('error', () => session.destroy())
     session.once('close', () => sessions.delete(session))
   })
   server.on('stream', (stream, headers) => {
-    const peer = stream.session && peers.get(stream.session)
+    const caller = stream.session && callers.get(stream.session)
     stream.on('error', () => stream.destroy())
-    if (!peer || headers[':path'] !== LINK_PATH) {
+    if (!caller || headers[':path'] !== LINK_PATH) {
       stream.respond({ ':status': 404 }, { endStream: true })
       return
     }
     stream.respond({ ':status': 200 })
-    options.onStream(stream, peer)
+    caller.watch.track(stream)
+    options.onStream(stream, caller.peer)
   })
   server.on('tlsClientError', (error, socket) => options.onRejected(error.message, socket.remoteAddress))
+  server.on('unknownProtocol', (socket) => {
+    options.onRejected('it does not speak HTTP/2', socket.remoteAddress)
+    socket.destroy()
+  })
   server.on('sessionError', (error) => options.onRejected(error.message, undefined))
   await listening(server, (ready) => server.listen(tls.port, tls.host, ready))
   return server

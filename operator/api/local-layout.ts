@@ -112,6 +112,10 @@ export const OperatorStatus = z.object({
   problems: z.array(z.string()),
   mailNodes: z.array(z.object({ name: z.string(), shards: z.int() })),
   domains: z.array(z.string()),
+  stoppedMembers: z
+    .array(z.string())
+    .default([])
+    .describe('Members that an administrator stopped: no process of them runs, and none is started.'),
   processes: z.array(ProcessStatus),
 })
 export type OperatorStatus = z.infer<typeof OperatorStatus>

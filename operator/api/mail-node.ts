@@ -113,6 +113,12 @@ const Storage = z
       .max(32)
       .regex(new RegExp(BYTES_PATTERN))
       .default('10Gi')
+      .meta(
+        cel({
+          rule: 'quantity(self).compareTo(quantity(oldSelf)) >= 0',
+          message: 'storage.size cannot shrink: move the accounts to another MailNode instead',
+        }),
+      )
       .describe('Volume of each member. May grow, never shrink.'),
     className: z
       .string()
@@ -126,13 +132,6 @@ const Storage = z
       )
       .describe('StorageClass; the default class without it.'),
   })
-  .meta(
-    cel({
-      rule: 'quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0',
-      message: 'storage.size cannot shrink: move the accounts to another MailNode instead',
-      fieldPath: '.size',
-    }),
-  )
   .describe('The volume of each member. Both have the same.')
 
 export const MailNodeSpec = z.object({
@@ -146,6 +145,14 @@ export const MailNodeSpec = z.object({
   image: z.string().min(1).max(512).optional().describe("Container image; the operator's own without it."),
   storage: Storage.prefault({}),
   durability: Durability.prefault({}),
+  giveBackAfter: z
+    .string()
+    .max(16)
+    .regex(new RegExp(`^(never|${DURATION_PATTERN.slice(1, -1)})$`))
+    .default('5m')
+    .describe(
+      'After a failover a shard goes back to the member it belongs to, once both have been in sync for so long. `never` leaves it.',
+    ),
   edge: Edge.prefault({}),
   resources: z
     .object({

@@ -214,6 +214,13 @@ export interface PodDisruptionBudget {
   readonly spec: { readonly maxUnavailable: number; readonly selector: LabelSelector }
 }
 
+/** Made empty and written by others: what they put into it is theirs. */
+export interface Lease {
+  readonly apiVersion: 'coordination.k8s.io/v1'
+  readonly kind: 'Lease'
+  readonly metadata: ObjectMeta
+}
+
 export type Manifest =
   | StatefulSet
   | Deployment
@@ -224,6 +231,7 @@ export type Manifest =
   | Role
   | RoleBinding
   | PodDisruptionBudget
+  | Lease
 export type ManifestKind = Manifest['kind']
 /** The manifest type of a kind: `ManifestOf<'Secret'>` is `Secret`. */
 export type ManifestOf<Kind extends ManifestKind> = Extract<Manifest, { kind: Kind }>

@@ -103,6 +103,7 @@ export function inApplyOrder(manifests: readonly Manifest[]): Manifest[] {
     'ConfigMap',
     'Service',
     'PodDisruptionBudget',
+    'Lease',
     'StatefulSet',
     'Deployment',
   ]

@@ -27,7 +27,7 @@ import {
 } from '#operator/controllers/array/build.ts'
 import { type ArrayContext, inApplyOrder } from '#operator/controllers/array-context.ts'
 import { bytesOf, decideDomains } from '#operator/controllers/domain/decide.ts'
-import { mailNodeObjects, shardNames } from '#operator/controllers/mailnode/build.ts'
+import { mailNodeObjects, podNames, shardNames } from '#operator/controllers/mailnode/build.ts'
 import { reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
 import type { CertificateStore } from '#operator/pki/store.ts'
 import type { Credentials } from './credentials.ts'
@@ -112,8 +112,13 @@ export class LocalArray {
     return LOOK_AGAIN_MS
   }
 
+  /** Whether a pod of this name belongs to a MailNode. */
+  isMember(pod: string): boolean {
+    return [...this.#appliedNodes.values()].some((node) => podNames(node).includes(pod))
+  }
+
   async status(): Promise<OperatorStatus> {
-    const { clock, cluster } = this.#options
+    const { clock, cluster, context } = this.#options
     const pods = await cluster.pods()
     const processes = pods.flatMap((pod) =>
       pod.containers.map(
@@ -140,6 +145,7 @@ export class LocalArray {
         shards: node.spec.shards,
       })),
       domains: (this.#resources?.domains ?? []).map((domain) => domain.spec.name),
+      stoppedMembers: cluster.stoppedPods(context.namespace),
       processes,
     }
   }

@@ -158,12 +158,15 @@ test('serveControl() answers status, takes a stop, and says what it does not kno
     problems: [],
     mailNodes: [],
     domains: [],
+    stoppedMembers: [],
     processes: [],
   }
   const stopped = Promise.withResolvers<void>()
   const server = await serveControl(socketPath, {
     status: async () => status,
     stop: () => stopped.resolve(),
+    holdMember: async (name) => name === 'n1-0',
+    releaseMember: async (name) => name === 'n1-1',
     deletePod: async (name) => name === 'n1-0',
   })
   t.after(() => server.close())
@@ -182,6 +185,10 @@ test('serveControl() answers status, takes a stop, and says what it does not kno
   assert.deepEqual(await ask('GET', '/status'), [200, `${JSON.stringify(status)}\n`])
   assert.equal((await ask('DELETE', '/pods/n1-0'))[0], 200)
   assert.equal((await ask('DELETE', '/pods/n9-0'))[0], 404)
+  assert.equal((await ask('POST', '/members/n1-0/stop'))[0], 200)
+  assert.equal((await ask('POST', '/members/n1-0/start'))[0], 404)
+  assert.equal((await ask('POST', '/members/n1-1/start'))[0], 200)
+  assert.equal((await ask('POST', '/members/n1-1/kill'))[0], 404)
   assert.equal((await ask('GET', '/'))[0], 404)
   assert.equal((await ask('POST', '/stop'))[0], 202)
   await stopped.promise

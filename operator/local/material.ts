@@ -57,17 +57,19 @@ export async function arraySecrets(
   ]
 }
 
+/** @param addressOf Null where pods have no fixed addresses: then their names are all that is certified. */
 export async function memberCertificates(
   node: MailNode,
   context: ArrayContext,
   store: CertificateStore,
-  addressOf: AddressOf,
+  addressOf: AddressOf | null,
 ): Promise<MemberCertificates> {
   const { name } = node.metadata
   const pairs = async (role: 'member' | 'edge') => {
     const found: Record<string, KeyPair> = {}
     for (const [ordinal, pod] of podNames(node).entries()) {
-      const names = [`${pod}.${name}.${context.namespace}.svc`, addressOf(name, ordinal)]
+      const address = addressOf === null ? [] : [addressOf(name, ordinal)]
+      const names = [`${pod}.${name}.${context.namespace}.svc`, ...address]
       found[pod] = await store.pair(`${pod}-${role}`, roleRequest(role, pod, names))
     }
     return found

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '#lib/log/logger.ts'
 
-/** Settings of one shard replica's process; `node services/shard/main.ts --help` prints them. */
-export const ShardConfig = z.object({
+const Settings = z.object({
   mailNode: z
     .string()
     .regex(/^[a-z]([a-z0-9-]{0,50}[a-z0-9])?$/)
@@ -17,7 +16,12 @@ export const ShardConfig = z.object({
   dataDir: z.string().describe('The volume; the replica directory is <dataDir>/shard-<index>.'),
   socketDir: z.string().describe("Folder of unix sockets that only this pod's containers mount."),
   tlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt of the role member.'),
-  ledgerFile: z.string().describe('SQLite file of the local ledger, shared by all members.'),
+  ledgerFile: z.string().optional().describe('SQLite file of the local ledger, shared by all members.'),
+  ledgerNamespace: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
+    .optional()
+    .describe('Namespace of the Leases <mailnode>-<shard> that are the ledger in Kubernetes, in place of ledgerFile.'),
   metricsPort: z.int().min(1).max(65_535).describe('Port of /metrics, /livez, /readyz.'),
   shardHostPattern: z
     .string()
@@ -35,6 +39,13 @@ export const ShardConfig = z.object({
     .enum(['required', 'preferred'])
     .default('preferred')
     .describe('Submission, APPEND, flags: preferred goes on with one copy at once.'),
+  giveBackAfterSeconds: z
+    .int()
+    .min(-1)
+    .default(300)
+    .describe(
+      'After so long with both members in sync a shard goes back to the member it prefers. -1: never by itself.',
+    ),
   messageBytesMax: z
     .int()
     .min(64 * 1024)
@@ -42,7 +53,17 @@ export const ShardConfig = z.object({
     .default(50 * 1024 * 1024)
     .describe('Largest letter that is stored (APPENDLIMIT and SIZE), in bytes.'),
   sessionsMax: z.int().min(1).default(20_000).describe('Most client sessions at once on this replica.'),
-  stopSeconds: z.int().min(1).default(10).describe('Bound of a clean stop: then the process exits anyway.'),
+  stopSeconds: z
+    .int()
+    .min(1)
+    .default(10)
+    .describe('Bound of a clean stop, half of it for handing over: then the process exits anyway.'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
 })
+
+/** Settings of one shard replica's process; `node services/shard/main.ts --help` prints them. */
+export const ShardConfig = Settings.refine(
+  ({ ledgerFile, ledgerNamespace }) => (ledgerFile === undefined) !== (ledgerNamespace === undefined),
+  { path: ['ledgerFile'], message: 'set either ledgerFile or ledgerNamespace: a shard has one ledger' },
+)
 export type ShardConfig = z.infer<typeof ShardConfig>

@@ -56,6 +56,13 @@ export const STORE_ERRORS = {
     retry: true,
     meaning: 'The disk of a member is nearly full: nothing new is stored, deleting goes on.',
   },
+  STORE_ONE_COPY: {
+    smtp: '451 4.3.0',
+    imap: 'UNAVAILABLE',
+    retry: true,
+    meaning:
+      'Done, but on one disk only where the MailNode asks for two: answered as failed, and to be found done later.',
+  },
   STORE_UNAVAILABLE: {
     smtp: '451 4.3.0',
     imap: 'UNAVAILABLE',

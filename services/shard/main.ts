@@ -12,7 +12,7 @@ import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createResolver } from '#lib/platform/resolver.ts'
 import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
 import { ShardConfig } from './config.ts'
-import { SqliteLedger } from './ledger/sqlite-ledger.ts'
+import { openLedger } from './ledger/open-ledger.ts'
 import { SqliteLock } from './log/sqlite-lock.ts'
 import { createShardMetrics } from './metrics.ts'
 import { Replica } from './replica.ts'
@@ -21,6 +21,8 @@ import { serveStream } from './server/streams.ts'
 import { createSessionHost } from './sessions/host.ts'
 
 const TLS_LOOK_MS = 10_000
+/** Of the time for a clean stop; the rest is for closing. */
+const HANDOVER_SHARE = 0.5
 const EXIT_FAILED = 75 // EX_TEMPFAIL: the supervisor starts a new process life
 
 const config = configure('shard', ShardConfig)
@@ -39,6 +41,7 @@ const network = new LinkNetwork({
   peer: replicaAddress({ hostPattern: config.shardHostPattern, pod: null, socketDir: null }, shard, peerMember),
   dialers: { data: dialer(), beacon: dialer(), bulk: dialer() },
   clock: nodeClock,
+  onBroken: (reason) => turnedAway({ reason }, 'replication channel closed'),
 })
 const replica = new Replica({
   shard,
@@ -49,7 +52,7 @@ const replica = new Replica({
   diskRoot: config.dataDir,
   folder,
   lock: new SqliteLock(config.dataDir),
-  ledger: new SqliteLedger(config.ledgerFile),
+  ledger: openLedger(config, nodeClock, process.env),
   network,
   clock: nodeClock,
   random: nodeRandom,
@@ -65,13 +68,24 @@ const replica = new Replica({
     users: config.durabilityUsers,
   },
   messageBytesMax: config.messageBytesMax,
+  giveBackAfterMs: config.giveBackAfterSeconds < 0 ? null : config.giveBackAfterSeconds * 1_000,
+  onPeerRefused: () => metrics.brokenStreams.inc(),
   onFailure: () => {
     nodeClock.after(100, () => process.exit(EXIT_FAILED)) // let refusals and the log line out
   },
 })
 
+function turnedAway(facts: Readonly<Record<string, unknown>>, message: string): void {
+  metrics.brokenStreams.inc()
+  logger.warn(facts, message)
+}
+
 const registry = createRegistry('shard')
-const metrics = createShardMetrics(registry, () => replica.status())
+const metrics = createShardMetrics(
+  registry,
+  () => replica.status(),
+  () => replica.upkeepCounts,
+)
 const openSession = createSessionHost({
   served: replica,
   clock: nodeClock,
@@ -94,8 +108,9 @@ const links = await listenLinks({
     identity: { role: 'edge', owner: config.pod },
   },
   tls: { host: config.listenHost, port: SHARD_PORT_BASE + config.shardIndex, material: readTlsMaterial(config.tlsDir) },
+  clock: nodeClock,
   onStream: (stream, peer) => serveStream(stream, peer, context),
-  onRejected: (reason, remoteAddress) => logger.warn({ reason, remoteAddress }, 'connection turned away'),
+  onRejected: (reason, remoteAddress) => turnedAway({ reason, remoteAddress }, 'connection turned away'),
 })
 const stopWatching = watchTlsMaterial(
   config.tlsDir,
@@ -114,7 +129,7 @@ const probes = await serveMetrics({
 stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
   logger.info({ signal }, 'stopping')
   stopWatching()
-  await replica.stop('Server is shutting down')
+  await replica.retire('Server is shutting down', config.stopSeconds * HANDOVER_SHARE * 1_000)
   network.close()
   await links.close()
   probes.close()

@@ -1,6 +1,7 @@
 /** The shard's own series. Names and meanings: docs/reference/metrics.md. */
 import type { StatusReport } from '#lib/frames/status-report.ts'
 import { Counter, Gauge, Histogram, type Registry } from '#lib/metrics/metrics.ts'
+import type { UpkeepCounts } from './upkeep/upkeep.ts'
 
 export interface ShardMetrics {
   readonly deliveries: Counter<'outcome'>
@@ -9,8 +10,12 @@ export interface ShardMetrics {
   readonly brokenStreams: Counter
 }
 
-/** @param status The last known state; asked at each scrape. */
-export function createShardMetrics(registry: Registry, status: () => StatusReport): ShardMetrics {
+/** @param status The last known state; asked at each scrape. @param upkeep Null: the log is not open yet */
+export function createShardMetrics(
+  registry: Registry,
+  status: () => StatusReport,
+  upkeep: () => UpkeepCounts | null,
+): ShardMetrics {
   const registers = [registry]
   const gauge = (name: string, help: string, read: (status: StatusReport) => number) =>
     new Gauge({
@@ -43,6 +48,31 @@ export function createShardMetrics(registry: Registry, status: () => StatusRepor
   gauge('log_bytes', 'Bytes of all log segments.', (s) => s.logBytes)
   gauge('volume_free_bytes', 'Free bytes of the volume.', (s) => s.freeBytes)
   gauge('volume_total_bytes', 'Size of the volume in bytes.', (s) => s.totalBytes)
+  const kept = (name: string, help: string, read: (counts: UpkeepCounts) => number) =>
+    new Gauge({
+      name: `twinpost_shard_${name}`,
+      help,
+      registers,
+      collect() {
+        const counts = upkeep()
+        if (counts !== null) this.set(read(counts))
+      },
+    })
+  kept('compaction_horizon_lsn', 'Compaction may look up to here (rule 10).', (c) => c.horizon)
+  kept('compacted_segments', 'Segments written anew since the start.', (c) => c.compactedSegments)
+  kept('compaction_freed_bytes', 'Bytes that compaction gave back since the start.', (c) => c.freedBytes)
+  kept('compaction_dropped_records', 'Records that compaction dropped since the start.', (c) => c.droppedRecords)
+  kept('log_dead_bytes', 'Bytes of letters in the log that nobody needs, as the last mark found.', (c) => c.deadBytes)
+  kept('full_copies_needed', 'Replicas that were away for too long to be caught up.', (c) => c.needFullCopy.length)
+  kept('last_scrub_timestamp_seconds', 'When every sealed record had been read; 0: never.', (c) =>
+    Math.round((c.lastScrubMs ?? 0) / 1000),
+  )
+  kept('scrub_rotten_records', 'Damaged records that the scrub found since the start.', (c) => c.scrubRotten)
+  kept(
+    'reserve_missing_bytes',
+    'Space set aside for a full disk that is spent or not yet filled.',
+    (c) => c.reserveMissingBytes,
+  )
   return {
     deliveries: new Counter({
       name: 'twinpost_shard_deliveries_total',
@@ -64,7 +94,7 @@ export function createShardMetrics(registry: Registry, status: () => StatusRepor
     }),
     brokenStreams: new Counter({
       name: 'twinpost_shard_links_broken_total',
-      help: 'Streams closed because the peer broke the protocol or its role.',
+      help: 'Connections and streams that were turned away: no certificate of ours, not what the role may say, malformed, of an epoch that is over.',
       registers,
     }),
   }

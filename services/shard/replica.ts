@@ -19,6 +19,7 @@ import type { Disk } from '#lib/ports/disk.ts'
 import type { PeerNetwork } from '#lib/ports/network.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
 import { StoreError } from './errors.ts'
+import { GiveBack } from './give-back.ts'
 import {
   catchUp,
   type IndexFolder,
@@ -31,6 +32,7 @@ import {
   startIndexMaintenance,
 } from './index/mod.ts'
 import type { Ledger, LedgerReplica } from './ledger/types.ts'
+import { SEGMENT_BYTES_DEFAULT } from './log/limits.ts'
 import type { ReplicaLock } from './log/lock.ts'
 import { Log } from './log/log.ts'
 import { ReplicaDirectory } from './log/replica-directory.ts'
@@ -40,8 +42,13 @@ import { ReplicaMachine, type RoleEvent } from './replication/machine.ts'
 import { FenceMark, runRoleCommand } from './role-commands.ts'
 import { admit, type DurabilityPolicy, type OperationKind, replyTo } from './roles/admission.ts'
 import type { Served, Serving } from './server/served.ts'
+import { startUpkeep } from './upkeep/replica-upkeep.ts'
+import { Reserve, withReserve } from './upkeep/reserve.ts'
+import type { Upkeep, UpkeepCounts } from './upkeep/upkeep.ts'
 
 const BOOT_ID_CHARACTERS = 16
+/** A mirror's index may lag by this: many records in one step cost little more than one, and a new primary catches up first. */
+const FOLLOW_EVERY_MS = 50
 /** How often free space is asked for: it bounds how far a volume can fill unseen. */
 const SPACE_LOOK_MS = 1_000
 
@@ -71,6 +78,10 @@ export interface ReplicaOptions {
   readonly logger: Logger
   readonly durability: DurabilityPolicy
   readonly messageBytesMax: number
+  /** After so long with both members in sync a shard goes back to the member it prefers; null: never by itself. */
+  readonly giveBackAfterMs: number | null
+  /** What the other member sent was refused: malformed, out of turn, of an epoch that is over. */
+  readonly onPeerRefused: () => void
   /** The log or index failed: nothing is served any more, the process should end. */
   readonly onFailure: (error: Error) => void
 }
@@ -81,12 +92,15 @@ interface Opened {
   readonly index: ShardIndex
   readonly maintenance: IndexMaintenance
   readonly machine: ReplicaMachine
+  readonly reserve: Reserve
+  readonly upkeep: Upkeep
 }
 
 export class Replica implements Served {
   readonly shard: ShardName
   readonly #options: ReplicaOptions
   #opened: Opened | null = null
+  #giveBack: GiveBack | null = null
   #store: MailStore | null = null
   /** Grows with each change of role: work of an older term stops. */
   #term = 0
@@ -128,13 +142,16 @@ export class Replica implements Served {
     })
     const place = this.#place
     this.#phase = 'opening the log'
+    const reserve = await Reserve.open(disk, folder, SEGMENT_BYTES_DEFAULT)
+    const tapped = () => logger.error({ missingBytes: reserve.missingBytes }, 'the disk is full: living on the reserve')
     const log = await Log.open({
-      disk,
+      disk: withReserve(disk, reserve, tapped),
       directory: directory.logDirectory,
       shard,
       clock,
       random,
       epoch: 'seen',
+      gather: true,
       knownUpTo: await indexAppliedLsn(place),
     })
     if (log.recovery.cut) logger.warn({ ...log.recovery.cut }, 'cut a torn tail of the log')
@@ -146,7 +163,8 @@ export class Replica implements Served {
       index,
       place,
       clock,
-      onFailure: (err) => logger.error({ err }, 'the index could not be checkpointed'),
+      onFailure: (err) => logger.error({ err }, 'the index could not be written out: it will be tried again'),
+      onLost: (error) => this.#fail(error),
     })
     const { incarnation } = directory.superblock
     const self: LedgerReplica = {
@@ -169,12 +187,19 @@ export class Replica implements Served {
       clock,
       random,
       appliedLsn: () => index.appliedLsn,
-      space: () => this.#space,
+      space: () => this.#spaceLeft(),
       durability: this.#options.durability,
-      onNotice: (notice) => logger.info(notice, 'replication'),
+      onNotice: (notice) => {
+        logger.info(notice, 'replication')
+        if (notice.kind === 'bad-frame' || notice.kind === 'refused') this.#options.onPeerRefused()
+      },
       onFailure: (error) => this.#fail(error),
     })
-    this.#opened = { directory, log, index, maintenance, machine }
+    const space = () => this.#space
+    const kept = { disk, folder, self: self.id, log, index, maintenance, machine, reserve, clock, logger, space }
+    const upkeep = startUpkeep(kept)
+    log.onFailure(() => void upkeep.stop())
+    this.#opened = { directory, log, index, maintenance, machine, reserve, upkeep }
     machine.onRole((event) => this.#roleChanged(event))
     machine.onReadRight((right) => {
       if (right.kind === 'may') return
@@ -182,7 +207,25 @@ export class Replica implements Served {
       this.#store?.endAllSessions('This server may no longer answer, please connect again')
     })
     machine.start()
+    this.#giveBack = new GiveBack({
+      clock,
+      logger,
+      preferred: preferredMember(shard) === member,
+      afterMs: this.#options.giveBackAfterMs,
+      lock,
+      status: () => machine.status(),
+      handOver: () => machine.switchover(),
+    })
     if (fenced) await machine.fence()
+  }
+
+  /** The process is asked to stop: hands over what it is primary of, for `withinMs` at most, and stops. Safe in every state. */
+  async retire(reason: string, withinMs: number): Promise<void> {
+    const machine = this.#opened?.machine
+    if (machine && !this.#failed && !this.#stopped) {
+      this.#options.logger.info({ came: await machine.retire(withinMs) }, 'before the stop')
+    }
+    await this.stop(reason)
   }
 
   /** Refuses from now on, ends sessions, and closes everything in order. Safe in every state. */
@@ -196,7 +239,9 @@ export class Replica implements Served {
     this.#store = null
     this.#term++
     await store?.close(reason)
+    await opened.upkeep.stop()
     await opened.machine.stop()
+    await this.#giveBack?.stop()
     await this.#work
     await opened.maintenance.stop()
     opened.index.close()
@@ -233,6 +278,15 @@ export class Replica implements Served {
     if (admission?.kind !== 'refuse') return null
     const code = admission.reason === 'full' ? 'STORE_FULL' : 'STORE_UNAVAILABLE'
     return new StoreError(code, `Cannot write to ${this.shard} now: ${REFUSED_BECAUSE[admission.reason]}`)
+  }
+
+  /** Rule 12: the mirror left between append and commit, and one copy is less than this MailNode promises its users. */
+  #writeDoubt(kind: OperationKind): StoreError | null {
+    if (this.mayAcknowledge(kind)) return null
+    return new StoreError(
+      'STORE_ONE_COPY',
+      'Done on one disk only, while two are demanded here: look before you repeat it',
+    )
   }
 
   mayAcknowledge(kind: OperationKind): boolean {
@@ -284,6 +338,11 @@ export class Replica implements Served {
     }
   }
 
+  /** Null: not open yet. */
+  get upkeepCounts(): UpkeepCounts | null {
+    return this.#opened?.upkeep.counts ?? null
+  }
+
   /** Synchronous, as the machine demands: what waits is refused and sessions are closed before this returns. */
   #roleChanged(event: RoleEvent): void {
     const term = ++this.#term
@@ -314,12 +373,14 @@ export class Replica implements Served {
   #follow(commit: Lsn): void {
     const waiting = this.#followTo !== null
     this.#followTo = commit
-    if (waiting) return // the step that waits in the queue goes this far
-    this.#enqueue(async () => {
-      const upTo = this.#followTo
-      this.#followTo = null
-      if (upTo !== null) await this.#bringIndexTo(upTo)
-    })
+    if (waiting) return // the step that waits goes this far
+    this.#options.clock.after(FOLLOW_EVERY_MS, () =>
+      this.#enqueue(async () => {
+        const upTo = this.#followTo
+        this.#followTo = null
+        if (upTo !== null) await this.#bringIndexTo(upTo)
+      }),
+    )
   }
 
   async #bringIndexTo(upTo: Lsn): Promise<void> {
@@ -340,6 +401,7 @@ export class Replica implements Served {
       limits: { bodyBytesMax: messageBytesMax },
       onFailure: (error) => this.#fail(error),
       refusal: (kind) => this.#writeRefusal(kind),
+      doubt: (kind) => this.#writeDoubt(kind),
     })
     logger.info({ epoch: log.epoch, lastLsn: log.lastLsn }, 'serving as primary')
   }
@@ -355,6 +417,12 @@ export class Replica implements Served {
   get #place(): IndexFolder {
     const { disk, diskRoot, folder } = this.#options
     return { disk, folder: join(folder, 'index'), rootPath: diskRoot }
+  }
+
+  /** What is owed to the reserve is spoken for: a disk that lives on it takes in nothing new. */
+  #spaceLeft(): { freeBytes: number; totalBytes: number } {
+    const { freeBytes, totalBytes } = this.#space
+    return { freeBytes: Math.max(0, freeBytes - (this.#opened?.reserve.missingBytes ?? 0)), totalBytes }
   }
 
   async #lookAtSpace(): Promise<void> {

@@ -1,24 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RoleCommand } from '#lib/frames/role-command.ts'
-import { toLsn } from '#lib/mail/types.ts'
 import { MemoryDisk, TEST_SHARD } from './log/testing.ts'
-import type { MachineStatus } from './replication/machine-types.ts'
 import { FenceMark, runRoleCommand } from './role-commands.ts'
-
-const status: MachineStatus = {
-  role: 'mirror',
-  phase: 'mirror, in sync',
-  epoch: 3,
-  entry: null,
-  ledger: 'good',
-  settled: true,
-  lastLsn: toLsn(12),
-  durableLsn: toLsn(12),
-  commit: toLsn(11),
-  fenced: false,
-  mirror: null,
-}
+import type { ForceProof } from './roles/force.ts'
 
 /** A machine that remembers what it was told; `alone`: nobody can take over from it. */
 function replica(options: { alone?: boolean } = {}) {
@@ -33,7 +18,11 @@ function replica(options: { alone?: boolean } = {}) {
     unfence: () => {
       told.push('unfence')
     },
-    status: () => status,
+    promoteByForce: async (proof: ForceProof | null, otherPod: string) => {
+      told.push(`promote ${JSON.stringify(proof)} ${otherPod}`)
+      if (options.alone) throw new Error('Cannot promote by force: it lives')
+      return 'what came after record 12'
+    },
   }
   const mark = new FenceMark(new MemoryDisk(), 'shard-0')
   const run = (command: RoleCommand) => runRoleCommand({ shard: TEST_SHARD, pod: 'n1-0', machine, mark }, command)
@@ -65,10 +54,15 @@ test('a switchover tells what came of it', async () => {
   assert.deepEqual(refused, { done: false, words: 'Cannot hand over: the other member is not in sync' })
 })
 
-test('promote is refused, and says what this replica has', async () => {
+test('promote gives the proof on, for the name that the other member has, and says what is lost', async () => {
   const { told, run } = replica()
-  const result = await run({ kind: 'promote', otherStopped: 'n1-1' })
-  assert.equal(result.done, false)
-  assert.match(result.words, /record 12 .*commit 11/)
-  assert.deepEqual(told, [])
+  const typed = await run({ kind: 'promote', otherStopped: 'n1-9', seenStopped: false })
+  assert.deepEqual(typed, { done: true, words: 'n1-0 is primary of n1/0 by force. Lost is what came after record 12' })
+  await run({ kind: 'promote', otherStopped: 'n1-1', seenStopped: true })
+  assert.deepEqual(told, [
+    'promote {"kind":"typed","member":"n1-9"} n1-1',
+    'promote {"kind":"fenced","by":"operator"} n1-1',
+  ])
+  const refused = await replica({ alone: true }).run({ kind: 'promote', otherStopped: 'n1-1', seenStopped: true })
+  assert.deepEqual(refused, { done: false, words: 'Cannot promote by force: it lives' })
 })

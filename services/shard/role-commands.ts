@@ -5,9 +5,10 @@
  */
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { RoleCommand, RoleResult } from '#lib/frames/role-command.ts'
-import type { ShardName } from '#lib/mail/types.ts'
+import { type ShardName, splitShardName } from '#lib/mail/types.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { ReplicaMachine } from './replication/machine.ts'
+import type { ForceProof } from './roles/force.ts'
 
 const FENCE_FILE = 'fenced'
 
@@ -43,7 +44,7 @@ export class FenceMark {
 export interface CommandedReplica {
   readonly shard: ShardName
   readonly pod: string
-  readonly machine: Pick<ReplicaMachine, 'switchover' | 'fence' | 'unfence' | 'status'>
+  readonly machine: Pick<ReplicaMachine, 'switchover' | 'fence' | 'unfence' | 'promoteByForce'>
   readonly mark: FenceMark
 }
 
@@ -61,7 +62,7 @@ export async function runRoleCommand(replica: CommandedReplica, command: RoleCom
         machine.unfence()
         return { done: true, words: `${pod} may be primary of ${shard} again` }
       case 'promote':
-        return { done: false, words: promoteRefusal(replica) }
+        return { done: true, words: await promote(replica, command.otherStopped, command.seenStopped) }
       default:
         return command satisfies never
     }
@@ -86,12 +87,10 @@ async function fence({ shard, pod, machine, mark }: CommandedReplica): Promise<R
   return { done: true, words: `${pod} will not be primary of ${shard} until it is unfenced` }
 }
 
-/** Rule 11 wants UIDNEXT and MODSEQ to jump, which the mailboxes cannot do yet: without that a UID could mean two letters. */
-function promoteRefusal({ shard, machine }: CommandedReplica): string {
-  const { entry, lastLsn, commit } = machine.status()
-  const known = entry ? ` The ledger names ${entry.primary} primary and ${entry.inSync.join(', ')} in sync.` : ''
-  return (
-    `Forced recovery of ${shard} is not part of this version: UIDNEXT and MODSEQ would have to jump. ` +
-    `This replica ends with record ${lastLsn} and knows commit ${commit}.${known} Bring the in-sync member back`
-  )
+/** Rule 11. @throws {CommandError} with the reason why not */
+async function promote(replica: CommandedReplica, otherStopped: string, seenStopped: boolean): Promise<string> {
+  const { shard, pod, machine } = replica
+  const proof: ForceProof = seenStopped ? { kind: 'fenced', by: 'operator' } : { kind: 'typed', member: otherStopped }
+  const mayLose = await machine.promoteByForce(proof, `${splitShardName(shard).mailNode}-${1 - Number(pod.at(-1))}`)
+  return `${pod} is primary of ${shard} by force. Lost is ${mayLose}`
 }

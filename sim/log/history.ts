@@ -33,6 +33,9 @@ export const LOG_COVERAGE_ROWS = [
   'records cut',
   'unreported records that survived',
   'segments sealed',
+  'segments compacted',
+  'records dropped',
+  'died while compacting',
   'footer or header mended',
   'rotten records told',
   'bit flip at rest',
@@ -113,6 +116,7 @@ class LogHistory {
     else if (dice < 90) this.#die()
     else if (dice < 93) await this.#close()
     else if (dice < 94) await this.#flipAtRest()
+    else if (dice < 98) await this.#compact()
     if (random.chance(0.5)) await this.#world.pass(random.fraction() * 6)
     if (this.#needsRestart()) return this.#restart()
     return true
@@ -150,7 +154,34 @@ class LogHistory {
     if (lsn > log.durableLsn) this.coverage.count('records read while not yet synced')
     const read = await this.#world.settle(this.#life, log.read(lsn))
     if (read.kind === 'value') this.#model.seen(read.value)
+    else if (read.kind === 'error' && errorCode(read.error) === 'LOG_DROPPED_RECORD') this.#model.gone(lsn, lsn)
     else if (read.kind === 'error' && !this.#mayBeRotten(read.error)) throw read.error
+  }
+
+  /** Any sealed segment may lose any of its records that the dice choose; the power may fail at any step. */
+  async #compact(): Promise<void> {
+    const { random } = this.#world
+    const log = this.#log
+    const segment = log === null || log.sealed.length === 0 ? undefined : random.pick(log.sealed)
+    if (log === null || segment === undefined || !this.#life.alive) return
+    const share = random.pick([0.1, 0.5, 0.95])
+    const gone = new Set<number>()
+    for (let lsn = segment.firstLsn; lsn < segment.nextLsn; lsn++) if (random.chance(share)) gone.add(lsn)
+    for (const lsn of gone) this.#model.superfluous(lsn)
+    if (random.chance(0.4)) this.#machine.dieAfter(random.int(0, 12), random.pick(['crash', 'kill']))
+    const needs = { horizon: log.durableLsn, mayGo: (lsn: number) => gone.has(lsn) }
+    const pace = () => Promise.resolve(true)
+    // What is appended meanwhile goes on, also into new segments.
+    if (random.chance(0.5)) this.#appendSome()
+    const compacted = await this.#world.settle(this.#life, log.compact(segment, needs, pace))
+    if (compacted.kind === 'died') this.coverage.count('died while compacting')
+    else if (compacted.kind === 'error') {
+      const code = errorCode(compacted.error) ?? ''
+      if (!['LOG_STOPPED', 'ENOSPC', 'EIO'].includes(code)) throw compacted.error
+    } else if (compacted.value.kind === 'made') {
+      this.coverage.count('segments compacted')
+      this.coverage.count('records dropped', compacted.value.droppedRecords)
+    }
   }
 
   #arm(): void {
@@ -259,8 +290,14 @@ class LogHistory {
     if (log === null) return false
     let rotten = 0
     let next = 1
+    const dropped = ({ first, last }: { first: number; last: number }) => {
+      if (first !== next) throw new AssertionFailure(`The scan came to the run ${first} to ${last} instead of ${next}`)
+      this.#model.gone(first, last)
+      next = last + 1
+    }
+    let told = 0
     while (next <= log.lastLsn) {
-      const scan = log.scan(toLsn(next), log.lastLsn, { bodies: true }, (record) => {
+      const scan = log.scan(toLsn(next), log.lastLsn, { bodies: true, dropped }, (record) => {
         if (record.lsn !== next) throw new AssertionFailure(`The scan came to ${record.lsn} instead of ${next}`)
         this.#model.seen(record)
         next++
@@ -269,7 +306,9 @@ class LogHistory {
       if (scanned.kind === 'died') return true
       if (scanned.kind === 'value') break
       if (!this.#mayBeRotten(scanned.error)) throw scanned.error
-      rotten++
+      // All of a dropped run are lost with the one header that they have left.
+      if (told === 0 || told !== next - 1 || !this.#model.mayBeGone(next)) rotten++
+      told = next
       next++
     }
     this.coverage.count('rotten records told', rotten)

@@ -20,6 +20,9 @@ export class LogModel {
   /** Durable before the last commit: a later batch header says so, or a restart proved it. */
   #covered = 0
 
+  /** Compaction was told that nobody needs these: each may be gone or there. */
+  readonly #superfluous = new Set<number>()
+
   get durable(): number {
     return this.#durable
   }
@@ -61,6 +64,18 @@ export class LogModel {
     this.#durable = lastLsn
     this.#covered = lastLsn
     return survived
+  }
+
+  superfluous(lsn: number): void {
+    this.#superfluous.add(lsn)
+  }
+
+  mayBeGone(lsn: number): boolean {
+    return this.#superfluous.has(lsn)
+  }
+
+  gone(first: number, last: number): void {
+    for (let lsn = first; lsn <= last; lsn++) check(this.mayBeGone(lsn), `record ${lsn} was dropped and is needed`)
   }
 
   seen(record: LogRecord): void {

@@ -4,6 +4,6 @@ import { requiredMembers as required } from '#shard/roles/entries.ts'
 
 export * from '#shard/roles/entries.ts'
 
-export function requiredMembers(mayHold: readonly LedgerEntry[], growing: ReplicaId | null): ReplicaId[] {
+export function requiredMembers(mayHold: readonly LedgerEntry[], growing: ReplicaId | null): readonly ReplicaId[] {
   return required(mayHold.slice(-1), growing)
 }

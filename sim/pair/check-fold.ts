@@ -96,6 +96,7 @@ export class Fold {
         this.#add(fact.account, fact.target, fact.messages, lsn)
         this.#grow(fact.account, fact.modSeq, lsn)
         return
+      case RecordType.recoveryJump: // by an administrator only, and none acts here
       case RecordType.accountUpdate:
       case RecordType.accountDelete:
       case RecordType.mailboxSubscribe:

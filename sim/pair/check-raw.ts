@@ -2,7 +2,7 @@
  * Reads what lies on the two disks at the end, as docs/internals/log.md describes the format, and proves that both hold the same
  * records: equal LSNs, equal bytes, equal original hashes. Uses nothing of the log's code.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { AssertionFailure } from '#lib/errors/assert.ts'
 
 export interface RawRecord {
@@ -50,7 +50,7 @@ function findRecord(bytes: Buffer, from: number, lsn: number): { record: RawReco
     const bodyAt = metaAt + bytes.readUInt32BE(at + 32)
     const end = bodyAt + bytes.readUInt32BE(at + 36)
     const original = bytes.subarray(at + 40, at + 72)
-    const content = createHash('sha256').update(bytes.subarray(metaAt, end)).digest()
+    const content = hash('sha256', bytes.subarray(metaAt, end), 'buffer')
     if (!content.equals(original)) continue
     const record = {
       lsn,

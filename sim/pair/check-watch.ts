@@ -82,13 +82,15 @@ export class Watch {
       case 'clock-jumped':
         coverage.count('clock jump noticed')
         return
+      case 'end-in-doubt':
+        coverage.count('went on alone with an end in doubt')
+        return
       case 'repaired':
         coverage.count('record repaired from the peer')
         return
       case 'not-repaired':
-        coverage.count('repair refused')
+        coverage.count('repair put off')
         this.claim(member.rotted, () => `${member.name} cannot repair ${notice.lsn}, and nothing rotted there`)
-        member.beyondRepair = true
         return
       case 'link-closed':
         return

@@ -8,9 +8,6 @@ import type { PairMember } from './member.ts'
 import type { Member } from './network.ts'
 import type { PairWorld } from './pair-world.ts'
 
-/** After so long without a batch the log has called its last one synced. */
-const COVERED_MS = 250
-
 type Fault = (member: PairMember) => void
 
 export class Faults {
@@ -43,6 +40,8 @@ export class Faults {
       ['members cut from each other', () => this.#cut([0, 1]), 2],
       ['cut in one direction', (member) => this.#cut([member.member]), 2],
       ['connections dropped', () => world.network.breakChannels(), 2],
+      ['connections dropped for one side', (member) => world.network.breakEnd(member.member), 2],
+      ['deposed primary wakes beside a restart', () => this.#deposedWakes(), 1],
       ['slow link', () => this.#slowLink(), 1],
       ['ledger away for one', (member) => this.#ledgerAway([member]), 2],
       ['ledger away for both', () => this.#ledgerAway(world.members), 2],
@@ -93,17 +92,6 @@ export class Faults {
       if (!member.running) member.boot()
     }
     this.#restoreLedger()
-    for (const member of members) this.#replaceDisk(member)
-  }
-
-  /** What no repair mends, an administrator mends: with an empty disk, as long as the other member has everything. */
-  #replaceDisk(member: PairMember): void {
-    const other = this.#world.members[1 - member.member]
-    if (!member.beyondRepair || other === undefined || !this.#world.entry?.inSync.includes(other.id)) return
-    this.#world.coverage.count('rot that only a full copy mends')
-    member.loseDirectory()
-    member.beyondRepair = false
-    member.boot()
   }
 
   /** Rule 13: when nobody serves who could make the lost ledger anew, an administrator puts the last entry back. */
@@ -158,7 +146,10 @@ export class Faults {
     const { network, members } = this.#world
     const well = members.every(
       ({ process, ledger }) =>
-        process?.life.paused === false && !ledger.faults.unreachable && ledger.faults.lateSwap === 0,
+        process?.life.paused === false &&
+        process.machine?.admissionFacts().disk !== 'failed' &&
+        !ledger.faults.unreachable &&
+        ledger.faults.lateSwap === 0,
     )
     if (well && !this.#alone && this.#world.calm && !network.cut[0] && !network.cut[1]) action()
     else this.#at(250, () => this.#whenCalm(action))
@@ -202,6 +193,23 @@ export class Faults {
       if (!life.paused) return
       member.told('wakes')
       life.wake(frozen ? forMs : 0)
+    })
+  }
+
+  /** A primary sleeps until the other member was promoted and served; it wakes while that one starts again and knows nobody yet. */
+  #deposedWakes(): void {
+    const deposed = this.#primary()
+    const other = this.#world.members[1 - (deposed?.member ?? 0)]
+    const life = deposed?.process?.life
+    if (deposed === null || other === undefined || life === undefined || life.paused) return
+    life.pause()
+    const sinceMs = this.#world.nowMs
+    const served = () => other.process?.primary === true || this.#world.nowMs > sinceMs + 6_000
+    this.#when(served, () => {
+      this.#at(this.#random.int(0, 900), () => {
+        this.#restart(other)
+        this.#at(this.#random.int(0, 40), () => life.wake())
+      })
     })
   }
 
@@ -256,7 +264,8 @@ export class Faults {
       if (!alone || mirror.running) return false
       primary.ledger.next = 'late-swap'
       mirror.boot()
-      this.#whenSwapped(primary, () => {
+      const swapped = () => primary.ledger.next === null
+      this.#when(swapped, () => {
         mirror.end('kill')
         this.#at(2_100 + this.#random.int(0, 300), () => {
           primary.end('kill')
@@ -266,11 +275,6 @@ export class Faults {
       })
       return true
     })
-  }
-
-  #whenSwapped(member: PairMember, action: () => void): void {
-    if (member.ledger.next === null) action()
-    else this.#at(1, () => this.#whenSwapped(member, action))
   }
 
   #jump(member: PairMember): void {
@@ -325,36 +329,38 @@ export class Faults {
     if (dice < 0.3) {
       this.#told('bit flip at rest', member)
       disk.flipBit('n1/0/log/', '.seg')
-    } else if (dice < 0.8) this.#whenCovered(member, () => this.#rotNewest(member))
+    } else if (dice < 0.8) this.#rotNewest(member)
     else {
       this.#told('misdirected write', member)
       disk.arm('misdirected-write')
-      let writtenMs = 0
-      this.#aloneUntil(() => {
-        if (!disk.armed('misdirected-write')) writtenMs ||= this.#world.nowMs
-        return writtenMs > 0 && this.#world.nowMs > writtenMs + COVERED_MS
-      })
+      // Sometimes it ends before a later write shows what is missing.
+      if (this.#random.chance(0.5)) {
+        this.#when(
+          () => !disk.armed('misdirected-write'),
+          () => this.#restart(member),
+        )
+      }
     }
   }
 
+  /** Covered by a later header or not, acknowledged or not; in some histories the other member fails in the same moment. */
   #rotNewest(member: PairMember): void {
     this.#told('newest record rots before a restart', member)
     member.end(this.#random.pick(['kill', 'crash']))
     member.machine.disk.flipLate('n1/0/log/', '.seg', 600)
     member.bootLater(this.#random.int(0, 400))
+    const other = this.#world.members[1 - member.member]
+    if (other !== undefined && this.#random.chance(0.3)) {
+      this.#at(this.#random.int(0, 600), () => {
+        this.#told('the other member fails beside a rotten end', other)
+        this.#end(other, this.#random.pick(['kill', 'crash']))
+      })
+    }
   }
 
-  /**
-   * What rots before a later batch header calls it synced looks like a tear to that replica: a limit that the log's document names.
-   * Where the other member knows it to be committed it is not lost all the same.
-   */
-  #whenCovered(member: PairMember, action: () => void, sinceMs = this.#world.nowMs, before = 0): void {
-    const last = member.process?.log?.lastLsn ?? 0
-    const other = this.#world.members[1 - member.member]
-    const quietMs = last === before ? this.#world.nowMs - sinceMs : 0
-    const known = last > 0 && (other?.process?.machine?.commit ?? 0) >= last && quietMs < COVERED_MS / 5
-    if (this.#world.calm && !this.#alone && last > 0 && (known || quietMs > COVERED_MS)) action()
-    else this.#at(10, () => this.#whenCovered(member, action, this.#world.nowMs - quietMs, last))
+  #when(holds: () => boolean, action: () => void): void {
+    if (holds()) action()
+    else this.#at(1, () => this.#when(holds, action))
   }
 
   #ledgerLost(): void {

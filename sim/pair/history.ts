@@ -2,6 +2,7 @@
  * One history of a pair: clients work for most of a simulated minute while faults strike; then all is mended, and the pair must come together,
  * serve, and hold everything that anybody was told.
  */
+import { createHash } from 'node:crypto'
 import { AssertionFailure } from '#lib/errors/assert.ts'
 import { toLsn } from '#lib/mail/types.ts'
 import { fsck } from '#shard/index/fsck.ts'
@@ -10,6 +11,7 @@ import { Fold } from './check-fold.ts'
 import { checkEqual, rawRecords } from './check-raw.ts'
 import { ACCOUNTS, Clients } from './clients.ts'
 import { Faults } from './faults.ts'
+import { emptyIndex } from './index-image.ts'
 import type { PairMember } from './member.ts'
 import { PairWorld } from './pair-world.ts'
 
@@ -21,6 +23,8 @@ const THINK_MS = 700
 export interface PairHistoryOptions {
   /** False: nothing goes wrong. */
   readonly faults?: boolean
+  /** Told at the end, kept promises or not: a hash of all that happened. */
+  readonly onFingerprint?: (hash: string) => void
 }
 
 export class PairFailure extends Error {
@@ -41,6 +45,7 @@ export async function runPairHistory(seed: number, options: PairHistoryOptions =
   } catch (error) {
     throw new PairFailure(error, (lines) => `${world.trace.text(lines)}\n${states(world)}`)
   } finally {
+    options.onFingerprint?.(fingerprint(world))
     world.close()
   }
   return world.coverage
@@ -82,8 +87,7 @@ class PairHistory {
   /** The checks of the end: what lies on both disks, folded, against what clients know; indexes against the log. */
   async #end(): Promise<void> {
     const world = this.#world
-    const repaired = () =>
-      world.members.every(({ process, beyondRepair }) => beyondRepair || process?.log?.rotten.length === 0)
+    const repaired = () => world.members.every(({ process }) => process?.log?.rotten.length === 0)
     await this.#until(repaired, 30_000, 'all rotten records that were found are repaired')
     await this.#pass(1_500)
     const [a, b] = world.members
@@ -93,9 +97,8 @@ class PairHistory {
     }
     const records = [a, b].map(({ machine }) => rawRecords(machine.disk.stableFiles('n1/0/log/')))
     const [first = [], second = []] = records
-    const whole = a.beyondRepair ? second : first
-    if (!a.beyondRepair && !b.beyondRepair && this.#quiet()) checkEqual(first, second)
-    this.#clients.model.final(new Fold(whole).boxes)
+    if (this.#quiet()) checkEqual(first, second)
+    this.#clients.model.final(new Fold(first).boxes)
     for (const account of ACCOUNTS) await this.#drive(this.#clients.lookAtAll(account), 20_000, 'a last look')
     const primary = world.members.find(({ process }) => process?.primary)?.process?.log
     world.coverage.count('records in the log', primary?.lastLsn ?? toLsn(0))
@@ -106,7 +109,11 @@ class PairHistory {
     const world = this.#world
     const { log, index } = process ?? {}
     if (!log || !index) throw new AssertionFailure(`${name} runs at the end`)
-    const report = await this.#drive(fsck({ log, index, nowMs: world.nowMs }), 20_000, `fsck of ${name}`)
+    const report = await this.#drive(
+      fsck({ log, index, nowMs: world.nowMs, scratch: emptyIndex() }),
+      20_000,
+      `fsck of ${name}`,
+    )
     for (const finding of report.findings) {
       // Rot that nobody had read yet is found here at last, and mended.
       if (finding.kind !== 'log-damaged') throw new AssertionFailure(`fsck of ${name}: ${finding.words}`)
@@ -122,19 +129,29 @@ class PairHistory {
   }
 
   async #pass(ms: number): Promise<void> {
-    const { world, watch } = this.#world
-    for (let left = ms; left > 0; left -= STEP_MS) {
-      await world.pass(Math.min(STEP_MS, left))
-      watch.look()
-      if (watch.failure !== null) throw watch.failure
-    }
+    await this.#run(() => false, ms)
   }
 
   async #until(done: () => boolean, withinMs: number, what: string): Promise<void> {
-    for (let left = withinMs; !done(); left -= STEP_MS) {
-      if (left <= 0) throw new AssertionFailure(`Not within ${withinMs} ms: ${what}`)
-      await this.#pass(STEP_MS)
+    if (!(await this.#run(done, withinMs))) throw new AssertionFailure(`Not within ${withinMs} ms: ${what}`)
+  }
+
+  /** Lets time go by, and looks every now and then. @returns Whether `done` came true */
+  async #run(done: () => boolean, withinMs: number): Promise<boolean> {
+    const { world, watch } = this.#world
+    const { clock } = world
+    let over = done()
+    const look = () => {
+      watch.look()
+      over = done()
+      if (!over && watch.failure === null) cancel = clock.after(STEP_MS, look)
     }
+    let cancel = clock.after(STEP_MS, look)
+    await clock.run(() => over || watch.failure !== null, clock.nowMs + withinMs)
+    cancel()
+    watch.look()
+    if (watch.failure !== null) throw watch.failure
+    return over || done()
   }
 
   async #drive<T>(promise: Promise<T>, withinMs: number, what: string): Promise<T> {
@@ -154,4 +171,14 @@ function states(world: PairWorld): string {
     ({ name, process }) => `${name}: ${JSON.stringify(process?.machine?.status() ?? 'down')}`,
   )
   return [...members, `ledger: ${JSON.stringify(world.entry)}`].join('\n')
+}
+
+/** Equal only for histories that went the same way: when what happened, and every byte that both disks keep. */
+function fingerprint({ nowMs, world, trace, members, coverage }: PairWorld): string {
+  const sum = createHash('sha256').update(trace.text(Number.MAX_SAFE_INTEGER))
+  sum.update(JSON.stringify([nowMs, world.clock.eventCount, coverage.counts]))
+  for (const { machine } of members) {
+    for (const [path, bytes] of machine.disk.stableFiles('')) sum.update(path).update(bytes)
+  }
+  return sum.digest('hex')
 }

@@ -26,8 +26,6 @@ export class PairMember {
   freeShare = 0.5
   /** Bits of its disk changed in this history. */
   rotted = false
-  /** A record of the present log was refused by the repair: a misdirected write took its place for good. */
-  beyondRepair = false
   readonly #random: SimRandom
   #index: ShardIndex | null = null
   #cleanEnd = false
@@ -86,6 +84,7 @@ export class PairMember {
     this.end('crash')
     this.machine.disk.wipe()
     this.image.forget()
+    this.id = ''
     this.told('lost its disk')
   }
 
@@ -129,11 +128,16 @@ export class PairMember {
   /** A second process is started on the same disk while the first one runs: it must be refused. */
   bootSecond(): void {
     const { world, machine, name } = this
-    if (!this.running) return
+    const first = this.process
+    if (first === null || !this.running) return
     const second = new Process(this, machine.bootBeside())
     this.told('a second process starts')
     second.start().then(
-      () => world.watch.broken(new AssertionFailure(`Two processes of ${name} hold ${DIRECTORY}`)),
+      () => {
+        // Unless the first one died meanwhile.
+        if (first.life.alive) world.watch.broken(new AssertionFailure(`Two processes of ${name} hold ${DIRECTORY}`))
+        second.life.end()
+      },
       (error: unknown) => {
         second.life.end()
         if (errorCode(error) !== 'REPLICA_LOCKED') world.watch.broken(error)

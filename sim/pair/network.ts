@@ -59,6 +59,11 @@ export class SimNetwork {
     for (const end of this.#ends) end?.breakAll('the connection broke')
   }
 
+  /** All that `member` has open breaks, and the other side hears nothing of it: what it sent is still on its way. */
+  breakEnd(member: Member): void {
+    this.#ends[member]?.breakAll('the connection broke')
+  }
+
   setCut(member: Member, cut: boolean): void {
     this.cut[member] = cut
     if (cut) return

@@ -77,6 +77,7 @@ export class Process {
       clock,
       random,
       epoch: 'seen',
+      gather: true,
       knownUpTo: index.appliedLsn,
       segmentBytes: world.segmentBytes,
     })

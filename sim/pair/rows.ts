@@ -55,6 +55,8 @@ export const PAIR_COVERAGE_ROWS = [
   'fault: members cut from each other',
   'fault: cut in one direction',
   'fault: connections dropped',
+  'fault: connections dropped for one side',
+  'fault: deposed primary wakes beside a restart',
   'fault: slow link',
   'fault: ledger away for one',
   'fault: ledger away for both',
@@ -69,4 +71,5 @@ export const PAIR_COVERAGE_ROWS = [
   'fault: replica directory lost',
   'fault: bit flip at rest',
   'fault: newest record rots before a restart',
+  'fault: the other member fails beside a rotten end',
 ] as const

@@ -1,6 +1,7 @@
 /**
  * Which house may import which (docs/architecture.md, "The houses"). Paths are relative to the repository with `/`.
- * Tests may reach across houses; what runs in production may not. `sim` is a test as a whole: it may use what is made for tests.
+ * Tests may reach across houses; what runs in production may not. `sim` and `e2e` are tests as a whole: they may use what is made
+ * for tests.
  */
 import { posix } from 'node:path'
 import { importsOf, lineOf, type SourceText } from './source.ts'
@@ -115,7 +116,7 @@ export function checkLayers(sources: readonly SourceText[]): Problem[] {
         continue
       }
       if (target.startsWith('../')) report(`Cannot import ${specifier}: it lies outside the repository`)
-      else if (isTest(target) && house !== 'sim')
+      else if (isTest(target) && house !== 'sim' && house !== 'e2e')
         report(`Cannot import ${specifier}: production code does not import what is for tests`)
       else if (houseOf(target) !== house && !allowedPrefixes(house).some((prefix) => target.startsWith(prefix))) {
         report(`Cannot import ${target}: ${house} may import ${['itself', ...allowedPrefixes(house)].join(', ')}`)

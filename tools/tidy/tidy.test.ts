@@ -51,6 +51,8 @@ const layerCases: [name: string, path: string, code: string, want: RegExp | null
     /cli may import/,
   ],
   ['lets the simulator import the shard', 'sim/world.ts', `import { b } from '#shard/log/log.ts'`, null],
+  ['lets end-to-end support use what is for tests', 'e2e/support/a.ts', `import { b } from '#lib/a/testing/b.ts'`, null],
+  ['keeps production code from what is for tests', 'lib/a/a.ts', `import { b } from '#lib/a/testing/b.ts'`, /for tests/],
   ['keeps the simulator from the edge', 'sim/world.ts', `import { b } from '#edge/main.ts'`, /sim may import/],
   ['lets a test import the simulator', 'services/shard/a.test.ts', `import { b } from '#sim/disk.ts'`, null],
   ['keeps production code from the simulator', 'services/shard/a.ts', `import { b } from '#sim/disk.ts'`, /may import/],

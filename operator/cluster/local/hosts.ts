@@ -1,4 +1,5 @@
 /** Names that cluster DNS would answer, as lines of a hosts file (read by lib/platform/resolver.ts). Pure. */
+import { delimiter } from 'node:path'
 import { SHARED_ADDRESS_ANNOTATION } from '../annotations.ts'
 import type { Service } from '../objects.ts'
 import { matchesLabels } from './labels.ts'
@@ -24,6 +25,12 @@ export function hostsText(services: readonly Service[], pods: readonly NamedPod[
   }
   return `${lines.join('\n')}\n`
 }
+
+/**
+ * The files that a pod looks names up in: first its own, as the kubelet writes one for each pod, then that of all. Its own is there
+ * only if a person made it, to lead this pod elsewhere: through a relay, to a network of its own.
+ */
+export const hostsFilesOf = (hostsFile: string, pod: string): string => `${hostsFile}.${pod}${delimiter}${hostsFile}`
 
 function hostsLine(address: string, name: string, namespace: string): string {
   return `${address} ${name}.${namespace}.svc ${name}.${namespace}.svc.cluster.local ${name}.${namespace} ${name}`

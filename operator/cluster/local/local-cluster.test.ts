@@ -80,10 +80,15 @@ const secret = (key: string) =>
 async function setUp(t: TestContext) {
   const root = mkdtempSync(join(tmpdir(), 'twinpost-local-'))
   const failures: unknown[] = []
+  const held: { names: readonly string[] } = { names: [] }
   const cluster = new LocalCluster({
     network: 90 + (process.pid % 30),
     workloadNumbers: {},
     numbersChanged: () => {},
+    held: [],
+    heldChanged: (names) => {
+      held.names = names
+    },
     hostsFile: join(root, 'hosts'),
     environment: {
       folders: { claims: join(root, 'volumes'), run: join(root, 'run'), mounts: join(root, 'mounts') },
@@ -103,7 +108,7 @@ async function setUp(t: TestContext) {
     rmSync(root, { recursive: true, force: true })
     assert.deepEqual(failures, [])
   })
-  return { root, cluster }
+  return { root, cluster, held }
 }
 
 function podThat(cluster: LocalCluster, holds: (pod: SeenPod) => boolean): Promise<SeenPod> {
@@ -142,7 +147,13 @@ test('LocalCluster runs a StatefulSet: environment, paths, secrets, names, readi
   assert.ok(typeof env === 'object' && env !== null)
   assert.deepEqual(
     { ...env, POD_IP: undefined },
-    { POD: 'w-0', POD_IP: undefined, DATA: join(root, 'volumes/data-w-0'), TLS: join(root, 'mounts/w-0/tls/w-0') },
+    {
+      POD: 'w-0',
+      POD_IP: undefined,
+      DATA: join(root, 'volumes/data-w-0'),
+      TLS: join(root, 'mounts/w-0/tls/w-0'),
+      TWINPOST_HOSTS_FILE: `${join(root, 'hosts.w-0')}:${join(root, 'hosts')}`,
+    },
   )
   assert.equal(readFileSync(join(root, 'mounts/w-0/tls/w-0/tls.key'), 'utf8'), 'one')
   await cluster.apply(secret('two'))
@@ -174,6 +185,25 @@ test('LocalCluster keeps an OnDelete pod as it is until it is deleted', async (t
   const second = await podThat(cluster, (pod) => pod.ready && pod.uid !== first.uid)
   assert.match(await ask(second, '/'), /"NEW":"1"/)
   assert.equal(second.ip, first.ip)
+})
+
+test('LocalCluster keeps a held pod stopped until it is released, whatever is applied or deleted meanwhile', async (t) => {
+  const { cluster, held } = await setUp(t)
+  await cluster.apply(secret('one'))
+  await cluster.apply(statefulSet(container(), [TLS]))
+  const first = await podThat(cluster, (pod) => pod.ready)
+  await cluster.holdPod('w-0', 'default')
+  assert.deepEqual([await cluster.pods(), cluster.stoppedPods('default')], [[], ['w-0']])
+  assert.equal(identifyProcess(first.containers[0]?.pid ?? 0), null)
+  const changed = container()
+  await cluster.apply(statefulSet({ ...changed, env: [...(changed.env ?? []), { name: 'NEW', value: '1' }] }, [TLS]))
+  await cluster.deletePod('w-0', 'default')
+  assert.deepEqual(await cluster.pods(), [])
+  assert.deepEqual(held.names, ['default/w-0'])
+  cluster.releasePod('w-0', 'default')
+  const second = await podThat(cluster, (pod) => pod.ready)
+  assert.equal(second.ip, first.ip)
+  assert.deepEqual([cluster.stoppedPods('default'), held.names], [[], []])
 })
 
 test('LocalCluster.apply() of the same object changes nothing', async (t) => {

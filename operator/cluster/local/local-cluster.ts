@@ -33,8 +33,11 @@ export interface LocalClusterOptions {
   /** Numbers of workloads of the last start; `numbersChanged` is told when there are new ones. */
   readonly workloadNumbers: Readonly<Record<string, number>>
   readonly numbersChanged: (numbers: Readonly<Record<string, number>>) => void
+  /** Pods that stay stopped, as `<namespace>/<pod>`: those of the last start; `heldChanged` is told of each change. */
+  readonly held: readonly string[]
+  readonly heldChanged: (held: readonly string[]) => void
   readonly hostsFile: string
-  readonly environment: Omit<PodEnvironment, 'objects'>
+  readonly environment: Omit<PodEnvironment, 'objects' | 'hostsFile'>
   readonly random: Random
   readonly clock: Clock
   /** Told about errors in work that nobody waits for. */
@@ -50,13 +53,16 @@ export class LocalCluster implements Cluster {
   readonly #pods = new Map<string, LocalPod>()
   readonly #watchers = new Set<(pod: SeenPod) => void>()
   readonly #toStart = new Set<LocalPod>()
+  readonly #held: Set<string>
   #stopping = false
 
   constructor(options: LocalClusterOptions) {
     this.#options = options
     this.#addresses = new AddressPlan(options.network, options.workloadNumbers)
+    this.#held = new Set(options.held)
     this.#environment = {
       ...options.environment,
+      hostsFile: options.hostsFile,
       objects: {
         secret: (namespace, name) => this.#find({ kind: 'Secret', namespace, name }),
         configMap: (namespace, name) => this.#find({ kind: 'ConfigMap', namespace, name }),
@@ -94,6 +100,7 @@ export class LocalCluster implements Cluster {
       case 'Role':
       case 'RoleBinding':
       case 'PodDisruptionBudget':
+      case 'Lease':
         break // one user, one machine: kept, with no effect
       default:
         manifest satisfies never
@@ -133,6 +140,30 @@ export class LocalCluster implements Cluster {
     for (const workload of this.#workloads()) this.#fill(workload)
   }
 
+  /** Stops a pod and keeps it so, also over a restart of the operator: what draining its node is elsewhere. */
+  async holdPod(name: string, namespace: string): Promise<void> {
+    const key = `${namespace}/${name}`
+    this.#held.add(key)
+    this.#options.heldChanged([...this.#held])
+    const pod = this.#pods.get(key)
+    if (pod) await this.#remove(pod)
+  }
+
+  /** The pod may run again, if its workload wants it. */
+  releasePod(name: string, namespace: string): void {
+    this.#held.delete(`${namespace}/${name}`)
+    this.#options.heldChanged([...this.#held])
+    for (const workload of this.#workloads()) this.#fill(workload)
+  }
+
+  /** Names of pods that are held and of which nothing runs any more. */
+  stoppedPods(namespace: string): string[] {
+    const prefix = `${namespace}/`
+    return [...this.#held]
+      .filter((key) => key.startsWith(prefix) && !this.#pods.has(key))
+      .map((key) => key.slice(prefix.length))
+  }
+
   watchPods(changed: (pod: SeenPod) => void): () => void {
     this.#watchers.add(changed)
     return () => this.#watchers.delete(changed)
@@ -166,7 +197,8 @@ export class LocalCluster implements Cluster {
       if (!wanted.includes(pod.identity.name)) this.#remove(pod).catch(this.#options.failed)
     }
     wanted.forEach((podName, ordinal) => {
-      if (this.#stopping || this.#pods.has(`${namespace}/${podName}`)) return
+      const key = `${namespace}/${podName}`
+      if (this.#stopping || this.#pods.has(key) || this.#held.has(key)) return
       const pod = new LocalPod(
         {
           name: podName,
@@ -182,7 +214,7 @@ export class LocalCluster implements Cluster {
         this.#environment,
         (changed) => this.#tell(changed),
       )
-      this.#pods.set(`${namespace}/${podName}`, pod)
+      this.#pods.set(key, pod)
       this.#startSoon(pod)
     })
     this.#writeHosts()

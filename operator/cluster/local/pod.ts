@@ -9,6 +9,7 @@ import type { SeenContainer, SeenPod } from '../cluster.ts'
 import type { PodTemplate, StatefulSet } from '../objects.ts'
 import { LocalContainer } from './container.ts'
 import { LocalClusterError, planContainer } from './container-plan.ts'
+import { hostsFilesOf } from './hosts.ts'
 import type { ProcessTable } from './process-table.ts'
 import { mountsOf, type ObjectSource, prepareVolumes, type VolumeFolders, writeObjectFiles } from './volumes.ts'
 
@@ -19,6 +20,7 @@ export interface PodEnvironment {
   readonly folders: VolumeFolders
   readonly logsDir: string
   readonly cwd: string
+  readonly hostsFile: string
   readonly baseEnv: Readonly<Record<string, string>>
   readonly programs: Readonly<Record<string, string>>
   readonly objects: ObjectSource
@@ -99,7 +101,10 @@ export class LocalPod {
             planContainer(container, identity, mountsOf(container, volumes), environment.programs, (secret, key) =>
               this.#secretValue(secret, key),
             ),
-          baseEnv: environment.baseEnv,
+          baseEnv: {
+            ...environment.baseEnv,
+            TWINPOST_HOSTS_FILE: hostsFilesOf(environment.hostsFile, identity.name),
+          },
           cwd: environment.cwd,
           logFile: join(environment.logsDir, `${identity.name}-${container.name}.log`),
           clock: environment.clock,

@@ -13,10 +13,12 @@ export const LocalState = z.object({
   /** X of 127.X.*.*; null before the first start. */
   network: z.int().min(1).max(254).nullable(),
   workloads: z.record(z.string(), z.int()),
+  /** Pods that an administrator stopped, as `<namespace>/<pod>`. */
+  held: z.array(z.string()).default([]),
 })
 export type LocalState = z.infer<typeof LocalState>
 
-export const EMPTY_STATE: LocalState = { version: 1, network: null, workloads: {} }
+export const EMPTY_STATE: LocalState = { version: 1, network: null, workloads: {}, held: [] }
 
 /** @throws {LocalClusterError} LOCAL_STATE if the file is there but cannot be used: it is never silently replaced. */
 export function readJson<Schema extends z.ZodType>(

@@ -97,10 +97,15 @@ const services: [container: string, schema: z.ZodObject][] = [
   ['shard-1', ShardConfig],
   ['edge', EdgeConfig],
 ]
-for (const [name, schema] of services) {
-  test(`statefulSet() gives container ${name} settings that its service takes`, () => {
+const places = { 'on one machine': LOCAL, 'in a cluster': CLUSTER }
+for (const [name, schema, place] of services.flatMap(([one, its]) =>
+  Object.keys(places).map((where) => [one, its, where] as const),
+)) {
+  test(`statefulSet() gives container ${name} settings that its service takes ${place}`, () => {
     const node = mailNode('n1', { edge: { listeners: { lmtp: false } } })
-    const container = statefulSet(node, LOCAL).spec.template.spec.containers.find((one) => one.name === name)
+    const container = statefulSet(node, places[place as keyof typeof places]).spec.template.spec.containers.find(
+      (one) => one.name === name,
+    )
     assert.ok(container)
     const pod = { name: 'n1-0', namespace: 'default', uid: '0b9e3a52', ip: '127.70.1.1' }
     const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => ({ mountPath, folder: `/local${mountPath}` }))

@@ -9,6 +9,7 @@ import { durationSeconds } from '#operator/api/resource.ts'
 import type {
   Container,
   EnvVar,
+  Lease,
   Manifest,
   OwnerReference,
   PodDisruptionBudget,
@@ -88,7 +89,9 @@ export function mailNodeObjects(node: MailNode, context: ArrayContext): Manifest
     edgeService(node, context),
     disruptionBudget(node, context),
     serviceAccount(node, context),
-    ...(context.ledger.kind === 'lease' ? [ledgerRole(node, context), ledgerRoleBinding(node, context)] : []),
+    ...(context.ledger.kind === 'lease'
+      ? [...ledgerLeases(node, context), ledgerRole(node, context), ledgerRoleBinding(node, context)]
+      : []),
     statefulSet(node, context),
   ]
 }
@@ -189,8 +192,10 @@ export function statefulSet(node: MailNode, context: ArrayContext): StatefulSet 
 function shardContainer(node: MailNode, context: ArrayContext, index: number): Container {
   const metricsPort = METRICS_PORTS.shardBase + index
   const { inbound, users } = node.spec.durability
-  const ledgerFile =
-    context.ledger.kind === 'file' ? [env('TWINPOST_LEDGER_FILE', `${context.ledger.folder}/ledger.sqlite`)] : []
+  const ledger =
+    context.ledger.kind === 'file'
+      ? env('TWINPOST_LEDGER_FILE', `${context.ledger.folder}/ledger.sqlite`)
+      : env('TWINPOST_LEDGER_NAMESPACE', context.namespace)
   return {
     name: `shard-${index}`,
     image: node.spec.image ?? context.image,
@@ -210,7 +215,11 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
         String(inbound.degradedAfter === 'never' ? -1 : durationSeconds(inbound.degradedAfter)),
       ),
       env('TWINPOST_DURABILITY_USERS', users),
-      ...ledgerFile,
+      env(
+        'TWINPOST_GIVE_BACK_AFTER_SECONDS',
+        String(node.spec.giveBackAfter === 'never' ? -1 : durationSeconds(node.spec.giveBackAfter)),
+      ),
+      ledger,
       env('TWINPOST_METRICS_PORT', String(metricsPort)),
       env('TWINPOST_LOG_LEVEL', context.logLevel),
     ],
@@ -346,6 +355,22 @@ export function serviceAccount(node: MailNode, context: ArrayContext): ServiceAc
   }
 }
 
+/**
+ * The ledgers, empty: members fill them. They belong to the volumes and stay with them, so no MailNode owns them: one that is
+ * deleted and applied again on its volumes finds its ledger.
+ */
+export function ledgerLeases(node: MailNode, context: ArrayContext): Lease[] {
+  return ledgerLeaseNames(node).map((name) => ({
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { ...metaOf(context, name, COMPONENT), labels: labelsOf(COMPONENT, node.metadata.name) },
+  }))
+}
+
+function ledgerLeaseNames(node: MailNode): string[] {
+  return shardIndexes(node).map((index) => `${node.metadata.name}-${index}`)
+}
+
 /** Members read and update the Leases of their own shards by name; the operator makes them. */
 export function ledgerRole(node: MailNode, context: ArrayContext): Role {
   return {
@@ -356,7 +381,7 @@ export function ledgerRole(node: MailNode, context: ArrayContext): Role {
       {
         apiGroups: ['coordination.k8s.io'],
         resources: ['leases'],
-        resourceNames: shardIndexes(node).map((index) => `${node.metadata.name}-${index}`),
+        resourceNames: ledgerLeaseNames(node),
         verbs: ['get', 'update'],
       },
     ],

@@ -44,6 +44,8 @@ test('reconcileMailNode() applies secrets and names before the pods that need th
     'Service',
     'Service',
     'PodDisruptionBudget',
+    'Lease',
+    'Lease',
     'StatefulSet',
   ])
 })

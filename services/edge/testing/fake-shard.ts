@@ -24,6 +24,7 @@ import { shardSocketPath } from '#lib/link/address.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import { type LinkServer, listenLinks } from '#lib/link/server.ts'
 import { type AccountId, toShardName } from '#lib/mail/types.ts'
+import { nodeClock } from '#lib/platform/node-clock.ts'
 
 export interface FakeLetter {
   readonly traceId: string
@@ -79,6 +80,7 @@ export class FakeShard extends EventEmitter {
       unix: { path: shardSocketPath(this.#socketDir, this.#name), identity: { role: 'edge', owner: 'n1-0' } },
       tls: null,
       onStream: (stream) => this.#serve(stream),
+      clock: nodeClock,
       onRejected: () => {},
     })
   }

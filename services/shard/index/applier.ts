@@ -7,7 +7,14 @@ import type { DatabaseSync } from 'node:sqlite'
 import { unreachable } from '#lib/errors/assert.ts'
 import { Flag, type Flags } from '#lib/mail/flags.ts'
 import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
-import { type MessagesAdd, type MessagesFlags, type NewMailbox, type NewMessage, RecordType } from '../records/types.ts'
+import {
+  type MessagesAdd,
+  type MessagesFlags,
+  type NewMailbox,
+  type NewMessage,
+  RecordType,
+  type RecoveryJump,
+} from '../records/types.ts'
 import { asArrays, bodyColumn, int, keywordsColumn } from './columns.ts'
 import { IndexError } from './errors.ts'
 import type { AccountStatus, CommittedRecord, MailboxRow, RowKey } from './port.ts'
@@ -26,6 +33,9 @@ interface MailboxChanges {
   sizeBytes: number
 }
 
+/** A mailbox with this UIDNEXT has used all UIDs. */
+const UID_END = 0x1_0000_0000
+
 const MOVED =
   'mailbox, uid, mod_seq, flags, keywords, internal_ms, save_ms, size, email_id, header, body, body_size, fact_lsn'
 
@@ -43,13 +53,13 @@ function prepareWrites(db: DatabaseSync) {
     accountStatus: prepare('UPDATE accounts SET status = ? WHERE key = ?'),
     accountModSeq: prepare('UPDATE accounts SET mod_seq = max(mod_seq, ?) WHERE key = ?'),
     accountUidValidity: prepare('UPDATE accounts SET uid_validity_max = max(uid_validity_max, ?) WHERE key = ?'),
-    allMailboxesGone: prepare('UPDATE mailboxes SET gone = 1 WHERE account = ?'),
+    allMailboxesGone: prepare('UPDATE mailboxes SET gone = ? WHERE account = ? AND gone = 0'),
     unsubscribeAll: prepare('DELETE FROM subscriptions WHERE account = ?'),
     createMailbox: prepare(
       'INSERT INTO mailboxes (id, account, name, uid_validity, special_use, highest_mod_seq) VALUES (?, ?, ?, ?, ?, ?)',
     ),
     renameMailbox: prepare('UPDATE mailboxes SET name = ? WHERE id = ? AND account = ?'),
-    mailboxGone: prepare('UPDATE mailboxes SET gone = 1 WHERE id = ? AND account = ?'),
+    mailboxGone: prepare('UPDATE mailboxes SET gone = ? WHERE id = ? AND account = ? AND gone = 0'),
     subscribe: prepare('INSERT OR IGNORE INTO subscriptions VALUES (?, ?)'),
     unsubscribe: prepare('DELETE FROM subscriptions WHERE account = ? AND name = ?'),
     mailbox: prepare('SELECT key, recent_up_to FROM mailboxes WHERE id = ?'),
@@ -68,9 +78,19 @@ function prepareWrites(db: DatabaseSync) {
     flagsAndSize: prepare('SELECT flags, size FROM messages WHERE mailbox = ? AND uid = ?'),
     setFlags: prepare('UPDATE messages SET flags = ?, keywords = ?, mod_seq = ? WHERE mailbox = ? AND uid = ?'),
     keepExpunged: prepare(
-      `INSERT INTO expunged (${MOVED}, expunged_mod_seq) SELECT ${MOVED}, ? FROM messages WHERE mailbox = ? AND uid = ?`,
+      `INSERT INTO expunged (${MOVED}, expunged_mod_seq, expunged_lsn) SELECT ${MOVED}, ?, ? FROM messages WHERE mailbox = ? AND uid = ?`,
     ),
     expunge: prepare('DELETE FROM messages WHERE mailbox = ? AND uid = ?'),
+    jumpAccounts: prepare(
+      'UPDATE accounts SET uid_validity_max = max(uid_validity_max, ?), mod_seq = ? + max(mod_seq, coalesce(' +
+        '(SELECT max(highest_mod_seq) FROM mailboxes WHERE account = accounts.key AND gone = 0), 0))',
+    ),
+    jumpMailboxes: prepare(
+      `UPDATE mailboxes SET uid_next = min(uid_next + ?, ${UID_END}), ` +
+        'highest_mod_seq = (SELECT mod_seq FROM accounts WHERE key = account) WHERE gone = 0',
+    ),
+    filledMailboxes: prepare('SELECT key, highest_mod_seq FROM mailboxes WHERE gone = 0 AND messages > 0'),
+    jumpMessages: prepare('UPDATE messages SET mod_seq = ? WHERE mailbox = ?'),
   }
 }
 
@@ -103,10 +123,10 @@ export class RecordApplier {
         this.#flags(record)
         return
       case RecordType.messagesExpunge:
-        this.#expunge(record.mailbox, record.uids, record.modSeq)
+        this.#expunge(lsn, record.mailbox, record.uids, record.modSeq)
         return
       case RecordType.messagesMove:
-        this.#expunge(record.source, record.sourceUids, record.modSeq)
+        this.#expunge(lsn, record.source, record.sourceUids, record.modSeq)
         for (const message of record.messages) this.#insert(lsn, this.#mailbox(record.target), message)
         return
       case RecordType.mailboxRecent: {
@@ -117,6 +137,9 @@ export class RecordApplier {
         return
       }
       case RecordType.epochStart:
+        return
+      case RecordType.recoveryJump:
+        this.#jump(record)
         return
       case RecordType.accountOwn: {
         this.#flush()
@@ -134,7 +157,7 @@ export class RecordApplier {
       case RecordType.accountDelete: {
         const account = this.#account(record.account)
         writes.accountStatus.run(statusNumber('deleted'), account)
-        writes.allMailboxesGone.run(account)
+        writes.allMailboxesGone.run(lsn, account)
         writes.unsubscribeAll.run(account)
         return
       }
@@ -153,7 +176,7 @@ export class RecordApplier {
       }
       case RecordType.mailboxDelete: {
         const account = this.#account(record.account)
-        writes.mailboxGone.run(record.mailbox, account)
+        writes.mailboxGone.run(lsn, record.mailbox, account)
         writes.accountModSeq.run(record.modSeq, account)
         return
       }
@@ -219,17 +242,25 @@ export class RecordApplier {
     mailbox.modSeq = Math.max(mailbox.modSeq, record.modSeq)
   }
 
-  #expunge(id: MailboxId, uids: readonly Uid[], modSeq: ModSeq): void {
+  #expunge(lsn: Lsn, id: MailboxId, uids: readonly Uid[], modSeq: ModSeq): void {
     const mailbox = this.#mailbox(id)
     for (const uid of uids) {
       const before = this.#writes.flagsAndSize.get(mailbox.key, uid)
       if (before === undefined) throw misfit(`the expunge of UID ${uid} in ${id}: there is no such message`)
-      this.#writes.keepExpunged.run(modSeq, mailbox.key, uid)
+      this.#writes.keepExpunged.run(modSeq, lsn, mailbox.key, uid)
       this.#writes.expunge.run(mailbox.key, uid)
       mailbox.recent -= uid > mailbox.recentUpTo ? 1 : 0
       count(mailbox, int(before, 0), int(before, 1), -1)
     }
     mailbox.modSeq = Math.max(mailbox.modSeq, modSeq)
+  }
+
+  /** Every row of every message is written: about a second for a million of them, once in the life of a shard. */
+  #jump({ uids, modSeqs, uidValidity }: RecoveryJump): void {
+    this.#flush()
+    this.#writes.jumpAccounts.run(uidValidity, modSeqs)
+    this.#writes.jumpMailboxes.run(uids)
+    for (const row of this.#writes.filledMailboxes.all()) this.#writes.jumpMessages.run(int(row, 1), int(row, 0))
   }
 
   #create(account: RowKey, mailboxes: readonly NewMailbox[], modSeq: ModSeq): void {

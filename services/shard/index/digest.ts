@@ -2,68 +2,109 @@
  * Hashes of the logical content of an index: equal for two indexes that mean the same, however their rows came about.
  * Mailboxes and accounts stand by their ids, not by row keys. This walks every row: for fsck and tests, in a process apart.
  */
-import type { Hash } from 'node:crypto'
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import { asArrays, int, text } from './columns.ts'
-import type { IndexDigest } from './port.ts'
+import { createHash } from 'node:crypto'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { asArrays, blob, int, type Row, text } from './columns.ts'
+import type { IndexDigest, RowKey } from './port.ts'
+
+/** Rows per question about letters: few calls for a small index, little memory for a large one. */
+const PAGE_ROWS = 500
 
 const MESSAGE =
   "m.uid || ',' || m.mod_seq || ',' || m.flags || ',' || quote(m.keywords) || ',' || m.internal_ms || ',' || m.save_ms || ',' || m.size || ',' || " +
   "m.email_id || ',' || quote(h.block) || ',' || quote(m.body) || ',' || m.body_size || ',' || m.fact_lsn"
 
-export function digestOf(db: DatabaseSync, deliveriesFromMs: number, hash: () => Hash): IndexDigest {
-  const lines = function* (sql: string, ...parameters: SQLInputValue[]): Iterable<string> {
-    for (const row of asArrays(db.prepare(sql)).iterate(...parameters)) yield text(row, 0)
+function messagesOf(table: string, line: string): string {
+  return (
+    `SELECT ${line}, m.uid FROM ${table} m LEFT JOIN header_blocks h ON h.key = m.header ` +
+    `WHERE m.mailbox = ? AND m.uid > ? ORDER BY m.uid LIMIT ${PAGE_ROWS}`
+  )
+}
+
+/** Each row begins with its line. */
+function prepareLines(db: DatabaseSync) {
+  const prepare = (sql: string) => asArrays(db.prepare(sql))
+  return {
+    accounts: prepare(
+      "SELECT id || ',' || generation || ',' || quote(quota) || ',' || status || ',' || mod_seq || ',' || uid_validity_max FROM accounts ORDER BY id",
+    ),
+    mailboxes: prepare(
+      "SELECT m.id || ',' || a.id || ',' || quote(m.name) || ',' || m.uid_validity || ',' || quote(m.special_use) || ',' || m.gone || ',' || " +
+        "m.uid_next || ',' || m.highest_mod_seq || ',' || m.recent_up_to || ',' || m.messages || ',' || m.unseen || ',' || m.deleted || ',' || " +
+        "m.recent || ',' || m.size FROM mailboxes m JOIN accounts a ON a.key = m.account ORDER BY m.id",
+    ),
+    subscriptions: prepare(
+      "SELECT a.id || ',' || s.name FROM subscriptions s JOIN accounts a ON a.key = s.account ORDER BY a.id, s.name",
+    ),
+    keywords: prepare(
+      "SELECT m.id || ',' || k.keyword FROM keywords k JOIN mailboxes m ON m.key = k.mailbox ORDER BY m.id, k.keyword",
+    ),
+    mailboxKeys: prepare('SELECT id, key FROM mailboxes ORDER BY id'),
+    messages: prepare(messagesOf('messages', MESSAGE)),
+    expunged: prepare(messagesOf('expunged', `${MESSAGE} || ',' || m.expunged_mod_seq || ',' || m.expunged_lsn`)),
+    deliveries: prepare(
+      "SELECT hex(d.id) || ',' || m.id || ',' || d.uid || ',' || d.at_ms, d.id FROM deliveries d JOIN mailboxes m ON m.key = d.mailbox " +
+        `WHERE d.at_ms >= ? AND d.id > ? ORDER BY d.id LIMIT ${PAGE_ROWS}`,
+    ),
   }
-  const over = (all: Iterable<string>) => {
-    const sum = hash()
-    for (const line of all) sum.update(line).update('\n')
-    return sum.digest('hex')
+}
+
+export class Digester {
+  readonly #lines: ReturnType<typeof prepareLines>
+
+  constructor(db: DatabaseSync) {
+    this.#lines = prepareLines(db)
   }
-  const perMailbox = function* (sql: string): Iterable<string> {
-    for (const mailbox of asArrays(db.prepare('SELECT key, id FROM mailboxes ORDER BY id')).all()) {
-      yield text(mailbox, 1)
-      yield* lines(sql, int(mailbox, 0))
+
+  /** @param deliveriesFromMs Deliveries before are left out. */
+  of(deliveriesFromMs: number): IndexDigest {
+    const { accounts, mailboxes, subscriptions, keywords, messages, expunged } = this.#lines
+    return {
+      accounts: over([accounts.all()]),
+      mailboxes: over([mailboxes.all()]),
+      subscriptions: over([subscriptions.all()]),
+      keywords: over([keywords.all()]),
+      messages: over(this.#perMailbox(messages)),
+      expunged: over(this.#perMailbox(expunged)),
+      deliveries: over(this.#deliveries(deliveriesFromMs)),
     }
   }
-  return {
-    accounts: over(
-      lines(
-        "SELECT id || ',' || generation || ',' || quote(quota) || ',' || status || ',' || mod_seq || ',' || uid_validity_max FROM accounts ORDER BY id",
-      ),
-    ),
-    mailboxes: over(
-      lines(
-        "SELECT m.id || ',' || a.id || ',' || quote(m.name) || ',' || m.uid_validity || ',' || quote(m.special_use) || ',' || m.gone || ',' || " +
-          "m.uid_next || ',' || m.highest_mod_seq || ',' || m.recent_up_to || ',' || m.messages || ',' || m.unseen || ',' || m.deleted || ',' || " +
-          "m.recent || ',' || m.size FROM mailboxes m JOIN accounts a ON a.key = m.account ORDER BY m.id",
-      ),
-    ),
-    subscriptions: over(
-      lines(
-        "SELECT a.id || ',' || s.name FROM subscriptions s JOIN accounts a ON a.key = s.account ORDER BY a.id, s.name",
-      ),
-    ),
-    keywords: over(
-      lines(
-        "SELECT m.id || ',' || k.keyword FROM keywords k JOIN mailboxes m ON m.key = k.mailbox ORDER BY m.id, k.keyword",
-      ),
-    ),
-    messages: over(
-      perMailbox(
-        `SELECT ${MESSAGE} FROM messages m LEFT JOIN header_blocks h ON h.key = m.header WHERE m.mailbox = ? ORDER BY m.uid`,
-      ),
-    ),
-    expunged: over(
-      perMailbox(
-        `SELECT ${MESSAGE} || ',' || m.expunged_mod_seq FROM expunged m LEFT JOIN header_blocks h ON h.key = m.header WHERE m.mailbox = ? ORDER BY m.uid`,
-      ),
-    ),
-    deliveries: over(
-      lines(
-        "SELECT hex(d.id) || ',' || m.id || ',' || d.uid || ',' || d.at_ms FROM deliveries d JOIN mailboxes m ON m.key = d.mailbox WHERE d.at_ms >= ? ORDER BY d.id",
-        deliveriesFromMs,
-      ),
-    ),
+
+  *#perMailbox(statement: StatementSync): Iterable<readonly Row[]> {
+    for (const mailbox of this.#lines.mailboxKeys.all()) {
+      yield [mailbox]
+      yield* messagePages(statement, int(mailbox, 1))
+    }
   }
+
+  *#deliveries(fromMs: number): Iterable<readonly Row[]> {
+    let last: Row | undefined
+    do {
+      const rows: readonly Row[] = this.#lines.deliveries.all(
+        fromMs,
+        last === undefined ? Buffer.alloc(0) : blob(last, 1),
+      )
+      yield rows
+      last = rows[PAGE_ROWS - 1]
+    } while (last !== undefined)
+  }
+}
+
+function* messagePages(statement: StatementSync, mailbox: RowKey): Iterable<readonly Row[]> {
+  let last: Row | undefined
+  do {
+    const rows: readonly Row[] = statement.all(mailbox, last === undefined ? -1 : int(last, 1))
+    yield rows
+    last = rows[PAGE_ROWS - 1]
+  } while (last !== undefined)
+}
+
+function over(pages: Iterable<readonly Row[]>): string {
+  const sum = createHash('sha256')
+  for (const rows of pages) {
+    let lines = ''
+    for (const row of rows) lines += `${text(row, 0)}\n`
+    if (lines !== '') sum.update(lines)
+  }
+  return sum.digest('hex')
 }

@@ -8,6 +8,11 @@ export const INDEX_ERRORS = {
   },
   INDEX_SCHEMA: { retry: false, meaning: 'The index file has another schema version; it is rebuilt from the log.' },
   INDEX_AHEAD: { retry: false, meaning: 'The index holds more than the log; it is rebuilt from the log.' },
+  INDEX_TAKEN_BACK: {
+    retry: true,
+    meaning:
+      'SQLite took back what was applied, as it may when the disk fails; the process starts anew and applies it from the log.',
+  },
   INDEX_RECORD: { retry: false, meaning: 'A record of the log does not fit what the records before it say.' },
 } as const satisfies Record<string, ErrorSpec>
 

@@ -7,11 +7,12 @@ import { BytesError } from '#lib/bytes/reader.ts'
 import { CodedError, errorMessage } from '#lib/errors/coded-error.ts'
 import type { Lsn } from '#lib/mail/types.ts'
 import { toLsn } from '#lib/mail/types.ts'
-import type { LogRecord, ShardLog } from '../log/types.ts'
+import { LsnSet } from '../log/lsn-set.ts'
+import type { AppendedRange, LogRecord, ShardLog } from '../log/types.ts'
 import { type BodyEnd, decodeBodyEnd, decodeRecord } from '../records/codec.ts'
 import { type BodyReference, RecordType } from '../records/types.ts'
 import { CatchUpBatch } from './open.ts'
-import type { IndexDigest, ShardIndex } from './port.ts'
+import type { BodyCursor, IndexDigest, ShardIndex } from './port.ts'
 import { SqliteIndex } from './sqlite-index.ts'
 
 export interface FsckFinding {
@@ -31,6 +32,7 @@ export interface FsckReport {
 
 /** More would tell nobody more. */
 const FINDINGS_MAX = 1_000
+const ROWS_PER_STEP = 10_000
 /** Younger deliveries are compared; older ones may have been swept in one index and not in the other. */
 const DELIVERIES_COMPARED_MS = 6 * 24 * 60 * 60 * 1000
 
@@ -39,16 +41,20 @@ export interface FsckOptions {
   /** Compared if given; it must not be written meanwhile. */
   readonly index?: ShardIndex
   readonly nowMs: number
+  /** An empty index for what the log says, closed at the end. Default: one in memory. */
+  readonly scratch?: ShardIndex
 }
 
-export async function fsck({ log, index, nowMs }: FsckOptions): Promise<FsckReport> {
+export async function fsck(options: FsckOptions): Promise<FsckReport> {
+  const { log, index, nowMs, scratch: rebuilt = new SqliteIndex(':memory:') } = options
   const upTo = index === undefined ? log.durableLsn : toLsn(Math.min(log.durableLsn, index.appliedLsn))
-  const rebuilt = new SqliteIndex(':memory:')
   try {
     const check = new LogCheck(rebuilt)
     try {
-      await log.scan(toLsn(1), log.durableLsn, { bodies: true }, (record) => check.record(record, upTo))
+      const dropped = (run: AppendedRange) => check.dropped(run)
+      await log.scan(toLsn(1), log.durableLsn, { bodies: true, dropped }, (record) => check.record(record, upTo))
       check.finish(upTo)
+      check.bodiesOf(rebuilt)
       await check.largeBodies(log)
     } catch (error) {
       // The log's own words: which record cannot be read, and why. A bug of ours is not a finding.
@@ -100,6 +106,7 @@ class LogCheck {
   /** What the last chunks say, by their LSN, and the letters that refer to them. */
   readonly #largeEnds = new Map<Lsn, BodyEnd>()
   readonly #large = new Map<Lsn, BodyReference>()
+  readonly #dropped = new LsnSet()
 
   constructor(rebuilt: ShardIndex) {
     this.#batch = new CatchUpBatch(rebuilt)
@@ -134,9 +141,30 @@ class LogCheck {
     }
   }
 
+  dropped({ first, last }: AppendedRange): void {
+    this.#dropped.addRange(first, last)
+  }
+
+  /** Compaction may have dropped bodies of messages that are gone, and no other. */
+  bodiesOf(index: ShardIndex): void {
+    let at: BodyCursor | null = null
+    do {
+      at = index.bodyHolders(at, ROWS_PER_STEP, ({ lsns, releasedLsn }) => {
+        const missing = releasedLsn === 0 ? lsns.find((lsn) => this.#dropped.has(lsn)) : undefined
+        if (missing === undefined) return
+        this.find(
+          'body-missing',
+          missing,
+          `Compaction dropped the body in record ${missing}, and a message still needs it`,
+        )
+      })
+    } while (at !== null)
+  }
+
   /** Hashes every large letter that something refers to. */
   async largeBodies(log: ShardLog): Promise<void> {
     for (const [last, { lsns }] of this.#large) {
+      if (lsns.some((part) => this.#dropped.has(part))) continue
       const sum = createHash('sha256')
       for (const part of lsns) sum.update(await log.readBody(part, 0, (this.#bodySizes[part] ?? 1) - 1))
       if (this.#largeEnds.get(last)?.sha256.compare(sum.digest()) !== 0) {
@@ -165,6 +193,7 @@ class LogCheck {
 
   #reference(lsn: Lsn, body: BodyReference): void {
     let sizeBytes = 0
+    if (body.lsns.some((part) => this.#dropped.has(part))) return
     for (const part of body.lsns) {
       const known = this.#bodySizes[part] ?? 0
       if (known === 0) {

@@ -89,7 +89,7 @@ export async function indexAppliedLsn(place: IndexFolder): Promise<Lsn> {
 
 /** Whether `error` says that the index file should be put aside and rebuilt from the log. */
 export function isIndexUnusable(error: unknown): error is Error {
-  if (error instanceof IndexError) return error.code !== 'INDEX_RECORD'
+  if (error instanceof IndexError) return error.code !== 'INDEX_RECORD' && error.code !== 'INDEX_TAKEN_BACK'
   // SQLITE_CORRUPT (11), SQLITE_NOTADB (26): found only when the pages were read.
   return error instanceof Error && 'errcode' in error && (error.errcode === 11 || error.errcode === 26)
 }
@@ -120,6 +120,7 @@ export async function catchUp(log: ShardLog, index: ShardIndex, upTo: Lsn): Prom
   if (index.appliedLsn < upTo) {
     await log.scan(toLsn(index.appliedLsn + 1), upTo, { bodies: false }, (record) => batch.add(record))
     batch.flush(upTo)
+    index.flush()
   }
   return batch.count
 }

@@ -65,6 +65,20 @@ export interface DeliveryRow {
   readonly mailbox: MailboxId
 }
 
+/** Where a walk over all messages has come. */
+export interface BodyCursor {
+  readonly table: 'messages' | 'expunged'
+  readonly mailbox: RowKey
+  readonly uid: number
+}
+
+/** One message, or what is left of one, and the records that hold its bytes. */
+export interface BodyHolder {
+  readonly lsns: readonly Lsn[]
+  /** LSN of the record by which it was expunged or its mailbox deleted; 0: it is there. */
+  readonly releasedLsn: number
+}
+
 export interface CommittedRecord {
   readonly lsn: Lsn
   readonly record: ShardRecord
@@ -85,7 +99,8 @@ export interface ShardIndex {
   /** Everything up to here is applied, nothing beyond. */
   readonly appliedLsn: Lsn
   /**
-   * Applies `records` (ascending) and notes `upTo`, in one transaction: all of it or, on an error, nothing.
+   * Applies `records` (ascending) and notes `upTo`; readers of this object see it at once, a crash may take it back until `flush`.
+   * An error takes back everything since the last `flush`: nothing may be applied or shown any more then.
    * @param upTo The commit LSN; records between the given ones have no effect on the index (bodies, epochs).
    * @returns The new rows of the mailboxes that gained, lost or changed messages.
    */
@@ -109,11 +124,21 @@ export interface ShardIndex {
   uidsMarkedDeleted(mailbox: RowKey): Uid[]
   /** Header block and body of a message, also of an expunged one. */
   source(mailbox: RowKey, uid: Uid): MessageSource | null
+  /**
+   * Visits the next `rowsMax` messages, those that are there first, then those that were expunged, each once even if the index changes
+   * between two calls. @param after Null: from the beginning. @returns Where to go on; null: that was all
+   */
+  bodyHolders(after: BodyCursor | null, rowsMax: number, visit: (holder: BodyHolder) => void): BodyCursor | null
   delivery(id: Uint8Array): DeliveryRow | null
   /** Forgets deliveries stored before `beforeMs`, looking at `rowsMax` rows per call and going round in turns. */
   sweepDeliveries(beforeMs: number, rowsMax: number): void
   /** @param deliveriesFromMs Deliveries before are left out: when they are swept is not part of the content. */
   digest(deliveriesFromMs: number): IndexDigest
+  /**
+   * Brings what was applied into the write-ahead log of the file, in one transaction. Cheap when there is nothing.
+   * @throws {IndexError} INDEX_TAKEN_BACK: the index must be opened anew; other errors: nothing is lost, try again later
+   */
+  flush(): void
   /** Copies what is in the write-ahead log into the database file, without waiting for readers. */
   checkpoint(): void
   close(): void

@@ -4,7 +4,17 @@ import type { SpecialUse } from '#lib/imap/store.ts'
 import { type MailboxId, type ModSeq, toAccountId, toMailboxId, toModSeq, toUid, type Uid } from '#lib/mail/types.ts'
 import { asArrays, blob, bodyLsns, flagsOf, int, intOrNull, type Row, text, textOrNull } from './columns.ts'
 import { IndexError } from './errors.ts'
-import type { AccountRow, AccountStatus, DeliveryRow, MailboxRow, MessageRow, MessageSource, RowKey } from './port.ts'
+import type {
+  AccountRow,
+  AccountStatus,
+  BodyCursor,
+  BodyHolder,
+  DeliveryRow,
+  MailboxRow,
+  MessageRow,
+  MessageSource,
+  RowKey,
+} from './port.ts'
 
 export const ACCOUNT_STATUSES: readonly AccountStatus[] = ['active', 'suspended', 'deleted']
 
@@ -15,6 +25,14 @@ const MESSAGE_COLUMNS = 'uid, mod_seq, flags, keywords, internal_ms, save_ms, si
 const SOURCE =
   'SELECT h.block, m.body, m.body_size FROM messages m LEFT JOIN header_blocks h ON h.key = m.header WHERE m.mailbox = ? AND m.uid = ?'
 const EMPTY = new Uint8Array(0)
+
+/** What was released twice, by an expunge and with its mailbox, was released by the first. */
+function bodyHolders(table: string, expungedLsn: string): string {
+  return (
+    `SELECT m.mailbox, m.uid, m.body, iif(${expungedLsn} = 0 OR (b.gone > 0 AND b.gone < ${expungedLsn}), b.gone, ${expungedLsn}) ` +
+    `FROM ${table} m JOIN mailboxes b ON b.key = m.mailbox WHERE (m.mailbox, m.uid) > (?, ?) ORDER BY m.mailbox, m.uid LIMIT ?`
+  )
+}
 
 /** Statements of all questions on one connection. */
 export function prepareReads(db: DatabaseSync) {
@@ -36,6 +54,8 @@ export function prepareReads(db: DatabaseSync) {
     uidsMarkedDeleted: prepare('SELECT uid FROM messages WHERE mailbox = ? AND flags & 4 ORDER BY uid'),
     source: prepare(SOURCE),
     expungedSource: prepare(SOURCE.replace('FROM messages', 'FROM expunged')),
+    bodyHolders: prepare(bodyHolders('messages', '0')),
+    expungedBodyHolders: prepare(bodyHolders('expunged', 'm.expunged_lsn')),
     delivery: prepare('SELECT d.uid, m.id FROM deliveries d JOIN mailboxes m ON m.key = d.mailbox WHERE d.id = ?'),
   }
 }
@@ -98,6 +118,17 @@ export class IndexReader {
       headerBlock: row[0] === null ? EMPTY : blob(row, 0),
       body: { lsns: bodyLsns(row, 1), sizeBytes: int(row, 2) },
     }
+  }
+
+  bodyHolders(after: BodyCursor | null, rowsMax: number, visit: (holder: BodyHolder) => void): BodyCursor | null {
+    const { table, mailbox, uid } = after ?? { table: 'messages', mailbox: 0, uid: 0 }
+    const statement = table === 'messages' ? this.#reads.bodyHolders : this.#reads.expungedBodyHolders
+    const rows = statement.all(mailbox, uid, rowsMax)
+    for (const row of rows) visit({ lsns: bodyLsns(row, 2), releasedLsn: int(row, 3) })
+    const last = rows.at(-1)
+    if (last !== undefined && rows.length === rowsMax) return { table, mailbox: int(last, 0), uid: int(last, 1) }
+    // What was expunged since its place in `messages` was passed is in `expunged` too: that comes last, so nothing is missed.
+    return table === 'messages' ? { table: 'expunged', mailbox: 0, uid: 0 } : null
   }
 
   delivery(id: Uint8Array): DeliveryRow | null {

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { toLsn, toMailboxId, toModSeq, toUid } from '#lib/mail/types.ts'
 import { ANNA, deliver, recipient, worldWith } from '../mailbox/testing/world.ts'
 import { RecordType } from '../records/types.ts'
+import { SqliteIndex } from './sqlite-index.ts'
 
 const request = (to: ReturnType<typeof recipient>) => ({ traceId: '', reversePath: '', recipients: [to] })
 
 test('apply() takes a batch whole or not at all', async () => {
   const { index } = await worldWith()
+  index.flush()
   const before = index.digest(0)
   const { appliedLsn } = index
   const at = (more: number) => toLsn(appliedLsn + more)
@@ -67,4 +72,37 @@ test('digest() sees a single changed flag, and leaves deliveries out that may be
   const after = world.index.digest(0)
   assert.notEqual(after.messages, before.messages)
   assert.equal(after.accounts, before.accounts)
+})
+
+test('apply() is seen at once here, and by another connection after flush()', async (context) => {
+  const path = join(await mkdtemp(join(tmpdir(), 'index-')), 'index.db')
+  context.after(() => rm(join(path, '..'), { recursive: true }))
+  const index = new SqliteIndex(path)
+  index.apply([], toLsn(5))
+  const elsewhere = () => {
+    const other = new SqliteIndex(path)
+    const { appliedLsn } = other
+    other.close()
+    return appliedLsn
+  }
+  assert.equal(index.appliedLsn, 5)
+  assert.equal(elsewhere(), 0)
+  index.flush()
+  assert.equal(elsewhere(), 5)
+  index.apply([], toLsn(6))
+  index.close()
+  assert.equal(elsewhere(), 6)
+})
+
+test('an error in apply() takes back what was not flushed, and appliedLsn says so', () => {
+  const index = new SqliteIndex(':memory:')
+  index.apply([], toLsn(5))
+  index.flush()
+  index.apply([], toLsn(6))
+  const unknown = { type: RecordType.accountDelete, account: ANNA } as const
+  assert.throws(() => index.apply([{ lsn: toLsn(7), record: unknown }], toLsn(7)), { code: 'INDEX_RECORD' })
+  assert.equal(index.appliedLsn, 5)
+  index.apply([], toLsn(6))
+  assert.equal(index.appliedLsn, 6)
+  index.close()
 })

@@ -1,50 +1,45 @@
 /**
  * The index in SQLite: write-ahead log, `synchronous=NORMAL` (a crash may take back the last batches, never half of one: they
  * are applied again from the log), no automatic checkpoint (it would stop the event loop; `maintenance.ts`).
+ *
+ * A transaction stays open over many batches: readers share its connection and see what is in it, and what a batch costs is
+ * mostly its end (five pages written, eight locks). `flush` ends it; until then the file is a little behind, never wrong.
  */
-import { createHash } from 'node:crypto'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { errorCode } from '#lib/errors/coded-error.ts'
 import { type AccountId, type Lsn, type MailboxId, type ModSeq, toLsn, type Uid } from '#lib/mail/types.ts'
-import { RecordApplier } from './applier.ts'
+import type { RecordApplier } from './applier.ts'
 import { asArrays, blob, int } from './columns.ts'
-import { digestOf } from './digest.ts'
+import { asIndexError, IndexConnection } from './connection.ts'
 import { IndexError } from './errors.ts'
-import type { CommittedRecord, IndexDigest, MailboxRow, RowKey, ShardIndex } from './port.ts'
-import { IndexReader } from './reader.ts'
-import { INDEX_SCHEMA, INDEX_SCHEMA_VERSION } from './schema.ts'
+import type { BodyCursor, BodyHolder, CommittedRecord, IndexDigest, MailboxRow, RowKey, ShardIndex } from './port.ts'
+import type { IndexReader } from './reader.ts'
 
-/** 64 MiB of pages: the upper levels of the trees of a large shard. */
-const CACHE_KIB = 64 * 1024
+/** Records in one transaction: some ms to end, and some MiB of pages. */
+const RECORDS_PER_TRANSACTION_MAX = 2_000
 
 export class SqliteIndex implements ShardIndex {
-  readonly #db: DatabaseSync
+  readonly #connection: IndexConnection
   readonly #reader: IndexReader
   readonly #applier: RecordApplier
-  readonly #begin: StatementSync
-  readonly #commit: StatementSync
-  readonly #sweepFrom: StatementSync
-  readonly #sweep: StatementSync
   #appliedLsn: Lsn
+  /** Records in the open transaction; 0: none is open. */
+  #unwritten = 0
+  #flushFrom = RECORDS_PER_TRANSACTION_MAX
   #sweptTo: Uint8Array = new Uint8Array(0)
 
-  /** @param path A file, made if it does not exist, or `:memory:`. @throws {IndexError} INDEX_DAMAGED, INDEX_SCHEMA */
-  constructor(path: string) {
-    const db = openDatabase(path)
-    this.#db = db
+  /**
+   * @param at A file, made if it does not exist, or `:memory:`; or a connection that nobody else uses, closed with the index.
+   * @throws {IndexError} INDEX_DAMAGED, INDEX_SCHEMA
+   */
+  constructor(at: string | IndexConnection) {
+    const connection = typeof at === 'string' ? new IndexConnection(at) : at
+    this.#connection = connection
+    this.#reader = connection.reader
+    this.#applier = connection.applier
     try {
-      this.#reader = new IndexReader(db)
-      this.#applier = new RecordApplier(db)
-      this.#begin = db.prepare('BEGIN IMMEDIATE')
-      this.#commit = db.prepare('COMMIT')
-      this.#sweepFrom = asArrays(db.prepare('SELECT id, at_ms FROM deliveries WHERE id > ? ORDER BY id LIMIT ?'))
-      this.#sweep = db.prepare('DELETE FROM deliveries WHERE id = ?')
-      const state = asArrays(db.prepare('SELECT applied_lsn FROM state')).get()
-      if (state === undefined) throw new IndexError('INDEX_DAMAGED', `Cannot use ${path}: it has no applied LSN`)
-      this.#appliedLsn = toLsn(int(state, 0))
+      this.#appliedLsn = this.#readAppliedLsn()
     } catch (cause) {
-      db.close()
-      throw asIndexError(cause, path)
+      connection.close()
+      throw asIndexError(cause, connection.path)
     }
   }
 
@@ -57,12 +52,11 @@ export class SqliteIndex implements ShardIndex {
     if (upTo < this.#appliedLsn || (first !== undefined && first.lsn <= this.#appliedLsn)) {
       throw new IndexError('INDEX_RECORD', `Cannot apply up to LSN ${upTo}: ${this.#appliedLsn} is applied already`)
     }
-    return this.#transaction(() => {
-      const touched = this.#applier.apply(records, upTo)
-      this.#commit.run()
-      this.#appliedLsn = upTo
-      return touched
-    })
+    const touched = this.#write(() => this.#applier.apply(records, upTo))
+    this.#appliedLsn = upTo
+    this.#unwritten += 1 + records.length
+    if (this.#unwritten >= this.#flushFrom) this.#flushEarly()
+    return touched
   }
 
   account(id: AccountId) {
@@ -109,69 +103,90 @@ export class SqliteIndex implements ShardIndex {
     return this.#reader.source(mailbox, uid)
   }
 
+  bodyHolders(after: BodyCursor | null, rowsMax: number, visit: (holder: BodyHolder) => void) {
+    return this.#reader.bodyHolders(after, rowsMax, visit)
+  }
+
   delivery(id: Uint8Array) {
     return this.#reader.delivery(id)
   }
 
   sweepDeliveries(beforeMs: number, rowsMax: number): void {
-    const rows = this.#sweepFrom.all(this.#sweptTo, rowsMax)
+    const rows = this.#connection.sweepFrom.all(this.#sweptTo, rowsMax)
     const last = rows.at(-1)
     this.#sweptTo = last === undefined ? new Uint8Array(0) : blob(last, 0)
     const old = rows.filter((row) => int(row, 1) < beforeMs)
     if (old.length === 0) return
-    this.#transaction(() => {
-      for (const row of old) this.#sweep.run(blob(row, 0))
-      this.#commit.run()
+    this.#write(() => {
+      for (const row of old) this.#connection.sweep.run(blob(row, 0))
     })
+    this.#unwritten += old.length
   }
 
   digest(deliveriesFromMs: number): IndexDigest {
-    return digestOf(this.#db, deliveriesFromMs, () => createHash('sha256'))
+    return this.#connection.digester.of(deliveriesFromMs)
+  }
+
+  flush(): void {
+    if (this.#unwritten === 0) return
+    const { commit, db } = this.#connection
+    try {
+      commit.run()
+    } catch (cause) {
+      // A full disk may leave it open: everything can still be read, and the end is tried again.
+      if (db.isTransaction) throw cause
+      this.#unwritten = 0
+      this.#appliedLsn = this.#readAppliedLsn()
+      throw new IndexError('INDEX_TAKEN_BACK', 'Cannot go on with the index: SQLite took back what was applied', {
+        cause,
+      })
+    }
+    this.#unwritten = 0
+    this.#flushFrom = RECORDS_PER_TRANSACTION_MAX
   }
 
   checkpoint(): void {
-    this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    this.flush()
+    this.#connection.db.exec('PRAGMA wal_checkpoint(PASSIVE)')
   }
 
   close(): void {
-    this.#db.close()
+    try {
+      this.flush()
+    } catch {
+      // The next start applies it again from the log.
+    }
+    this.#connection.close()
   }
 
-  #transaction<T>(work: () => T): T {
-    this.#begin.run()
+  /** A transaction that cannot be ended now grows by as much again before it is tried from here; `maintenance.ts` says why. */
+  #flushEarly(): void {
+    try {
+      this.flush()
+    } catch (error) {
+      if (this.#unwritten === 0) throw error
+      this.#flushFrom = this.#unwritten + RECORDS_PER_TRANSACTION_MAX
+    }
+  }
+
+  /** Does `work` in the open transaction, or begins one. */
+  #write<T>(work: () => T): T {
+    const { db, begin } = this.#connection
+    if (this.#unwritten === 0) begin.run()
     try {
       return work()
     } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      this.#unwritten = 0
+      if (db.isTransaction) db.exec('ROLLBACK')
+      this.#appliedLsn = this.#readAppliedLsn()
       throw error
     }
   }
-}
 
-function openDatabase(path: string): DatabaseSync {
-  let db: DatabaseSync | null = null
-  try {
-    db = new DatabaseSync(path)
-    db.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA busy_timeout = 5000`,
-    )
-    const version = db.prepare('PRAGMA user_version').get()?.['user_version']
-    if (version === 0) db.exec(`BEGIN; ${INDEX_SCHEMA}; COMMIT`)
-    else if (version !== INDEX_SCHEMA_VERSION) {
-      throw new IndexError(
-        'INDEX_SCHEMA',
-        `Cannot use ${path}: schema ${version}, this binary has ${INDEX_SCHEMA_VERSION}`,
-      )
-    }
-    return db
-  } catch (cause) {
-    db?.close()
-    throw asIndexError(cause, path)
+  #readAppliedLsn(): Lsn {
+    const { db, path } = this.#connection
+    const state = asArrays(db.prepare('SELECT applied_lsn FROM state')).get()
+    if (state === undefined) throw new IndexError('INDEX_DAMAGED', `Cannot use ${path}: it has no applied LSN`)
+    return toLsn(int(state, 0))
   }
-}
-
-/** SQLite's own failures at opening mean that the file is not what it should be; a rebuild does not need it. */
-function asIndexError(cause: unknown, path: string): unknown {
-  if (errorCode(cause) !== 'ERR_SQLITE_ERROR') return cause
-  return new IndexError('INDEX_DAMAGED', `Cannot use ${path}: it is no usable index`, { cause })
 }

@@ -9,10 +9,10 @@ import { toLsn } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
 import type { PendingBatch } from './batch.ts'
 import { syncFile } from './durability.ts'
+import type { EpochStart } from './epochs.ts'
 import { encodeEpochs, encodeFooter, encodeOffsets } from './footer.ts'
 import { encodeBatchHeader, type LogIdentity, SEGMENT_HEADER_BYTES } from './format.ts'
 import type { Readable } from './reader.ts'
-import type { EpochStart } from './segment-walk.ts'
 import { createSegment, type Segment, segmentPath } from './segments.ts'
 
 const OFFSETS_CAPACITY = 4096
@@ -36,6 +36,7 @@ export class ActiveSegment implements Readable {
   #offsets: Uint32Array
   #count: number
   #chain: Buffer
+  #horizon: number
 
   constructor(start: {
     file: File
@@ -45,6 +46,7 @@ export class ActiveSegment implements Readable {
     sizeBytes: number
     epochs: readonly EpochStart[]
     chain: Buffer
+    horizon: number
   }) {
     this.file = start.file
     this.path = start.path
@@ -55,6 +57,7 @@ export class ActiveSegment implements Readable {
     this.#offsets = new Uint32Array(Math.max(OFFSETS_CAPACITY, this.#count * 2))
     this.#offsets.set(start.offsets)
     this.#chain = start.chain
+    this.#horizon = start.horizon
   }
 
   get nextLsn(): number {
@@ -63,6 +66,11 @@ export class ActiveSegment implements Readable {
 
   get offsets(): Uint32Array {
     return this.#offsets
+  }
+
+  /** The highest of any dropped run in it; 0 if it has none. */
+  get horizon(): number {
+    return this.#horizon
   }
 
   get empty(): boolean {
@@ -79,11 +87,13 @@ export class ActiveSegment implements Readable {
     }
     for (let i = 0; i < batch.recordCount; i++) this.#offsets[this.#count + i] = this.dataEnd + batch.offsetOf(i)
     if (batch.epoch > (this.epochs.at(-1)?.epoch ?? 0)) {
-      this.epochs.push({ epoch: batch.epoch, firstLsn: batch.firstLsn, chain: Buffer.from(batch.firstChain) })
+      const { epoch, firstLsn, firstChain } = batch
+      this.epochs.push({ epoch, firstLsn, latestLsn: firstLsn, chain: Buffer.from(firstChain) })
     }
     this.#count = needed
     this.dataEnd += batch.sizeBytes
     this.#chain = Buffer.from(batch.chain)
+    this.#horizon = Math.max(this.#horizon, batch.horizon)
   }
 
   /** Writes the footer, then begins the next segment. */
@@ -99,8 +109,9 @@ export class ActiveSegment implements Readable {
         epoch,
         lastWallMs: wallMs,
         chain: this.#chain,
+        horizon: this.#horizon,
       },
-      [encodeOffsets(offsets), encodeEpochs(this.epochs)],
+      [encodeOffsets(offsets), ...encodeEpochs(this.epochs)],
     )
     await this.file.write(this.dataEnd, footer)
     await syncFile(this.file)
@@ -111,6 +122,7 @@ export class ActiveSegment implements Readable {
       dataEnd: this.dataEnd,
       sizeBytes: this.dataEnd + footer.reduce((sum, chunk) => sum + chunk.byteLength, 0),
       epochs: this.epochs,
+      horizon: this.#horizon,
       offsets: null,
     }
     return { sealed, next: await this.#successor(disk, context, toLsn(this.nextLsn)) }
@@ -136,6 +148,7 @@ export class ActiveSegment implements Readable {
       sizeBytes: SEGMENT_HEADER_BYTES + opening.byteLength,
       epochs: [],
       chain: this.#chain,
+      horizon: 0,
     })
   }
 }

@@ -54,6 +54,8 @@ export interface PendingBatch {
   readonly firstChain: Buffer
   /** Whether it is on its way to the disk and takes no more records. */
   readonly encoded: boolean
+  /** The highest that any dropped run among the records tells; 0 if there is none. */
+  readonly horizon: number
   encode(syncedUpTo: number, commit: number): EncodedBatch
   /** Position of the i-th record's header from the beginning of the batch. */
   offsetOf(i: number): number
@@ -71,6 +73,8 @@ export class BatchBuilder implements PendingBatch {
   readonly epoch: Epoch
   readonly firstLsn: Lsn
   readonly wallMs: number
+  /** Nothing is dropped where it is made. */
+  readonly horizon = 0
   readonly #identity: LogIdentity
   readonly #slabs: Slabs
   readonly #records: PendingRecord[] = []

@@ -21,6 +21,11 @@ export const LOG_ERRORS = {
     retry: false,
     meaning: 'The record was durable and its bytes on this disk are damaged: fetch it from the peer.',
   },
+  LOG_DROPPED_RECORD: {
+    imap: 'EXPUNGEISSUED',
+    retry: false,
+    meaning: 'Compaction gave up the record: nothing that is still there refers to it.',
+  },
   LOG_FOREIGN: { retry: false, meaning: 'The directory holds the log of another shard.' },
   LOG_FORMAT_NEWER: { retry: false, meaning: 'The log was written by a newer version of this program.' },
   LOG_UNREADABLE: {
@@ -36,6 +41,12 @@ export const LOG_ERRORS = {
 
 export class LogError extends CodedError<keyof typeof LOG_ERRORS> {
   override readonly name = 'LogError'
+}
+
+export function droppedRecord(lsn: number): LogError {
+  return new LogError('LOG_DROPPED_RECORD', `Cannot read record ${lsn}: compaction has dropped it`, {
+    details: { lsn },
+  })
 }
 
 export const REPLICA_ERRORS = {

@@ -5,18 +5,19 @@
  */
 import { crc32c } from '#lib/bytes/crc32c.ts'
 import { type Epoch, toEpoch, toLsn } from '#lib/mail/types.ts'
+import type { EpochStart } from './epochs.ts'
 import { FORMAT_VERSION, HASH_BYTES, LOG_TAG_BYTES, type LogIdentity, readU64, writeU64 } from './format.ts'
 import { FOOTER_BYTES_MAX } from './limits.ts'
-import type { EpochStart } from './segment-walk.ts'
 
 export const TRAILER_BYTES = 128
 const TRAILER_MAGIC = 0x5450_4631 // 'TPF1'
 const ENTRY_BYTES = 16
 const EPOCH_BYTES = 16 + HASH_BYTES
+const TRAILER_HORIZON_AT = 96
 const TRAILER_CRC_AT = 124
 
-/** Numbers are never reused. 16..31 are kept for what the index is rebuilt from: facts, envelope, structure. */
-export const SectionType = { offsets: 1, epochs: 2, droppedRuns: 3, facts: 16, envelope: 17, structure: 18 } as const
+/** Numbers are never reused; 3 and 16..18 were planned and not needed (docs/decisions/0011-what-a-rebuild-reads.md). */
+export const SectionType = { offsets: 1, epochs: 2 } as const
 
 export interface Section {
   readonly type: number
@@ -35,6 +36,8 @@ export interface Trailer {
   readonly lastWallMs: number
   /** Chain value of the last record. */
   readonly chain: Buffer
+  /** The highest of any dropped run in the segment; 0 if it has none. */
+  readonly horizon: number
   readonly directoryCrc: number
 }
 
@@ -72,6 +75,7 @@ export function encodeFooter(log: LogIdentity, footer: NewFooter, sections: read
   writeU64(trailer, footer.epoch, 48)
   writeU64(trailer, footer.lastWallMs, 56)
   footer.chain.copy(trailer, 64)
+  writeU64(trailer, footer.horizon, TRAILER_HORIZON_AT)
   trailer.writeUInt32BE(crc32c(directory), 120)
   trailer.writeUInt32BE(crc32c(trailer.subarray(0, TRAILER_CRC_AT)), TRAILER_CRC_AT)
   return [...sections.map((section) => section.bytes), directory, trailer]
@@ -91,6 +95,7 @@ export function decodeTrailer(bytes: Buffer): (Trailer & { tag: Buffer }) | null
     epoch: toEpoch(readU64(bytes, at + 48)),
     lastWallMs: readU64(bytes, at + 56),
     chain: Buffer.from(bytes.subarray(at + 64, at + 64 + HASH_BYTES)),
+    horizon: readU64(bytes, at + TRAILER_HORIZON_AT),
     directoryCrc: bytes.readUInt32BE(at + 120),
   }
 }
@@ -132,23 +137,29 @@ export function decodeOffsets(bytes: Buffer): Uint32Array {
   return offsets
 }
 
-/** Section `epochs` version 1: epochs that begin in this segment: epoch u64, first LSN u64, chain value of that record. */
-export function encodeEpochs(epochs: readonly EpochStart[]): Section {
+/**
+ * Section `epochs` version 1: epochs that begin in this segment: epoch u64, first LSN u64, chain value of that record. Left out where rot
+ * hides one of them: readers then ask the records themselves, which may have been repaired by then.
+ */
+export function encodeEpochs(epochs: readonly EpochStart[]): Section[] {
+  if (epochs.some(({ chain }) => chain === null)) return []
   const bytes = Buffer.alloc(epochs.length * EPOCH_BYTES)
   epochs.forEach((start, i) => {
     writeU64(bytes, start.epoch, i * EPOCH_BYTES)
     writeU64(bytes, start.firstLsn, i * EPOCH_BYTES + 8)
-    start.chain.copy(bytes, i * EPOCH_BYTES + 16)
+    start.chain?.copy(bytes, i * EPOCH_BYTES + 16)
   })
-  return { type: SectionType.epochs, version: 1, bytes }
+  return [{ type: SectionType.epochs, version: 1, bytes }]
 }
 
 export function decodeEpochs(bytes: Buffer): EpochStart[] {
   const epochs: EpochStart[] = []
   for (let at = 0; at + EPOCH_BYTES <= bytes.length; at += EPOCH_BYTES) {
+    const firstLsn = toLsn(readU64(bytes, at + 8))
     epochs.push({
       epoch: toEpoch(readU64(bytes, at)),
-      firstLsn: toLsn(readU64(bytes, at + 8)),
+      firstLsn,
+      latestLsn: firstLsn,
       chain: Buffer.from(bytes.subarray(at + 16, at + EPOCH_BYTES)),
     })
   }

@@ -28,12 +28,20 @@ export const HASH_BYTES = 32
 /** The chain value before LSN 1. */
 export const CHAIN_START: Buffer = Buffer.alloc(HASH_BYTES)
 
+/** Record flag: stands for a run of records that compaction dropped. Its meta is `RUN_META_BYTES` long: the horizon of that compaction. */
+export const RECORD_FLAG_DROPPED = 1
+export const RUN_META_BYTES = 8
+
+/** Batch flag: `endInDoubt`. */
+const BATCH_FLAG_DOUBT = 1
+
 const SHARD_NAME_BYTES_MAX = 55
 
 // Record header. Bytes 6..72 are the original ones: the chain covers them and nothing ever changes them.
 const RECORD_ORIGINAL_AT = 6
 const RECORD_HASH_AT = 40
 const RECORD_CHAIN_AT = 72
+const RECORD_SPAN_AT = 112
 const RECORD_CRC_AT = 116
 // Batch header.
 const BATCH_COUNT_AT = 32
@@ -68,12 +76,16 @@ export interface BatchHeader {
   /** Commit as the writer of the batch knew it. */
   readonly commit: number
   readonly wallMs: number
+  /** Recovery found the end damaged, and nobody has said since whether what it cut was acknowledged. */
+  readonly endInDoubt?: true
 }
 
 export interface RecordHeader {
   readonly type: number
   readonly flags: number
   readonly lsn: Lsn
+  /** `lsn`, unless it stands for a run of dropped records. */
+  readonly lastLsn: Lsn
   readonly epoch: Epoch
   readonly wallMs: number
   readonly metaLength: number
@@ -150,7 +162,7 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeaderVerdict {
 export function writeBatchHeader(buffer: Buffer, at: number, log: LogIdentity, header: BatchHeader): void {
   buffer.writeUInt32BE(BATCH_MAGIC, at)
   buffer.writeUInt16BE(FORMAT_VERSION, at + 4)
-  buffer.writeUInt16BE(0, at + 6)
+  buffer.writeUInt16BE(header.endInDoubt === true ? BATCH_FLAG_DOUBT : 0, at + 6)
   log.tag.copy(buffer, at + 8)
   writeU64(buffer, header.epoch, at + 16)
   writeU64(buffer, header.firstLsn, at + 24)
@@ -182,6 +194,7 @@ export function decodeBatchHeader(bytes: Buffer, at: number, log: LogIdentity): 
     syncedUpTo: readU64(bytes, at + BATCH_SYNCED_AT),
     commit: readU64(bytes, at + BATCH_SYNCED_AT + 8),
     wallMs: readU64(bytes, at + BATCH_SYNCED_AT + 16),
+    ...((bytes.readUInt16BE(at + 6) & BATCH_FLAG_DOUBT) === 0 ? {} : { endInDoubt: true }),
   }
 }
 
@@ -192,7 +205,7 @@ export function tagOfBatchHeader(bytes: Buffer, at: number): Buffer | null {
   return Buffer.from(bytes.subarray(at + 8, at + 8 + LOG_TAG_BYTES))
 }
 
-export type NewRecordHeader = Omit<RecordHeader, 'flags' | 'chain'>
+export type NewRecordHeader = Omit<RecordHeader, 'flags' | 'lastLsn' | 'chain'>
 
 /** Writes a record header at `at` and returns its chain value: a view into `buffer`. */
 export function writeRecordHeader(
@@ -216,9 +229,48 @@ export function writeRecordHeader(
   hash('sha256', buffer.subarray(at + RECORD_ORIGINAL_AT, at + RECORD_CHAIN_AT + HASH_BYTES), 'buffer').copy(chainField)
   buffer.writeUInt32BE(header.metaCrc, at + 104)
   buffer.writeUInt32BE(header.bodyCrc, at + 108)
-  buffer.writeUInt32BE(0, at + 112)
+  buffer.writeUInt32BE(0, at + RECORD_SPAN_AT)
   buffer.writeUInt32BE(crc32c(buffer.subarray(at, at + RECORD_CRC_AT), log.seed), at + RECORD_CRC_AT)
   return chainField
+}
+
+/** Records in a row, all of one epoch, whose bytes compaction gave up. */
+export interface DroppedRun {
+  readonly first: Lsn
+  readonly last: Lsn
+  readonly epoch: Epoch
+  /** Of the last of them. */
+  readonly wallMs: number
+  /** Chain value of the last: what the next record follows. */
+  readonly chain: Buffer
+  /** Up to where the log was compacted when the run was made: whoever ends below it needs a full copy. */
+  readonly horizon: number
+}
+
+/** What stands in the log for a dropped run, header and meta. */
+export function encodeDroppedRun(log: LogIdentity, run: DroppedRun): Buffer {
+  const { first: lsn, last, epoch, wallMs, chain, horizon } = run
+  const bytes = Buffer.alloc(RECORD_HEADER_BYTES + RUN_META_BYTES)
+  writeU64(bytes, horizon, RECORD_HEADER_BYTES)
+  const meta = bytes.subarray(RECORD_HEADER_BYTES)
+  const fields = { type: 0, lsn, epoch, wallMs, metaLength: RUN_META_BYTES, bodyLength: 0 }
+  const sums = { hash: hash('sha256', meta, 'buffer'), metaCrc: crc32c(meta), bodyCrc: 0 }
+  writeRecordHeader(bytes, 0, log, { ...fields, ...sums }, CHAIN_START)
+  // The original chain value, not one of this header: the chain runs over original headers alone.
+  chain.copy(bytes, RECORD_CHAIN_AT)
+  bytes.writeUInt16BE(RECORD_FLAG_DROPPED, 4)
+  bytes.writeUInt32BE(last - lsn, RECORD_SPAN_AT)
+  bytes.writeUInt32BE(crc32c(bytes.subarray(0, RECORD_CRC_AT), log.seed), RECORD_CRC_AT)
+  return bytes
+}
+
+export function isDropped({ flags }: RecordHeader): boolean {
+  return (flags & RECORD_FLAG_DROPPED) !== 0
+}
+
+/** The horizon that a run's meta at `at` tells; 0 if its length is wrong. */
+export function horizonOfRun(bytes: Buffer, at: number, header: RecordHeader): number {
+  return header.metaLength === RUN_META_BYTES ? readU64(bytes, at + RECORD_HEADER_BYTES) : 0
 }
 
 /** The record header at `at`, or null if none that this log wrote stands there. `hash` and `chain` are views. */
@@ -226,10 +278,13 @@ export function decodeRecordHeader(bytes: Buffer, at: number, log: LogIdentity):
   if (at + RECORD_HEADER_BYTES > bytes.length || bytes.readUInt32BE(at) !== RECORD_MAGIC) return null
   const crc = crc32c(bytes.subarray(at, at + RECORD_CRC_AT), log.seed)
   if (bytes.readUInt32BE(at + RECORD_CRC_AT) !== crc) return null
+  const flags = bytes.readUInt16BE(at + 4)
+  const lsn = readU64(bytes, at + 8)
   return {
-    flags: bytes.readUInt16BE(at + 4),
+    flags,
     type: bytes.readUInt16BE(at + RECORD_ORIGINAL_AT),
-    lsn: toLsn(readU64(bytes, at + 8)),
+    lsn: toLsn(lsn),
+    lastLsn: toLsn((flags & RECORD_FLAG_DROPPED) === 0 ? lsn : lsn + bytes.readUInt32BE(at + RECORD_SPAN_AT)),
     epoch: toEpoch(readU64(bytes, at + 16)),
     wallMs: readU64(bytes, at + 24),
     metaLength: bytes.readUInt32BE(at + 32),
@@ -239,6 +294,11 @@ export function decodeRecordHeader(bytes: Buffer, at: number, log: LogIdentity):
     metaCrc: bytes.readUInt32BE(at + 104),
     bodyCrc: bytes.readUInt32BE(at + 108),
   }
+}
+
+/** Whether the record at `at` follows in the chain. A dropped run cannot be proved so: the record behind it proves it. */
+export function follows(bytes: Buffer, at: number, header: RecordHeader, previousChain: Buffer): boolean {
+  return isDropped(header) || expectedChain(bytes, at, previousChain).equals(header.chain)
 }
 
 /** What the chain value of the record at `at` must be after `previousChain`. */

@@ -28,11 +28,14 @@ export const SCAN_READ_BYTES = 1024 * 1024
 /** With `bodies: false` records longer than this are not read whole: a seek is cheaper than the rest of the body. */
 export const SKIP_BODY_FROM_BYTES = 64 * 1024
 
-/** How many bodies are remembered as proved; a forgotten one is read and proved again. */
-export const PROVED_BODIES_MAX = 8192
+/** Bodies of which a part was read, kept for the next part; a forgotten one is read and proved again. */
+export const KEPT_BODIES_BYTES_MAX = 4 * 1024 * 1024
 
 /** A footer larger than this is damage: 64 MiB of the smallest records need 2 MiB of offsets. */
 export const FOOTER_BYTES_MAX = 256 * 1024 * 1024
 
 /** Epochs in one log's vector; a pair that changed primary every minute for a month makes 43,200. */
 export const EPOCHS_MAX = 1_000_000
+
+/** Compaction reads and writes in such pieces: a few milliseconds of the processor each, and between them others have their turn. */
+export const COMPACT_PIECE_BYTES = 1024 * 1024

@@ -221,7 +221,7 @@ test('scan() visits a range in order across segments, with and without bodies, a
   }
 })
 
-test('readBody() gives any part of a body, before and after it was proved', async () => {
+test('readBody() gives any part of a body, read apart or in turn', async () => {
   const log = await openTestLog(new MemoryDisk())
   const body = testRecord(1, 3000).body?.[0] ?? Buffer.alloc(0)
   await appendDurably(log, [testRecord(1, 3000), testRecord(2, 10)])
@@ -249,6 +249,38 @@ test('readBody() and read() refuse a body whose bytes changed on disk', async ()
   await assert.rejects(log.read(toLsn(1)), { code: 'LOG_ROTTEN_RECORD' })
   assert.deepEqual(log.rotten, [{ first: 1, last: 1 }])
   assert.equal((await log.read(toLsn(2))).body.length, 10)
+})
+
+test('readBody() proves a body each time that it is read from the disk', async () => {
+  const disk = new MemoryDisk()
+  const log = await openTestLog(disk)
+  await appendDurably(log, [testRecord(1, 3000), testRecord(2, 10)])
+  const whole = Buffer.from(await log.readBody(toLsn(1), 0, 3000))
+  const first = Buffer.from(await log.readBody(toLsn(1), 0, 1000))
+  const bytes = disk.files.get(lastSegment(disk))
+  assert.ok(bytes)
+  bytes[1500] = (bytes[1500] ?? 0) ^ 4
+  // The rest of what was begun comes from the bytes that were proved.
+  assert.deepEqual(Buffer.concat([first, await log.readBody(toLsn(1), 1000, 2000)]), whole)
+  await assert.rejects(log.readBody(toLsn(1), 0, 3000), { code: 'LOG_ROTTEN_RECORD' })
+})
+
+test('readBody() and read() wait for the rescue of a rotten record', async () => {
+  const disk = new MemoryDisk()
+  const log = await openTestLog(disk)
+  await appendDurably(log, [testRecord(1, 3000), testRecord(2, 10)])
+  const record = { lsn: toLsn(1), bytes: await log.readRawRecord(toLsn(1)) }
+  const bytes = disk.files.get(lastSegment(disk))
+  assert.ok(bytes)
+  bytes[1500] = (bytes[1500] ?? 0) ^ 4
+  log.onRotten(async () => {
+    await log.repair([record])
+    return true
+  })
+  assert.deepEqual(Buffer.from((await log.read(toLsn(1))).body), testRecord(1, 3000).body?.[0])
+  bytes[1500] = (bytes[1500] ?? 0) ^ 4
+  assert.equal((await log.readBody(toLsn(1), 10, 100)).length, 100)
+  assert.deepEqual(log.rotten, [])
 })
 
 test('close() makes durable what was appended before it and refuses what comes after', async () => {

@@ -14,8 +14,10 @@ import type { Disk } from '#lib/ports/disk.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { ActiveSegment } from './active-segment.ts'
 import { BatchBuilder, type PendingBatch } from './batch.ts'
+import { type Compacted, type CompactOptions, compactInLog, type Needs } from './compact.ts'
 import { adoptTag, cutSegments } from './cut.ts'
-import { syncFile } from './durability.ts'
+import { writeDurably } from './durability.ts'
+import { type EpochStart, exactStart } from './epochs.ts'
 import { LogError } from './errors.ts'
 import {
   asBuffer,
@@ -25,48 +27,20 @@ import {
   type LogIdentity,
   type RecordHeader,
 } from './format.ts'
-import { APPEND_BYTES_MAX, IDLE_HEADER_AFTER_MS, PENDING_BYTES_MAX, SEGMENT_BYTES_DEFAULT } from './limits.ts'
-import { BatchQueue } from './queue.ts'
+import { Gathering } from './gather.ts'
+import { IDLE_HEADER_AFTER_MS, PENDING_BYTES_MAX, SEGMENT_BYTES_DEFAULT } from './limits.ts'
+import type { CommitSample, LogOptions } from './log-options.ts'
+import { BatchQueue, sizeOf } from './queue.ts'
 import { SegmentReader } from './reader.ts'
 import { type Recovered, type RecoveryReport, recoverLog } from './recovery.ts'
-import { repairRecord } from './repair.ts'
+import { type PeerRecord, repairRecords } from './repair.ts'
 import type { CutTail, RawBatch, ReplicaLog } from './replica-log.ts'
-import type { EpochStart } from './segment-walk.ts'
+import { rewriteSegment } from './segment-rewrite.ts'
 import type { Segment } from './segments.ts'
-import { joinRanges, type LsnRange } from './tail.ts'
-import {
-  type AppendedRange,
-  type EncodedBatch,
-  type LogRecord,
-  type NewRecord,
-  RECORD_BODY_BYTES_MAX,
-  RECORD_META_BYTES_MAX,
-} from './types.ts'
+import { joinRanges, type LsnRange, withoutRange } from './tail.ts'
+import type { AppendedRange, EncodedBatch, LogRecord, NewRecord, ScanOptions } from './types.ts'
 
-export interface LogOptions {
-  readonly disk: Disk
-  /** Folder of this log alone; made if it is not there. */
-  readonly directory: string
-  readonly shard: ShardName
-  readonly clock: Clock
-  readonly random: Random
-  /**
-   * Right by which this process life appends; not given: one above all that this log has seen (a replica without a ledger). 'seen':
-   * none, as of a mirror; `setEpoch` gives it later.
-   */
-  readonly epoch?: Epoch | 'seen'
-  /** An LSN that is known to have been durable here, as the applied LSN of the index: damage up to it is never cut. */
-  readonly knownUpTo?: Lsn
-  readonly segmentBytes?: number
-}
-
-/** What one group commit did; for metrics and for the rule that a slow disk hands over. */
-export interface CommitSample {
-  readonly records: number
-  readonly bytes: number
-  readonly writeMs: number
-  readonly syncMs: number
-}
+export type { CommitSample, LogOptions } from './log-options.ts'
 
 export class Log implements ReplicaLog {
   readonly recovery: RecoveryReport
@@ -74,6 +48,7 @@ export class Log implements ReplicaLog {
   readonly #directory: string
   readonly #shard: ShardName
   readonly #clock: Clock
+  readonly #gathering: Gathering | null
   readonly #random: Random
   readonly #segmentBytes: number
   readonly #durableListeners: ((durable: Lsn) => void)[] = []
@@ -92,10 +67,15 @@ export class Log implements ReplicaLog {
   /** The highest LSN that a batch header on disk calls synced. */
   #covered: number
   #rotten: LsnRange[]
+  /** Begins of epochs that rot had hidden and a repair showed. */
+  readonly #shown = new Map<Epoch, EpochStart>()
+  #endInDoubt: boolean
+  #rescue: (lsn: Lsn) => Promise<boolean> = async () => false
   #failure: Error | null = null
   #closed = false
   #cancelIdle: (() => void) | null = null
   #working: Promise<void> | null = null
+  #files: Promise<unknown> = Promise.resolve()
 
   /**
    * Opens the log of a replica: proves and rewrites the tail, cuts what is torn, then takes appends.
@@ -113,6 +93,7 @@ export class Log implements ReplicaLog {
     this.#directory = options.directory
     this.#shard = options.shard
     this.#clock = options.clock
+    this.#gathering = options.gather ? new Gathering(options.clock) : null
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT
     this.#random = options.random
     this.#commit = recovered.commit
@@ -124,6 +105,7 @@ export class Log implements ReplicaLog {
     this.#durable = recovered.nextLsn - 1
     this.#covered = this.#durable
     this.#rotten = [...recovered.report.rotten]
+    this.#endInDoubt = recovered.endInDoubt
     this.#reader = this.#newReader()
   }
 
@@ -135,9 +117,8 @@ export class Log implements ReplicaLog {
     return toLsn(this.#commit)
   }
 
-  /** Nothing is compacted yet. */
   get horizon(): Lsn {
-    return toLsn(0)
+    return toLsn(this.#sealed.reduce((highest, { horizon }) => Math.max(highest, horizon), this.#active.horizon))
   }
 
   get lastLsn(): Lsn {
@@ -157,6 +138,18 @@ export class Log implements ReplicaLog {
     return this.#queue.pendingBytes
   }
 
+  onRotten(rescue: (lsn: Lsn) => Promise<boolean>): void {
+    this.#rescue = rescue
+  }
+
+  get endInDoubt(): boolean {
+    return this.#endInDoubt
+  }
+
+  trustEnd(): void {
+    this.#endInDoubt = false
+  }
+
   /** Damaged records found so far, at opening and while reading. */
   get rotten(): readonly LsnRange[] {
     return this.#rotten
@@ -165,7 +158,9 @@ export class Log implements ReplicaLog {
   /** The epoch vector: where each epoch begins, with the chain value there (rule 9). */
   epochs(): EpochStart[] {
     const all = [...this.#sealed.flatMap((segment) => segment.epochs), ...this.#active.epochs]
-    return all.filter((start, i) => start.epoch > (all[i - 1]?.epoch ?? 0))
+    return all
+      .filter((start, i) => start.epoch > (all[i - 1]?.epoch ?? 0))
+      .map((start) => this.#shown.get(start.epoch) ?? start)
   }
 
   /** From the next append on records carry `epoch`. @throws {LogError} LOG_EPOCH_BACKWARDS */
@@ -187,6 +182,7 @@ export class Log implements ReplicaLog {
       throw new LogError('LOG_BUSY', `Cannot append to the log of ${this.#shard}: ${this.pendingBytes} bytes wait`)
     }
     const range = this.#queue.add(records, this.#epoch, bytes, () => this.#clock.nowMs())
+    this.#gathering?.appended()
     this.#work()
     return range
   }
@@ -203,6 +199,7 @@ export class Log implements ReplicaLog {
 
   noteCommit(commit: Lsn): void {
     this.#commit = Math.max(this.#commit, Math.min(commit, this.#queue.nextLsn - 1))
+    if (this.#commit >= this.#durable) this.#gathering?.committed()
   }
 
   drained(): Promise<void> {
@@ -214,7 +211,7 @@ export class Log implements ReplicaLog {
   async chainAt(lsn: Lsn): Promise<Uint8Array | null> {
     if (lsn === 0) return CHAIN_START
     try {
-      return (await this.#reader.readHeader(lsn)).chain
+      return await this.#reader.chainAt(lsn)
     } catch (error) {
       if (errorCode(error) === 'LOG_ROTTEN_RECORD') return null
       throw error
@@ -229,24 +226,34 @@ export class Log implements ReplicaLog {
     return Buffer.concat((await this.#reader.readRaw(lsn, lsn, 0)).chunks)
   }
 
-  async repair(lsn: Lsn, bytes: Uint8Array): Promise<void> {
+  repair(records: readonly PeerRecord[]): Promise<void> {
+    return this.#withFiles(() => this.#repair(records))
+  }
+
+  async #repair(records: readonly PeerRecord[]): Promise<void> {
     this.#refuseStopped()
-    await repairRecord(this.#reader, this.#identity, lsn, bytes)
-    if (lsn === this.#queue.nextLsn - 1) this.#queue.goOnAfter(Buffer.from(chainOfRecord(asBuffer(bytes), 0)))
-    this.#rotten = this.#rotten.flatMap(({ first, last }) =>
-      lsn < first || lsn > last
-        ? [{ first, last }]
-        : [
-            { first, last: lsn - 1 },
-            { first: lsn + 1, last },
-          ].filter(notEmpty),
-    )
+    const [first] = records
+    const last = records.at(-1)
+    if (first === undefined || last === undefined) return
+    const homeless = await repairRecords(this.#reader, this.#identity, records)
+    if (homeless.length > 0) await this.#layAnew(homeless)
+    if (last.lsn === this.#queue.nextLsn - 1) this.#queue.goOnAfter(Buffer.from(chainOfRecord(asBuffer(last.bytes), 0)))
+    this.#rotten = withoutRange(this.#rotten, { first: first.lsn, last: last.lsn })
+    for (const start of this.epochs()) {
+      if (start.chain !== null) continue
+      const exact = await exactStart(start, (lsn) => this.#reader.readHeader(lsn))
+      if (exact !== null) this.#shown.set(start.epoch, exact)
+    }
   }
 
   async cutAbove(lsn: Lsn): Promise<CutTail | null> {
     const epoch = toEpoch(this.epochs().findLast((start) => start.firstLsn <= lsn)?.epoch ?? 0)
     // Also where no record is above: headers of an epoch in which nothing was written must not stand before records of a lower one.
     if (lsn >= this.#queue.nextLsn - 1 && epoch === this.#epoch) return null
+    return this.#withFiles(() => this.#cutAbove(lsn, epoch))
+  }
+
+  #cutAbove(lsn: Lsn, epoch: Epoch): Promise<CutTail | null> {
     return this.#alone(async () => {
       const active = { path: this.#active.path, firstLsn: this.#active.firstLsn, dataEnd: this.#active.dataEnd }
       const [disk, directory, shard, identity] = [this.#disk, this.#directory, this.#shard, this.#identity]
@@ -262,11 +269,12 @@ export class Log implements ReplicaLog {
 
   async adopt(tag: Uint8Array): Promise<void> {
     if (this.#queue.nextLsn > 1) throw new LogError('LOG_FOREIGN', 'Cannot take another tag: the log is not empty')
-    await this.#alone(async () => {
+    const anew = async () => {
       await this.#reader.close()
       await adoptTag(this.#disk, this.#directory, this.#shard, tag, this.#clock.nowMs())
       await this.#recover(toEpoch(0), 0)
-    })
+    }
+    await this.#withFiles(() => this.#alone(anew))
   }
 
   onDurable(listener: (durable: Lsn) => void): void {
@@ -286,13 +294,13 @@ export class Log implements ReplicaLog {
   }
 
   async read(lsn: Lsn): Promise<LogRecord> {
-    return this.#readPending(lsn) ?? this.#reader.read(lsn)
+    return this.#readPending(lsn) ?? this.#rescued(lsn, () => this.#reader.read(lsn))
   }
 
   async readBody(lsn: Lsn, offset: number, length: number): Promise<Uint8Array> {
     const pending = this.#readPending(lsn)
     if (pending !== null) return pending.body.subarray(offset, offset + length)
-    return this.#reader.readBody(lsn, offset, length)
+    return this.#rescued(lsn, () => this.#reader.readBody(lsn, offset, length))
   }
 
   /** Header of a durable record with its original hash and chain value: what replicas compare (rules 3 and 9). */
@@ -303,10 +311,10 @@ export class Log implements ReplicaLog {
   async scan(
     from: Lsn,
     to: Lsn,
-    options: { bodies: boolean },
+    options: ScanOptions,
     visit: (record: LogRecord) => void | Promise<void>,
   ): Promise<void> {
-    await this.#reader.scan(from, Math.min(to, this.#durable), options.bodies, visit)
+    await this.#reader.scan(from, Math.min(to, this.#durable), options, visit)
   }
 
   sizeBytes(): number {
@@ -321,6 +329,58 @@ export class Log implements ReplicaLog {
     while (this.#working !== null) await this.#working
     if (this.#failure === null) await this.#coverTail().catch((error: unknown) => this.#fail(error))
     await this.#reader.close()
+  }
+
+  /** Sealed segments in order. */
+  get sealed(): readonly Segment[] {
+    return this.#sealed
+  }
+
+  /** Wall time of a durable record, or of the end of its dropped run. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  wallMsAt(lsn: Lsn): Promise<number> {
+    return this.#reader.wallMsAt(lsn)
+  }
+
+  /** Where the records of a sealed segment lie, by LSN - firstLsn; of dropped ones where their run lies. */
+  async offsetsOf(segment: Segment): Promise<Uint32Array> {
+    const { offsets, count } = await this.#reader.place(toLsn(segment.firstLsn))
+    return offsets.subarray(0, count)
+  }
+
+  /**
+   * Writes a sealed segment anew without what is not needed; appends and reads go on meanwhile. The caller proves that all of the
+   * segment, and all effects that `needs` rests on, lie at or below the horizon of rule 10.
+   * @throws what the disk throws: a full disk fails nothing but this call
+   */
+  async compact(segment: Segment, needs: Needs, pace: CompactOptions['pace']): Promise<Compacted> {
+    this.#refuseStopped()
+    const host = {
+      disk: this.#disk,
+      directory: this.#directory,
+      identity: this.#identity,
+      commit: this.#commit,
+      stands: () => this.#sealed.includes(segment) && this.#failure === null && !this.#closed,
+      withFiles: this.#withFiles.bind(this),
+      replace: async (made: Segment) => {
+        this.#sealed[this.#sealed.indexOf(segment)] = made
+        await this.#reader.replaced(made)
+      },
+      fail: (error: unknown) => this.#fail(error),
+    }
+    const begins = new Set<number>(this.epochs().flatMap(({ firstLsn, latestLsn }) => [firstLsn, latestLsn]))
+    const result = await compactInLog(host, { segment, offsets: await this.offsetsOf(segment), needs, begins, pace })
+    if (result.kind === 'rotten' && host.stands()) this.#noteRot(toLsn(result.lsn))
+    if (result.kind === 'made') {
+      this.#rotten = withoutRange(this.#rotten, { first: segment.firstLsn, last: segment.nextLsn - 1 })
+    }
+    return result
+  }
+
+  /** One after another: what changes files other than the end of the log. */
+  #withFiles<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#files.then(work)
+    this.#files = done.catch(() => {}) // whoever asked hears of it
+    return done
   }
 
   /** Runs `work` while nothing is written. A failure of it is one of the log: files may be half changed. */
@@ -344,8 +404,40 @@ export class Log implements ReplicaLog {
     }
   }
 
-  /** Takes up the log anew as it lies on the disk. */
-  async #recover(epoch: Epoch, knownUpTo: number): Promise<void> {
+  /** Records that have no place where they were: their segments are laid anew. Readers go on with the old files as long as they need them. */
+  async #layAnew(records: readonly PeerRecord[]): Promise<void> {
+    await this.#alone(async () => {
+      const reader = this.#reader
+      const before = this.#rotten
+      for (const segment of [...this.#sealed, this.#active]) {
+        const within = records.filter(({ lsn }) => lsn >= segment.firstLsn && lsn < segment.nextLsn)
+        const [first] = within
+        if (first === undefined) continue
+        const { offsets } = await reader.place(first.lsn)
+        const { path, firstLsn, nextLsn, dataEnd } = segment
+        const rewritten = await rewriteSegment({
+          disk: this.#disk,
+          directory: this.#directory,
+          shard: this.#shard,
+          identity: this.#identity,
+          segment: { path, firstLsn, nextLsn, dataEnd, offsets },
+          sealed: segment !== this.#active,
+          chainBefore: firstLsn === 1 ? CHAIN_START : await this.chainAt(toLsn(firstLsn - 1)),
+          records: within,
+          epoch: this.#epoch,
+          commit: this.#commit,
+          nowMs: this.#clock.nowMs(),
+        })
+        if (!rewritten) throw new LogError('LOG_BAD_BATCH', `Cannot lay ${path} anew: nothing tells what it follows`)
+      }
+      await this.#recover(this.#epoch, this.#durable, this.#queue)
+      this.#rotten = joinRanges([...this.#rotten, ...before])
+      await reader.close()
+    })
+  }
+
+  /** Takes up the log anew as it lies on the disk. @param queue What waits to be written, if the end of the log stays where it is. */
+  async #recover(epoch: Epoch, knownUpTo: number, queue: BatchQueue | null = null): Promise<void> {
     const [disk, directory, shard, random] = [this.#disk, this.#directory, this.#shard, this.#random]
     const recovered: Recovered = await recoverLog({
       disk,
@@ -360,10 +452,12 @@ export class Log implements ReplicaLog {
     this.#sealed = recovered.sealed
     this.#active = new ActiveSegment(recovered.active)
     this.#epoch = recovered.epoch
-    this.#queue = new BatchQueue(recovered.identity, recovered.nextLsn, recovered.chain)
+    assert(queue === null || recovered.nextLsn - 1 === this.#durable, 'the log ends where it ended')
+    this.#queue = queue ?? new BatchQueue(recovered.identity, recovered.nextLsn, recovered.chain)
     this.#durable = recovered.nextLsn - 1
     this.#covered = this.#durable
-    this.#commit = Math.min(this.#commit, this.#durable)
+    this.#commit = queue === null ? Math.min(this.#commit, this.#durable) : this.#commit
+    this.#shown.clear()
     this.#rotten = [...recovered.report.rotten]
     this.#reader = this.#newReader()
   }
@@ -377,6 +471,15 @@ export class Log implements ReplicaLog {
     throw new LogError('LOG_STOPPED', `Cannot write to the log of ${this.#shard}: it has stopped`, {
       cause: this.#failure ?? undefined,
     })
+  }
+
+  async #rescued<T>(lsn: Lsn, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read()
+    } catch (error) {
+      if (errorCode(error) !== 'LOG_ROTTEN_RECORD' || !(await this.#rescue(lsn))) throw error
+      return read()
+    }
   }
 
   #readPending(lsn: Lsn): LogRecord | null {
@@ -401,6 +504,7 @@ export class Log implements ReplicaLog {
 
   async #drain(): Promise<void> {
     for (let batch = this.#queue.first; batch !== undefined; batch = this.#queue.first) {
+      if (batch instanceof BatchBuilder) await this.#gathering?.enough()
       if (this.#active.dataEnd + batch.sizeBytes > this.#segmentBytes && !this.#active.empty) await this.#roll()
       await this.#write(batch)
     }
@@ -408,24 +512,23 @@ export class Log implements ReplicaLog {
 
   async #write(batch: PendingBatch): Promise<void> {
     const encoded = batch.encode(this.#durable, this.#commit)
+    this.#gathering?.begun()
     if (batch instanceof BatchBuilder) this.#tell(this.#batchListeners, encoded)
     const at = this.#active.dataEnd
     const startMs = this.#clock.monotonicMs()
-    await this.#active.file.write(at, encoded.chunks)
-    const writtenMs = this.#clock.monotonicMs()
-    await syncFile(this.#active.file)
-    const syncedMs = this.#clock.monotonicMs()
+    await writeDurably(this.#active.file, at, encoded.chunks)
+    const durableMs = this.#clock.monotonicMs() - startMs
     this.#active.take(batch)
     this.#covered = this.#durable
     this.#durable = batch.nextLsn - 1
     this.#queue.shift()
+    this.#gathering?.durable()
     this.#tell(this.#durableListeners, toLsn(this.#durable))
     if (this.#queue.empty) for (const { resolve } of this.#drained.splice(0)) resolve()
     this.#tell(this.#commitListeners, {
       records: batch.recordCount,
       bytes: batch.sizeBytes,
-      writeMs: writtenMs - startMs,
-      syncMs: syncedMs - writtenMs,
+      durableMs,
     })
   }
 
@@ -468,8 +571,7 @@ export class Log implements ReplicaLog {
       commit: this.#commit,
       wallMs: this.#clock.nowMs(),
     })
-    await this.#active.file.write(this.#active.dataEnd, [header])
-    await syncFile(this.#active.file)
+    await writeDurably(this.#active.file, this.#active.dataEnd, [header])
     this.#active.dataEnd += header.byteLength
     this.#covered = this.#durable
   }
@@ -488,21 +590,4 @@ export class Log implements ReplicaLog {
   #noteRot(lsn: Lsn): void {
     this.#rotten = joinRanges([...this.#rotten, { first: lsn, last: lsn }])
   }
-}
-
-function notEmpty(range: LsnRange): boolean {
-  return range.last >= range.first
-}
-
-function sizeOf(records: readonly NewRecord[]): number {
-  let total = 0
-  for (const { meta, body = [] } of records) {
-    let bodyBytes = 0
-    for (const part of body) bodyBytes += part.byteLength
-    assert(meta.byteLength <= RECORD_META_BYTES_MAX, 'meta within limits')
-    assert(bodyBytes <= RECORD_BODY_BYTES_MAX, 'body within limits')
-    total += meta.byteLength + bodyBytes
-  }
-  assert(total <= APPEND_BYTES_MAX, 'append within limits')
-  return total
 }

@@ -4,14 +4,21 @@
  * Invariants: LSNs are dense and decided here; the chain runs on through all batches; a batch is of one epoch and of one kind, made
  * here or by the primary.
  */
+import { assert } from '#lib/errors/assert.ts'
 import { type Epoch, type Lsn, toLsn } from '#lib/mail/types.ts'
 import { BatchBuilder, type PendingBatch, Slabs } from './batch.ts'
 import { LogError } from './errors.ts'
 import { asBuffer, type LogIdentity } from './format.ts'
-import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from './limits.ts'
+import { APPEND_BYTES_MAX, BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from './limits.ts'
 import { proveRecords, RawBatchBuilder } from './raw-batch.ts'
 import type { RawBatch } from './replica-log.ts'
-import type { AppendedRange, LogRecord, NewRecord } from './types.ts'
+import {
+  type AppendedRange,
+  type LogRecord,
+  type NewRecord,
+  RECORD_BODY_BYTES_MAX,
+  RECORD_META_BYTES_MAX,
+} from './types.ts'
 
 export class BatchQueue {
   readonly #slabs = new Slabs()
@@ -118,4 +125,18 @@ function takes(batch: PendingBatch, epoch: Epoch, recordCount: number, bytes: nu
 
 function bad(firstLsn: Lsn, why: string): LogError {
   return new LogError('LOG_BAD_BATCH', `Cannot take the peer's records from ${firstLsn} on: ${why}`)
+}
+
+/** Bytes of metas and bodies, within the bounds of one append. */
+export function sizeOf(records: readonly NewRecord[]): number {
+  let total = 0
+  for (const { meta, body = [] } of records) {
+    let bodyBytes = 0
+    for (const part of body) bodyBytes += part.byteLength
+    assert(meta.byteLength <= RECORD_META_BYTES_MAX, 'meta within limits')
+    assert(bodyBytes <= RECORD_BODY_BYTES_MAX, 'body within limits')
+    total += meta.byteLength + bodyBytes
+  }
+  assert(total <= APPEND_BYTES_MAX, 'append within limits')
+  return total
 }

@@ -2,15 +2,18 @@
  * Records that came from the peer: proves them before they are taken, by the same checks as for records read from the own disk and
  * that they continue the own log, and builds this disk's batch around them.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { crc32c } from '#lib/bytes/crc32c.ts'
 import { type Epoch, type Lsn, toLsn } from '#lib/mail/types.ts'
 import type { PendingBatch } from './batch.ts'
+import { droppedRecord } from './errors.ts'
 import {
   BATCH_HEADER_BYTES,
   decodeRecordHeader,
   encodeBatchHeader,
-  expectedChain,
+  follows,
+  horizonOfRun,
+  isDropped,
   type LogIdentity,
   RECORD_HEADER_BYTES,
   type RecordHeader,
@@ -25,6 +28,8 @@ export interface ProvedRecords {
   readonly chain: Buffer
   /** Wall time of the first. */
   readonly wallMs: number
+  /** The highest that any dropped run among them tells; 0 if there is none. */
+  readonly horizon: number
 }
 
 /**
@@ -40,7 +45,10 @@ export function proveRecords(
   const offsets: number[] = []
   let chain = expected.chain
   let at = 0
-  for (let lsn = expected.firstLsn; lsn < expected.firstLsn + expected.recordCount; lsn++) {
+  let horizon = 0
+  let lsn = expected.firstLsn
+  const endLsn = lsn + expected.recordCount
+  while (lsn < endLsn) {
     const header = decodeRecordHeader(bytes, at, identity)
     if (header === null) return `record ${lsn} has no header of this log`
     if (header.lsn !== lsn) return `record ${header.lsn} stands where ${lsn} must be`
@@ -49,15 +57,17 @@ export function proveRecords(
     if (end > bytes.length) return `record ${lsn} is cut short`
     const wrong = wrongContent(bytes, at, header)
     if (wrong !== null) return wrong
-    const next = expectedChain(bytes, at, chain)
-    if (!next.equals(header.chain)) return `record ${lsn} does not follow from the one before`
+    if (!follows(bytes, at, header, chain)) return `record ${lsn} does not follow from the one before`
+    if (isDropped(header)) horizon = Math.max(horizon, horizonOfRun(bytes, at, header))
     headers.push(header)
     offsets.push(at)
-    chain = next
+    chain = Buffer.from(header.chain)
     at = end
+    lsn = header.lastLsn + 1
   }
+  if (lsn !== endLsn) return `a run of dropped records goes on to ${lsn - 1}, beyond the batch`
   if (at !== bytes.length) return `${bytes.length - at} bytes follow the last record`
-  return { headers, offsets, chain, wallMs: headers[0]?.wallMs ?? 0 }
+  return { headers, offsets, chain, wallMs: headers[0]?.wallMs ?? 0, horizon }
 }
 
 /** Whether meta and body at `at` are what the header says: both checksums and the hash. In words what is wrong, or null. */
@@ -67,7 +77,7 @@ export function wrongContent(bytes: Buffer, at: number, header: RecordHeader): s
   const end = bodyAt + header.bodyLength
   if (crc32c(bytes.subarray(metaAt, bodyAt)) !== header.metaCrc) return `record ${header.lsn} has a damaged meta`
   if (crc32c(bytes.subarray(bodyAt, end)) !== header.bodyCrc) return `record ${header.lsn} has a damaged body`
-  const digest = createHash('sha256').update(bytes.subarray(metaAt, end)).digest()
+  const digest = hash('sha256', bytes.subarray(metaAt, end), 'buffer')
   return digest.equals(header.hash) ? null : `record ${header.lsn} does not have its hash`
 }
 
@@ -77,6 +87,7 @@ export class RawBatchBuilder implements PendingBatch {
   readonly firstLsn: Lsn
   readonly firstChain: Buffer
   readonly #identity: LogIdentity
+  /** By LSN; all of a dropped run are its one header. */
   readonly #records: { readonly header: RecordHeader; readonly bytes: Buffer; readonly at: number }[] = []
   readonly #chunks: Buffer[] = []
   readonly #wallMs: number
@@ -84,6 +95,7 @@ export class RawBatchBuilder implements PendingBatch {
   #payloadBytes = 0
   #encoded = false
   #chain: Buffer
+  #horizon = 0
 
   /** @param first Of the first record that will be added, at once. */
   constructor(identity: LogIdentity, first: RecordHeader) {
@@ -119,17 +131,23 @@ export class RawBatchBuilder implements PendingBatch {
     return this.#encoded
   }
 
+  get horizon(): number {
+    return this.#horizon
+  }
+
   /** Adds what was proved to follow. The bytes are kept, not copied. @returns Bytes of meta and bodies among them. */
   add(bytes: Buffer, proved: ProvedRecords): number {
     const before = this.#payloadBytes
     for (const [i, header] of proved.headers.entries()) {
       const offset = proved.offsets[i] ?? 0
-      this.#records.push({ header, bytes: bytes.subarray(offset), at: this.sizeBytes + offset })
+      const record = { header, bytes: bytes.subarray(offset), at: this.sizeBytes + offset }
+      for (let lsn: number = header.lsn; lsn <= header.lastLsn; lsn++) this.#records.push(record)
       this.#payloadBytes += header.metaLength + header.bodyLength
     }
     this.#chunks.push(bytes)
     this.#byteCount += bytes.length
     this.#chain = proved.chain
+    this.#horizon = Math.max(this.#horizon, proved.horizon)
     return this.#payloadBytes - before
   }
 
@@ -156,6 +174,7 @@ export class RawBatchBuilder implements PendingBatch {
     const found = this.#records[lsn - this.firstLsn]
     if (found === undefined) return null
     const { header, bytes } = found
+    if (isDropped(header)) throw droppedRecord(lsn)
     const { epoch, type, wallMs } = header
     const bodyAt = RECORD_HEADER_BYTES + header.metaLength
     return {

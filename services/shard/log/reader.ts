@@ -2,26 +2,27 @@
  * Reads durable records out of segment files: offset tables and open files of sealed segments come on demand and leave when
  * they are too many; the segment being written lends its own.
  *
- * Invariant: no byte is handed out whose checksum was not proved: headers and meta each time, a body when it is read whole
- * and the first time a part of it is read.
+ * Invariant: no byte is handed out whose checksum was not proved since it was read from the disk.
  */
 import { crc32c } from '#lib/bytes/crc32c.ts'
 import { type Epoch, type Lsn, toEpoch, toLsn } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
-import { LogError } from './errors.ts'
+import { droppedRecord, LogError } from './errors.ts'
 import { decodeOffsets, SectionType } from './footer.ts'
 import {
   asBuffer,
   decodeRecordHeader,
+  isDropped,
   type LogIdentity,
   RECORD_HEADER_BYTES,
   type RecordHeader,
   SEGMENT_HEADER_BYTES,
 } from './format.ts'
+import { KeptBodies } from './kept-bodies.ts'
 import {
+  KEPT_BODIES_BYTES_MAX,
   OFFSET_TABLE_BYTES_MAX,
   OPEN_SEGMENTS_MAX,
-  PROVED_BODIES_MAX,
   SCAN_READ_BYTES,
   SKIP_BODY_FROM_BYTES,
 } from './limits.ts'
@@ -29,7 +30,7 @@ import type { RawBatch } from './replica-log.ts'
 import { readSection, readTrailer } from './sealed.ts'
 import { walkSegment } from './segment-walk.ts'
 import type { Segment } from './segments.ts'
-import type { LogRecord } from './types.ts'
+import type { LogRecord, ScanOptions } from './types.ts'
 
 /** A segment ready to be read. */
 export interface Readable {
@@ -59,11 +60,6 @@ export interface RecordPlace {
   readonly dataEnd: number
 }
 
-interface ProvedBody {
-  readonly at: number
-  readonly length: number
-}
-
 export class SegmentReader {
   readonly #disk: Disk
   readonly #identity: LogIdentity
@@ -71,7 +67,7 @@ export class SegmentReader {
   /** In order of use, the longest unused first. */
   readonly #open = new Map<number, Held>()
   readonly #opening = new Map<number, Promise<Held>>()
-  readonly #proved = new Map<number, ProvedBody>()
+  readonly #bodies = new KeptBodies(KEPT_BODIES_BYTES_MAX)
   readonly #onRot: (lsn: Lsn, what: string) => void
   #active: Held
   #tableBytes = 0
@@ -102,39 +98,54 @@ export class SegmentReader {
     await this.#evict()
   }
 
-  /** @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  /** `segment` has taken the place of the one with the same first LSN: what still reads that one goes on in the old file. */
+  async replaced(segment: Segment): Promise<void> {
+    const held = this.#open.get(segment.firstLsn)
+    if (held === undefined) return
+    this.#open.delete(segment.firstLsn)
+    this.#tableBytes -= held.segment.offsets.byteLength
+    held.evicted = true
+    if (held.users === 0) await held.segment.file.close()
+  }
+
+  /** @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD, LOG_DROPPED_RECORD */
   async read(lsn: Lsn): Promise<LogRecord> {
-    const { bytes, header } = await this.#readWhole(lsn)
+    const { bytes, header } = await this.#use(lsn, (segment) => this.#readWhole(segment, lsn))
     return recordOf(bytes, 0, header, true)
   }
 
-  /** The header alone: what two replicas compare. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
-  readHeader(lsn: Lsn): Promise<RecordHeader> {
-    return this.#use(lsn, async (segment) => {
-      const { at } = this.#extentOf(segment, lsn)
-      const bytes = asBuffer(await segment.file.read(at, RECORD_HEADER_BYTES))
-      const header = decodeRecordHeader(bytes, 0, this.#identity)
-      if (header === null || header.lsn !== lsn) throw this.#rotten(lsn, 'header')
-      return header
-    })
+  /**
+   * The header alone: what two replicas compare.
+   * @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD, LOG_DROPPED_RECORD
+   */
+  async readHeader(lsn: Lsn): Promise<RecordHeader> {
+    const header = await this.#header(lsn)
+    if (isDropped(header)) throw droppedRecord(lsn)
+    return header
   }
 
-  /** @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  /** Wall time at which a record, or the last of the dropped run that it was in, was made. @throws {LogError} as `chainAt` */
+  async wallMsAt(lsn: Lsn): Promise<number> {
+    return (await this.#header(lsn)).wallMs
+  }
+
+  /** Null: inside of a dropped run. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  async chainAt(lsn: Lsn): Promise<Buffer | null> {
+    const { chain, lastLsn } = await this.#header(lsn)
+    return lastLsn === lsn ? chain : null
+  }
+
+  /** @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD, LOG_DROPPED_RECORD */
   async readBody(lsn: Lsn, offset: number, length: number): Promise<Uint8Array> {
-    const proved = this.#proved.get(lsn)
-    if (proved === undefined) {
-      const { bytes, header, at } = await this.#readWhole(lsn)
-      const bodyAt = RECORD_HEADER_BYTES + header.metaLength
-      this.#proved.set(lsn, { at: at + bodyAt, length: header.bodyLength })
-      evictOldest(this.#proved, PROVED_BODIES_MAX)
-      return bytes.subarray(bodyAt, bodyAt + header.bodyLength).subarray(offset, offset + length)
-    }
-    const wanted = Math.min(length, proved.length - offset)
-    if (wanted <= 0) return new Uint8Array(0)
-    return this.#use(lsn, (segment) => segment.file.read(proved.at + offset, wanted))
+    const body = this.#bodies.take(lsn) ?? (await this.#use(lsn, (segment) => this.#readWholeBody(segment, lsn)))
+    if (offset + length < body.length) this.#bodies.keep(lsn, body)
+    return body.subarray(offset, offset + length)
   }
 
-  /** Records from `lsn` to at most `last` as they stand on disk, without batch headers, all of one epoch and one segment. */
+  /**
+   * Records from `lsn` to at most `last` as they stand on disk, without batch headers, all of one epoch and one segment. Dropped runs
+   * go whole. @throws {LogError} LOG_DROPPED_RECORD if `lsn` lies inside of one
+   */
   readRaw(lsn: Lsn, last: number, bytesMax: number): Promise<RawBatch> {
     return this.#use(lsn, async (segment) => {
       const to = Math.min(last, segment.nextLsn - 1)
@@ -144,15 +155,17 @@ export class SegmentReader {
       let epoch: Epoch | null = null
       let byteCount = 0
       let recordCount = 0
-      for (let i: number = lsn; i < next; i++) {
+      for (let i: number = lsn; i < next; ) {
         const at = this.#extentOf(segment, i).at - start
         const header = this.#prove(bytes, at, i, true)
+        if (header.lsn < lsn || header.lastLsn > last) throw droppedRecord(i)
         epoch ??= header.epoch
         if (header.epoch !== epoch) break
         const end = at + RECORD_HEADER_BYTES + header.metaLength + header.bodyLength
         appendView(chunks, bytes.subarray(at, end))
         byteCount += end - at
-        recordCount++
+        recordCount += header.lastLsn - header.lsn + 1
+        i = header.lastLsn + 1
       }
       return { epoch: epoch ?? toEpoch(0), firstLsn: lsn, recordCount, byteCount, chunks }
     })
@@ -173,14 +186,14 @@ export class SegmentReader {
   async scan(
     from: number,
     to: number,
-    bodies: boolean,
+    options: ScanOptions,
     visit: (record: LogRecord) => void | Promise<void>,
   ): Promise<void> {
     let lsn = from
     while (lsn <= to) {
       await this.#use(toLsn(lsn), async (segment) => {
         const last = Math.min(to, segment.nextLsn - 1)
-        while (lsn <= last) lsn = await this.#scanPiece(segment, lsn, last, bodies, visit)
+        while (lsn <= last) lsn = await this.#scanPiece(segment, lsn, last, options, visit)
       })
     }
   }
@@ -195,12 +208,28 @@ export class SegmentReader {
     }
   }
 
-  #readWhole(lsn: Lsn): Promise<{ bytes: Buffer; header: RecordHeader; at: number }> {
+  #header(lsn: Lsn): Promise<RecordHeader> {
     return this.#use(lsn, async (segment) => {
-      const { at, end } = this.#extentOf(segment, lsn)
-      const bytes = asBuffer(await segment.file.read(at, end - at))
-      return { bytes, header: this.#prove(bytes, 0, lsn, true), at }
+      const { at } = this.#extentOf(segment, lsn)
+      const bytes = asBuffer(await segment.file.read(at, RECORD_HEADER_BYTES))
+      const header = decodeRecordHeader(bytes, 0, this.#identity)
+      if (header === null || !holds(header, lsn)) throw this.#rotten(lsn, 'header')
+      return header
     })
+  }
+
+  async #readWhole(segment: Readable, lsn: Lsn): Promise<{ bytes: Buffer; header: RecordHeader; at: number }> {
+    const { at, end } = this.#extentOf(segment, lsn)
+    const bytes = asBuffer(await segment.file.read(at, end - at))
+    const header = this.#prove(bytes, 0, lsn, true)
+    if (isDropped(header)) throw droppedRecord(lsn)
+    return { bytes, header, at }
+  }
+
+  async #readWholeBody(segment: Readable, lsn: Lsn): Promise<Buffer> {
+    const { bytes, header } = await this.#readWhole(segment, lsn)
+    const bodyAt = RECORD_HEADER_BYTES + header.metaLength
+    return bytes.subarray(bodyAt, bodyAt + header.bodyLength)
   }
 
   /** Reads as many records as fit into one read, at least one, and returns the next LSN. */
@@ -208,7 +237,7 @@ export class SegmentReader {
     segment: Readable,
     lsn: number,
     last: number,
-    bodies: boolean,
+    { bodies, dropped }: ScanOptions,
     visit: (record: LogRecord) => void | Promise<void>,
   ): Promise<number> {
     const first = this.#extentOf(segment, lsn)
@@ -217,11 +246,18 @@ export class SegmentReader {
       return lsn + 1
     }
     const { bytes, next } = await this.#readPiece(segment, lsn, last, SCAN_READ_BYTES)
-    for (let i = lsn; i < next; i++) {
+    for (let i = lsn; i < next; ) {
       const at = this.#extentOf(segment, i).at - first.at
       const header = this.#prove(bytes, at, i, bodies)
+      if (isDropped(header)) {
+        const run = { first: toLsn(Math.max(i, header.lsn)), last: toLsn(Math.min(last, header.lastLsn)) }
+        dropped?.(run)
+        i = run.last + 1
+        continue
+      }
       const done = visit(recordOf(bytes, at, header, bodies))
       if (done !== undefined) await done
+      i++
     }
     return next
   }
@@ -234,14 +270,17 @@ export class SegmentReader {
     bytesMax: number,
   ): Promise<{ bytes: Buffer; next: number }> {
     const first = this.#extentOf(segment, lsn)
+    let { at, end } = first
     let next = lsn + 1
-    let end = first.end
     // A record without a known place ends the piece: what comes before it is used before it is told.
-    while (next <= last && segment.offsets[next - segment.firstLsn] !== 0) {
+    for (; next <= last; next++) {
+      const place = segment.offsets[next - segment.firstLsn] ?? 0
+      if (place === at) continue // of the same dropped run
+      if (place === 0) break
       const extent = this.#extentOf(segment, next)
       if (extent.end - first.at > bytesMax) break
+      at = extent.at
       end = extent.end
-      next++
     }
     return { bytes: asBuffer(await segment.file.read(first.at, end - first.at)), next }
   }
@@ -259,7 +298,7 @@ export class SegmentReader {
   /** The header of record `lsn` at `at` in `bytes`, after its checksums were proved. */
   #prove(bytes: Buffer, at: number, lsn: number, body: boolean): RecordHeader {
     const header = decodeRecordHeader(bytes, at, this.#identity)
-    if (header === null || header.lsn !== lsn) throw this.#rotten(lsn, 'header')
+    if (header === null || !holds(header, lsn)) throw this.#rotten(lsn, 'header')
     const metaAt = at + RECORD_HEADER_BYTES
     const bodyAt = metaAt + header.metaLength
     const end = body ? bodyAt + header.bodyLength : bodyAt
@@ -284,7 +323,7 @@ export class SegmentReader {
     const count = segment.nextLsn - segment.firstLsn
     for (let next = i + 1; next < count; next++) {
       const end = segment.offsets[next] ?? 0
-      if (end > 0) return { at, end }
+      if (end > at) return { at, end }
     }
     return { at, end: segment.dataEnd }
   }
@@ -410,8 +449,7 @@ function recordOf(bytes: Buffer, at: number, header: RecordHeader, body: boolean
   }
 }
 
-function evictOldest(map: Map<number, unknown>, sizeMax: number): void {
-  if (map.size <= sizeMax) return
-  const oldest = map.keys().next().value
-  if (oldest !== undefined) map.delete(oldest)
+/** Whether it is the header of that record, or of the dropped run that it was part of. */
+function holds({ lsn: first, lastLsn }: RecordHeader, lsn: number): boolean {
+  return first <= lsn && lsn <= lastLsn
 }

@@ -9,7 +9,7 @@
 import { type Epoch, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
 import type { Random } from '#lib/ports/random.ts'
-import { openingEpoch } from './epochs.ts'
+import { type EpochStart, epochStarts, openingEpoch } from './epochs.ts'
 import {
   asBuffer,
   BATCH_HEADER_BYTES,
@@ -21,7 +21,7 @@ import {
   type SegmentHeader,
 } from './format.ts'
 import { chainAfter, chainBefore, describeSealed, type FoundSegment, findSegments, tagOf } from './sealed.ts'
-import { type EpochStart, isZero, type Walk, walkSegment } from './segment-walk.ts'
+import { isZero, type Walk, walkSegment } from './segment-walk.ts'
 import {
   keepCutTail,
   makeDurableDirectory,
@@ -63,10 +63,16 @@ export interface Recovered {
     readonly sizeBytes: number
     readonly epochs: readonly EpochStart[]
     readonly chain: Buffer
+    readonly horizon: number
   }
   readonly nextLsn: Lsn
   readonly chain: Buffer
   readonly epoch: Epoch
+  /**
+   * Damage was found in the tail, or at a former start and nothing was written since: records that were acknowledged may be missing at
+   * the end. A tear looks the same and loses nothing, so only the peer can tell.
+   */
+  readonly endInDoubt: boolean
   /** The highest commit in any batch header of the tail. */
   readonly commit: number
   readonly report: RecoveryReport
@@ -95,6 +101,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
   const epoch = openingEpoch(options.epoch, seen)
 
   const cut = await keepAside(options, tail.bytes.subarray(verdict.keepTo), nextLsn)
+  const endInDoubt = tail.walk.endInDoubt || tail.walk.damages.length > 0 || cut !== null || verdict.rotten.length > 0
   const header: SegmentHeader = {
     tag,
     firstLsn: toLsn(firstLsn),
@@ -112,6 +119,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
     syncedUpTo: nextLsn - 1,
     commit: tail.walk.commit,
     wallMs: options.nowMs,
+    ...(endInDoubt ? { endInDoubt } : {}),
   })
   const chunks = [...keptChunks(tail.bytes, verdict, identity), closing]
   const file = await rewriteTail(disk, directory, header, chunks)
@@ -126,12 +134,14 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
       firstLsn,
       offsets,
       sizeBytes: chunks.reduce((sum, chunk) => sum + chunk.length, SEGMENT_HEADER_BYTES),
-      epochs: tail.walk.epochs.filter((start) => start.firstLsn < nextLsn),
+      epochs: epochStarts(tail.walk.runs, { firstLsn, nextLsn }, tail.walk.epoch),
       chain,
+      horizon: tail.walk.horizon,
     },
     nextLsn,
     chain,
     epoch,
+    endInDoubt,
     commit: Math.min(tail.walk.commit, nextLsn - 1),
     report: { segmentCount: sealed.length + 1, cut, rotten: joinRanges(rotten), mended },
   }

@@ -1,8 +1,9 @@
 /**
- * Puts the peer's bytes in the place of a rotten record (rule 14). In place: the record was damaged before, a crash in between leaves it
- * damaged, and the same repair is made again.
+ * Puts the peer's bytes in the place of rotten records (rule 14). In place where they fit: what stood there was damaged before, a crash in
+ * between leaves it damaged, and the same repair is made again. Records that have no place are handed back: a write that went astray can
+ * leave too little room, and then the segment is laid anew (`segment-rewrite.ts`).
  *
- * Invariant: nothing is written that was not proved to be this very record, by its hash in the own header or by the chain.
+ * Invariant: nothing is written that was not proved to be these very records, by the hash in the own header or by the chain around them.
  */
 import { type Lsn, toLsn } from '#lib/mail/types.ts'
 import { syncFile } from './durability.ts'
@@ -10,9 +11,11 @@ import { LogError } from './errors.ts'
 import {
   asBuffer,
   BATCH_HEADER_BYTES,
+  CHAIN_START,
   decodeBatchHeader,
   decodeRecordHeader,
   expectedChain,
+  follows,
   type LogIdentity,
   RECORD_HEADER_BYTES,
   type RecordHeader,
@@ -21,52 +24,81 @@ import {
 import { wrongContent } from './raw-batch.ts'
 import type { RecordPlace, SegmentReader } from './reader.ts'
 
-/** @throws {LogError} LOG_BAD_BATCH */
-export async function repairRecord(
+/** One record as the peer has it, with its header. */
+export interface PeerRecord {
+  readonly lsn: Lsn
+  readonly bytes: Uint8Array
+}
+
+interface Proved extends PeerRecord {
+  readonly bytes: Buffer
+  readonly header: RecordHeader
+}
+
+/**
+ * @param given Neighbours, in order.
+ * @returns Those that have no place: the last ones.
+ * @throws {LogError} LOG_BAD_BATCH, and then nothing was written
+ */
+export async function repairRecords(
   reader: SegmentReader,
   identity: LogIdentity,
-  lsn: Lsn,
-  given: Uint8Array,
-): Promise<void> {
+  given: readonly PeerRecord[],
+): Promise<PeerRecord[]> {
+  const records = given.map((record, i) => proveContent(identity, record, (given[i - 1]?.lsn ?? record.lsn - 1) + 1))
+  await proveIdentity(reader, identity, records)
+  const homeless: PeerRecord[] = []
+  for (const { lsn, bytes } of records) {
+    const place = await reader.place(lsn)
+    const at = homeless.length > 0 ? null : await findPlace(place, identity, bytes.length)
+    if (at === null) {
+      homeless.push({ lsn, bytes })
+      continue
+    }
+    await place.file.write(at, [bytes])
+    await syncFile(place.file)
+    place.offsets[place.index] = at
+  }
+  return homeless
+}
+
+function proveContent(identity: LogIdentity, { lsn, bytes: given }: PeerRecord, expected: number): Proved {
   const bytes = asBuffer(given)
   const header = decodeRecordHeader(bytes, 0, identity)
-  if (header === null || header.lsn !== lsn) throw bad(lsn, 'they are another record')
+  if (header === null || header.lsn !== lsn || lsn !== expected) throw bad(lsn, 'they are another record')
   if (RECORD_HEADER_BYTES + header.metaLength + header.bodyLength !== bytes.length)
     throw bad(lsn, 'their length is wrong')
   const wrong = wrongContent(bytes, 0, header)
   if (wrong !== null) throw bad(lsn, wrong)
-  await proveIdentity(reader, identity, lsn, bytes, header)
-  const place = await reader.place(lsn)
-  const at = await findPlace(place, identity, lsn, bytes.length)
-  await place.file.write(at, [bytes])
-  await syncFile(place.file)
-  place.offsets[place.index] = at
+  return { lsn, bytes, header }
 }
 
-/** That the bytes are what stood here: the own header if it is whole, otherwise the neighbours in the chain. */
-async function proveIdentity(
-  reader: SegmentReader,
-  identity: LogIdentity,
-  lsn: Lsn,
-  bytes: Buffer,
-  header: RecordHeader,
-): Promise<void> {
-  const own = await readable(reader, lsn)
-  if (own !== null) {
-    if (!own.hash.equals(header.hash) || !own.chain.equals(header.chain))
+/** That they are what stood here: by the own headers that are whole, by the record before and by the one behind; one of them must speak. */
+async function proveIdentity(reader: SegmentReader, identity: LogIdentity, records: readonly Proved[]): Promise<void> {
+  const [first] = records
+  const last = records.at(-1)
+  if (first === undefined || last === undefined) return
+  const before = first.lsn === 1 ? CHAIN_START : (await readable(reader, toLsn(first.lsn - 1)))?.chain
+  let chain: Buffer | null = before ?? null
+  let proved = chain !== null
+  for (const { lsn, bytes, header } of records) {
+    const own = await readable(reader, lsn)
+    if (own !== null && !(own.hash.equals(header.hash) && own.chain.equals(header.chain))) {
       throw bad(lsn, 'its own header has another hash')
-    return
+    }
+    if (chain !== null && !follows(bytes, 0, header, chain)) throw bad(lsn, 'they do not follow from the record before')
+    proved ||= own !== null
+    chain = header.chain
   }
-  const before = lsn === 1 ? null : await readable(reader, toLsn(lsn - 1))
-  if (before !== null && !expectedChain(bytes, 0, before.chain).equals(header.chain)) {
-    throw bad(lsn, 'they do not follow from the record before')
+  const behind = await rawHeader(reader, toLsn(last.header.lastLsn + 1))
+  const next = behind === null ? null : decodeRecordHeader(behind, 0, identity)
+  if (behind !== null && next !== null && next.lsn === last.header.lastLsn + 1 && chain !== null) {
+    if (!expectedChain(behind, 0, chain).equals(next.chain)) {
+      throw bad(last.lsn, 'the record behind does not follow from them')
+    }
+    proved = true
   }
-  const after = await rawHeader(reader, toLsn(lsn + 1))
-  const follows = after === null ? null : decodeRecordHeader(after, 0, identity)
-  if (after !== null && follows !== null && !expectedChain(after, 0, header.chain).equals(follows.chain)) {
-    throw bad(lsn, 'the record behind does not follow from them')
-  }
-  if (before === null && follows === null) throw bad(lsn, 'neither neighbour can be read to prove them')
+  if (!proved) throw bad(first.lsn, 'neither neighbour can be read to prove them')
 }
 
 async function readable(reader: SegmentReader, lsn: Lsn): Promise<RecordHeader | null> {
@@ -89,27 +121,25 @@ async function rawHeader(reader: SegmentReader, lsn: Lsn): Promise<Buffer | null
   }
 }
 
-/** The known place, or the hole between the neighbours if the record fits into it exactly. */
-async function findPlace(place: RecordPlace, identity: LogIdentity, lsn: Lsn, length: number): Promise<number> {
+/** The known place, or the hole between the neighbours; null where they do not fit. */
+async function findPlace(place: RecordPlace, identity: LogIdentity, length: number): Promise<number | null> {
   const { file, offsets, index, count, dataEnd } = place
   const next = offsets.subarray(index + 1, count).find((offset) => offset > 0) ?? dataEnd
   const known = offsets[index] ?? 0
-  if (known > 0) {
-    if (known + length <= next) return known
-    throw bad(lsn, 'they do not fit into its place')
-  }
+  if (known > 0) return known + length <= next ? known : null
   const before = offsets.subarray(0, index).findLastIndex((offset) => offset > 0)
-  if (before < index - 1) throw bad(lsn, 'where it stood is not known: the record before is lost too')
+  if (before < index - 1) return null
   let at = SEGMENT_HEADER_BYTES
   if (before >= 0) {
     const offset = offsets[before] ?? 0
-    const header = asBuffer(await file.read(offset, RECORD_HEADER_BYTES))
-    at = offset + RECORD_HEADER_BYTES + header.readUInt32BE(32) + header.readUInt32BE(36)
+    const bytes = asBuffer(await file.read(offset, RECORD_HEADER_BYTES))
+    // In memory the place of a record outlives its header.
+    if (decodeRecordHeader(bytes, 0, identity) === null) return null
+    at = offset + RECORD_HEADER_BYTES + bytes.readUInt32BE(32) + bytes.readUInt32BE(36)
   }
   while (decodeBatchHeader(asBuffer(await file.read(at, BATCH_HEADER_BYTES)), 0, identity) !== null)
     at += BATCH_HEADER_BYTES
-  if (at + length <= next) return at
-  throw bad(lsn, 'they do not fit between its neighbours')
+  return at + length <= next ? at : null
 }
 
 function bad(lsn: Lsn, why: string): LogError {

@@ -40,10 +40,23 @@ test('ReplicaDirectory.open() makes a folder with an incarnation that stays', as
 test('ReplicaDirectory.storeNote() is seen by the next process', async () => {
   const disk = new MemoryDisk()
   const directory = await open(disk)
-  assert.deepEqual(directory.note, { highestEpochPromised: 0, highestLedgerVersion: 0, inSync: false })
-  const note = { highestEpochPromised: toEpoch(7), highestLedgerVersion: 12, inSync: true }
+  assert.deepEqual(directory.note, { highestEpochPromised: 0, highestLedgerVersion: 0, inSync: false, jumpUids: 0 })
+  const note = { highestEpochPromised: toEpoch(7), highestLedgerVersion: 12, inSync: true, jumpUids: 0 }
   await directory.storeNote(note)
   assert.deepEqual((await open(disk)).note, note)
+})
+
+test('a note with a jump due is of a version that an older binary refuses, until the jump was made', async () => {
+  const disk = new MemoryDisk()
+  const directory = await open(disk)
+  const note = { highestEpochPromised: toEpoch(7), highestLedgerVersion: 12, inSync: true, jumpUids: 1 << 20 }
+  const version = () => disk.files.get('shard-0/note')?.readUInt16BE(4)
+  await directory.storeNote(note)
+  assert.equal(version(), 2)
+  assert.deepEqual((await open(disk)).note, note)
+  await directory.storeNote({ ...note, jumpUids: 0 })
+  assert.equal(version(), 1)
+  assert.deepEqual((await open(disk)).note, { ...note, jumpUids: 0 })
 })
 
 const refusals: [

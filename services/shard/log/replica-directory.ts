@@ -20,6 +20,8 @@ import type { HeldLock, ReplicaLock } from './lock.ts'
 import { makeDurableDirectory, writeDurableFile } from './segments.ts'
 
 const FORMAT_VERSION = 1
+/** A note that has a jump due: a binary that cannot carry it out must not open it. All others are written as version 1. */
+const NOTE_VERSION_WITH_JUMP = 2
 const SUPERBLOCK_MAGIC = 0x5450_4431 // 'TPD1'
 const NOTE_MAGIC = 0x5450_4e31 // 'TPN1'
 const INCARNATION_LENGTH = 26 // 130 bits of chance
@@ -39,6 +41,8 @@ export interface ReplicaNote {
   readonly highestLedgerVersion: number
   /** Whether the replica was in the in-sync set of that ledger version. */
   readonly inSync: boolean
+  /** A forced recovery began here: so many UIDs are passed over when it next writes as primary (rule 11). 0: none. */
+  readonly jumpUids: number
 }
 
 export interface ReplicaDirectoryOptions {
@@ -132,7 +136,7 @@ async function createReplica(options: ReplicaDirectoryOptions): Promise<Superblo
   const { disk, directory, shard, random, nowMs } = options
   const incarnation = randomId(random, INCARNATION_LENGTH)
   const superblock = { shard, replica: options.replica ?? incarnation, incarnation, createdMs: nowMs }
-  const note = { highestEpochPromised: toEpoch(0), highestLedgerVersion: 0, inSync: false }
+  const note = { highestEpochPromised: toEpoch(0), highestLedgerVersion: 0, inSync: false, jumpUids: 0 }
   await writeWhole(disk, `${directory}/note`, encodeNote(note))
   await writeWhole(disk, `${directory}/superblock`, encodeSuperblock(superblock))
   return superblock
@@ -164,22 +168,26 @@ function encodeSuperblock(superblock: Superblock): Buffer {
 }
 
 function decodeSuperblock(bytes: Buffer, directory: string): Superblock {
-  const reader = checked(bytes, SUPERBLOCK_MAGIC, directory, 'superblock')
+  const { reader } = checked(bytes, SUPERBLOCK_MAGIC, directory, 'superblock', FORMAT_VERSION)
   const shard = toShardName(reader.string())
   return { shard, replica: reader.string(), incarnation: reader.string(), createdMs: reader.u64() }
 }
 
 function encodeNote(note: ReplicaNote): Buffer {
-  const writer = new ByteWriter().u32(NOTE_MAGIC).u16(FORMAT_VERSION)
-  return withChecksum(writer.u64(note.highestEpochPromised).u64(note.highestLedgerVersion).bool(note.inSync))
+  const version = note.jumpUids > 0 ? NOTE_VERSION_WITH_JUMP : FORMAT_VERSION
+  const writer = new ByteWriter().u32(NOTE_MAGIC).u16(version)
+  writer.u64(note.highestEpochPromised).u64(note.highestLedgerVersion).bool(note.inSync)
+  if (note.jumpUids > 0) writer.u32(note.jumpUids)
+  return withChecksum(writer)
 }
 
 function decodeNote(bytes: Buffer, directory: string): ReplicaNote {
-  const reader = checked(bytes, NOTE_MAGIC, directory, 'note')
+  const { reader, version } = checked(bytes, NOTE_MAGIC, directory, 'note', NOTE_VERSION_WITH_JUMP)
   return {
     highestEpochPromised: toEpoch(reader.u64()),
     highestLedgerVersion: reader.u64(),
     inSync: reader.bool(),
+    jumpUids: version === NOTE_VERSION_WITH_JUMP ? reader.u32() : 0,
   }
 }
 
@@ -190,18 +198,24 @@ function withChecksum(writer: ByteWriter): Buffer {
   return Buffer.concat([bytes, crc])
 }
 
-/** A reader behind magic and version, if the file passes its checksum. */
-function checked(bytes: Buffer, magic: number, directory: string, what: string): ByteReader {
+/** A reader behind magic and version, if the file passes its checksum and is of a version that this binary knows. */
+function checked(
+  bytes: Buffer,
+  magic: number,
+  directory: string,
+  what: string,
+  newest: number,
+): { reader: ByteReader; version: number } {
   const end = bytes.length - 4
   if (end < 6 || bytes.readUInt32BE(0) !== magic || bytes.readUInt32BE(end) !== crc32c(bytes.subarray(0, end))) {
     throw damaged(directory, what)
   }
   const reader = new ByteReader(bytes.subarray(4, end))
   const version = reader.u16()
-  if (version !== FORMAT_VERSION) {
+  if (version < FORMAT_VERSION || version > newest) {
     throw new ReplicaError('REPLICA_FORMAT_NEWER', `Cannot open ${directory}: its ${what} has format ${version}`)
   }
-  return reader
+  return { reader, version }
 }
 
 function damaged(directory: string, what: string): ReplicaError {

@@ -47,11 +47,15 @@ async function follow(primary: Log, mirror: Log, bytesMax = 600): Promise<void> 
   await mirror.drained()
 }
 
+async function assertRecords(primary: Log, mirror: Log, last: number, words = ''): Promise<void> {
+  for (let lsn: Lsn = toLsn(1); lsn <= last; lsn = toLsn(lsn + 1)) {
+    assert.deepEqual(await mirror.readRawRecord(lsn), await primary.readRawRecord(lsn), `record ${lsn} ${words}`)
+  }
+}
+
 async function assertSame(primary: Log, mirror: Log, last = primary.lastLsn): Promise<void> {
   assert.equal(mirror.durableLsn, last)
-  for (let lsn: Lsn = toLsn(1); lsn <= last; lsn = toLsn(lsn + 1)) {
-    assert.deepEqual(await mirror.readRawRecord(lsn), await primary.readRawRecord(lsn), `record ${lsn}`)
-  }
+  await assertRecords(primary, mirror, last)
   const upTo = (log: Log) => log.epochs().filter((start) => start.firstLsn <= last)
   assert.deepEqual(upTo(mirror), upTo(primary))
 }
@@ -205,8 +209,8 @@ for (const where of ['header', 'body'] as const) {
       await assert.rejects(log.read(toLsn(lsn)), { code: 'LOG_ROTTEN_RECORD' })
       assert.deepEqual(log.rotten, [{ first: lsn, last: lsn }])
       const wrong = Buffer.from(await primary.log.readRawRecord(toLsn(lsn - 1)))
-      await assert.rejects(log.repair(toLsn(lsn), wrong), { code: 'LOG_BAD_BATCH' })
-      await log.repair(toLsn(lsn), await primary.log.readRawRecord(toLsn(lsn)))
+      await assert.rejects(log.repair([{ lsn: toLsn(lsn), bytes: wrong }]), { code: 'LOG_BAD_BATCH' })
+      await log.repair([{ lsn: toLsn(lsn), bytes: await primary.log.readRawRecord(toLsn(lsn)) }])
       assert.deepEqual(log.rotten, [])
       await assertSame(primary.log, log)
       await log.close()
@@ -214,6 +218,89 @@ for (const where of ['header', 'body'] as const) {
     })
   }
 }
+
+/** As replication does it: all neighbours whose headers cannot be read together. */
+async function repairAll(primary: Log, log: Log): Promise<void> {
+  for (let tries = 0; log.rotten.length > 0; tries++) {
+    assert.ok(tries < 50, `still rotten: ${JSON.stringify(log.rotten)}`)
+    let lsn = log.rotten[0]?.first ?? 1
+    while (lsn > 1 && (await log.chainAt(toLsn(lsn - 1))) === null) lsn--
+    const records = []
+    do records.push({ lsn: toLsn(lsn), bytes: await primary.readRawRecord(toLsn(lsn)) })
+    while (++lsn <= log.durableLsn && (await log.chainAt(toLsn(lsn))) === null)
+    await log.repair(records)
+  }
+}
+
+/** The batch of record 28 was written at `at` of its segment, over what was there, and zeros are in its own place. */
+async function misdirected(disk: MemoryDisk, at: number): Promise<boolean> {
+  const whole = disk.files.get(lastSegment(disk)) ?? Buffer.alloc(0)
+  const ends = [27, 28].map((lsn) => whole.indexOf(`meta of ${lsn}`) + `meta of ${lsn}`.length + lsn * 20)
+  const [from = 0, to = 0] = ends
+  if (at + to - from > from + 60) return false
+  const bytes = Buffer.from(whole)
+  bytes.copy(bytes, at, from, to)
+  bytes.fill(0, Math.max(from, at + to - from), to)
+  disk.files.set(lastSegment(disk), bytes)
+  return true
+}
+
+for (const restart of [true, false]) {
+  test(`repair() mends a write that went astray to any place, ${restart ? 'after a restart' : 'as it is found by reading'}`, async () => {
+    const primary = await primaryWith(30)
+    const written = await emptyMirror()
+    await written.log.adopt(primary.log.tag)
+    await written.log.close()
+    const large = { epoch: 'seen', segmentBytes: 1_000_000 } as const
+    const mirror = await openTestLog(written.disk, large)
+    await follow(primary.log, mirror, 0)
+    await mirror.close()
+    let tried = 0
+    for (let at = 200; at < 12_000; at += 97) {
+      const disk = written.disk.fork()
+      const opened = restart ? null : await openTestLog(disk, large)
+      if (!(await misdirected(disk, at))) break
+      tried++
+      const log = opened ?? (await openTestLog(disk, large))
+      assert.equal(log.lastLsn, 30, `astray at ${at}`)
+      for (let lsn = 1; lsn <= 30; lsn++) await log.read(toLsn(lsn)).catch(() => {})
+      assert.notDeepEqual(log.rotten, [])
+      await repairAll(primary.log, log)
+      await assertSame(primary.log, log)
+      await appendDurably(log, [testRecord(31, 50)])
+      await log.close()
+      const again = await openTestLog(disk, large)
+      assert.equal(again.lastLsn, 31)
+      await assertRecords(primary.log, again, 30, `astray at ${at}`)
+    }
+    assert.ok(tried > 30)
+  })
+}
+
+test('repair() mends a sealed segment in which a write went astray, and what was appended meanwhile is kept', async () => {
+  const primary = await primaryWith(30)
+  const mirror = await emptyMirror()
+  await follow(primary.log, mirror.log)
+  await mirror.log.close()
+  const [first = ''] = [...mirror.disk.files.keys()].filter((path) => path.endsWith('.seg')).sort()
+  const bytes = Buffer.from(mirror.disk.files.get(first) ?? Buffer.alloc(0))
+  bytes.copy(bytes, 250, 700, 1_100)
+  bytes.fill(0, 700, 1_100)
+  mirror.disk.files.set(first, bytes)
+  const log = await openTestLog(mirror.disk, { epoch: 'seen', segmentBytes })
+  for (let lsn = 1; lsn <= 30; lsn++) await log.read(toLsn(lsn)).catch(() => {})
+  assert.notDeepEqual(log.rotten, [])
+  const repaired = repairAll(primary.log, log)
+  for (let n = 31; n <= 36; n++) await appendDurably(log, [testRecord(n, 100)])
+  await repaired
+  await assertRecords(primary.log, log, 30)
+  assert.equal(log.durableLsn, 36)
+  await log.close()
+  const again = await openTestLog(mirror.disk, { epoch: 'seen', segmentBytes })
+  assert.equal(again.lastLsn, 36)
+  await assertRecords(primary.log, again, 30)
+  assert.equal(Buffer.from((await again.read(toLsn(36))).meta).toString(), 'meta of 36')
+})
 
 test('lastSegment of a mirror begins with the tag of the primary', async () => {
   const primary = await primaryWith(2)

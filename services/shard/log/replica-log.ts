@@ -3,7 +3,8 @@
  * `log.ts`, and in memory by `../replication/testing/memory-replica-log.ts`.
  */
 import type { Epoch, Lsn } from '#lib/mail/types.ts'
-import type { EpochStart } from './segment-walk.ts'
+import type { EpochStart } from './epochs.ts'
+import type { PeerRecord } from './repair.ts'
 import type { LsnRange } from './tail.ts'
 import type { ShardLog } from './types.ts'
 
@@ -33,23 +34,32 @@ export interface ReplicaLog extends ShardLog {
   readonly tag: Uint8Array
   /** Of the records that `append` makes and of all headers that the log writes; on a mirror that of the last record. */
   readonly epoch: Epoch
-  /** Everything above can be read one by one; 0 as long as nothing was compacted. */
+  /** Nothing above was dropped by compaction; 0 as long as nothing was at all. A log that ends below cannot be continued from here. */
   readonly horizon: Lsn
   /** The highest commit known here: of `noteCommit`, and after a restart of the batch headers on disk. Never above `lastLsn`. */
   readonly commit: Lsn
   /** Damaged records found so far. */
   readonly rotten: readonly LsnRange[]
+  /**
+   * Opening found the end damaged: what it cut, or what went astray, may have been acknowledged. Remembered over restarts until
+   * something is written after `trustEnd`.
+   */
+  readonly endInDoubt: boolean
+  /** The end was compared with that of a replica which holds all that was acknowledged, or nobody is left who could say. */
+  trustEnd(): void
+  /** Who may know a record that was found rotten while it was read. True: it was put back, and is read once more. */
+  onRotten(rescue: (lsn: Lsn) => Promise<boolean>): void
   /** Where each epoch begins, durable records only, in order (rule 9). */
   epochs(): readonly EpochStart[]
   /** @throws {LogError} LOG_EPOCH_BACKWARDS */
   setEpoch(epoch: Epoch): void
   /** Batch headers written from now on carry it; lower ones are ignored. */
   noteCommit(commit: Lsn): void
-  /** Chain value of a durable record, the start value for LSN 0; null if its header is rotten. @throws {LogError} LOG_NO_SUCH_RECORD */
+  /** Chain value of a durable record, the start value for LSN 0; null if its header is rotten or was dropped. @throws {LogError} LOG_NO_SUCH_RECORD */
   chainAt(lsn: Lsn): Promise<Uint8Array | null>
   /**
-   * Durable records from `from` on, at least one and beyond it at most `bytesMax`, all of one epoch. Their checksums are proved.
-   * @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD
+   * Durable records from `from` on, at least one and beyond it at most `bytesMax`, all of one epoch, dropped runs as such. Their
+   * checksums are proved. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD; LOG_DROPPED_RECORD if `from` is inside of a run
    */
   readRaw(from: Lsn, bytesMax: number): Promise<RawBatch>
   /**
@@ -70,8 +80,8 @@ export interface ReplicaLog extends ShardLog {
   /** One durable record with its header, proved, to repair the peer's. @throws {LogError} as `readRaw` */
   readRawRecord(lsn: Lsn): Promise<Uint8Array>
   /**
-   * Puts the peer's bytes in the place of a rotten record, after proving that they are that record: by the hash in its own header
-   * if that is readable, otherwise by the chain around it. @throws {LogError} LOG_BAD_BATCH if they are not, or have no place here
+   * Puts the peer's bytes in the place of rotten records that are neighbours, after proving that they are those records: by the hash in
+   * the own headers if one is readable, otherwise by the chain around them. @throws {LogError} LOG_BAD_BATCH if they are not
    */
-  repair(lsn: Lsn, bytes: Uint8Array): Promise<void>
+  repair(records: readonly PeerRecord[]): Promise<void>
 }

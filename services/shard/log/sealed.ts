@@ -5,6 +5,7 @@
 import { crc32c } from '#lib/bytes/crc32c.ts'
 import type { ShardName } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
+import { epochStarts } from './epochs.ts'
 import { LogError } from './errors.ts'
 import {
   decodeDirectory,
@@ -122,8 +123,9 @@ export async function describeSealed(
   try {
     const epochs = trailer === null ? null : await readSection(file, found.sections, SectionType.epochs)
     if (trailer !== null && epochs !== null) {
-      const { nextLsn, dataEnd } = trailer
-      const segment = { path, firstLsn, nextLsn, dataEnd, sizeBytes, epochs: decodeEpochs(epochs), offsets: null }
+      const { nextLsn, dataEnd, horizon } = trailer
+      const starts = decodeEpochs(epochs)
+      const segment = { path, firstLsn, nextLsn, dataEnd, sizeBytes, epochs: starts, horizon, offsets: null }
       return { segment, rotten: [] }
     }
     const bytes = asBuffer(await file.read(0, sizeBytes))
@@ -134,7 +136,11 @@ export async function describeSealed(
     if (nextLsn > walk.nextLsn) rotten.push({ first: walk.nextLsn, last: nextLsn - 1 })
     const offsets = Uint32Array.from({ length: nextLsn - firstLsn }, (_, i) => walk.offsets[i] ?? 0)
     const dataEnd = trailer?.dataEnd ?? endOfRecords(walk, bytes)
-    return { segment: { path, firstLsn, nextLsn, dataEnd, sizeBytes, epochs: walk.epochs, offsets }, rotten }
+    const starts = epochStarts(walk.runs, { firstLsn, nextLsn }, walk.epoch)
+    return {
+      segment: { path, firstLsn, nextLsn, dataEnd, sizeBytes, epochs: starts, horizon: walk.horizon, offsets },
+      rotten,
+    }
   } finally {
     await file.close()
   }

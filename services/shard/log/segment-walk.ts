@@ -6,14 +6,16 @@
  * this log wrote; damages come in order of their place, and cover each missing or damaged LSN exactly once.
  */
 import { crc32c } from '#lib/bytes/crc32c.ts'
-import type { Epoch, Lsn } from '#lib/mail/types.ts'
+import type { EpochRun } from './epochs.ts'
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   type BatchHeader,
   decodeBatchHeader,
   decodeRecordHeader,
-  expectedChain,
+  follows,
+  horizonOfRun,
+  isDropped,
   type LogIdentity,
   RECORD_HEADER_BYTES,
   RECORD_MAGIC,
@@ -40,19 +42,13 @@ export interface WalkedBatch {
   readonly header: BatchHeader
 }
 
-export interface EpochStart {
-  readonly epoch: Epoch
-  readonly firstLsn: Lsn
-  /** Chain value of the epoch's first record. */
-  readonly chain: Buffer
-}
-
 export interface Walk {
-  /** Position of each record's header by LSN - firstLsn; 0 where it is unknown. */
+  /** Position of each record's header by LSN - firstLsn; 0 where it is unknown; of dropped records that of their run. */
   readonly offsets: number[]
   readonly batches: readonly WalkedBatch[]
   readonly damages: readonly Damage[]
-  readonly epochs: readonly EpochStart[]
+  /** Of which epochs the records are, as far as anything tells; for `epochStarts`. */
+  readonly runs: readonly EpochRun[]
   /** The highest `syncedUpTo` and `commit` of any valid batch header. */
   readonly syncedUpTo: number
   readonly commit: number
@@ -62,6 +58,10 @@ export interface Walk {
   readonly nextLsn: number
   /** Highest epoch in any header, empty batches included; 0 if there is none. */
   readonly epoch: number
+  /** The highest that any dropped run tells; 0 if there is none. */
+  readonly horizon: number
+  /** By the last batch header: a former recovery left the end in doubt. */
+  readonly endInDoubt: boolean
   /** Where the walk ended: everything before belongs to a batch or to a damage. */
   readonly end: number
 }
@@ -89,12 +89,15 @@ class Walker {
   readonly #offsets: number[] = []
   readonly #batches: WalkedBatch[] = []
   readonly #damages: Damage[] = []
-  readonly #epochs: EpochStart[] = []
+  readonly #runs: EpochRun[] = []
   #chain: Buffer | null
   #nextLsn: number
   #syncedUpTo = 0
   #commit = 0
   #epoch = 0
+  #horizon = 0
+  /** The run of the record that was taken last. */
+  #open: { epoch: number; first: number; last: number; chain: Buffer | null } | null = null
   /** Made at the first hole. */
   #headers: { at: number; found: Found }[] | null = null
 
@@ -109,21 +112,23 @@ class Walker {
     let at = this.#start.from
     while (at < this.#bytes.length) {
       const found = this.#headerAt(at, this.#nextLsn)
-      if (found === null) {
-        const next = this.#findHeader(at + 1)
+      if (found === null || lsnOf(found) > this.#nextLsn) {
+        const next = this.#findHeader(found === null ? at + 1 : at)
         if (next === null) break
+        if (next.at === at) {
+          this.#lose(at, lsnOf(next.found), next.found.batch !== null)
+          continue
+        }
         // Which LSNs were in the hole is known from the header behind it.
         this.#lose(at, lsnOf(next.found), next.found.batch !== null)
         at = next.at
         continue
       }
       if (found.batch !== null) {
-        if (found.batch.firstLsn > this.#nextLsn) this.#lose(at, found.batch.firstLsn, true)
         this.#takeBatch(at, found.batch)
         at += BATCH_HEADER_BYTES
         continue
       }
-      if (found.record.lsn > this.#nextLsn) this.#lose(at, found.record.lsn, false)
       const end = at + RECORD_HEADER_BYTES + found.record.metaLength + found.record.bodyLength
       if (end > this.#bytes.length) break
       this.#takeRecord(at, found.record)
@@ -136,12 +141,14 @@ class Walker {
       offsets: this.#offsets,
       batches: this.#batches,
       damages: this.#damages,
-      epochs: this.#epochs,
+      runs: this.#runs,
       syncedUpTo: this.#syncedUpTo,
       commit: this.#commit,
       chain: this.#chain ?? Buffer.alloc(0),
       nextLsn: this.#nextLsn,
       epoch: this.#epoch,
+      horizon: this.#horizon,
+      endInDoubt: this.#batches.at(-1)?.header.endInDoubt === true,
       end,
     }
   }
@@ -185,7 +192,13 @@ class Walker {
       if (at === batchAt) batchAt = this.#find(BATCH_MAGIC, at + 1)
       else recordAt = this.#find(RECORD_MAGIC, at + 1)
     }
-    return withoutSuperseded(headers)
+    const valid = withoutSuperseded(headers)
+    for (const { found } of valid) {
+      if (found.batch === null || found.batch.recordCount === 0) continue
+      const { epoch, firstLsn: first, recordCount } = found.batch
+      this.#runs.push({ epoch, first, last: first + recordCount - 1, chain: null })
+    }
+    return valid
   }
 
   #find(magic: number, from: number): number {
@@ -227,16 +240,24 @@ class Walker {
     let kind: Damage['kind'] | null = null
     if (crc32c(this.#bytes.subarray(metaAt, bodyAt)) !== header.metaCrc) kind = 'meta'
     else if (crc32c(this.#bytes.subarray(bodyAt, bodyAt + header.bodyLength)) !== header.bodyCrc) kind = 'body'
-    else if (this.#chain !== null && !expectedChain(this.#bytes, at, this.#chain).equals(header.chain)) kind = 'chain'
-    if (kind !== null) this.#damages.push({ at, first: header.lsn, last: header.lsn, kind, beforeBatch: false })
-    const epochBefore = this.#epochs.at(-1)?.epoch ?? 0
-    if (header.epoch > epochBefore) {
-      this.#epochs.push({ epoch: header.epoch, firstLsn: header.lsn, chain: Buffer.from(header.chain) })
-    }
+    else if (this.#chain !== null && !follows(this.#bytes, at, header, this.#chain)) kind = 'chain'
+    if (kind !== null) this.#damages.push({ at, first: header.lsn, last: header.lastLsn, kind, beforeBatch: false })
+    this.#noteEpoch(header)
     this.#epoch = Math.max(this.#epoch, header.epoch)
-    this.#offsets.push(at)
+    if (isDropped(header)) this.#horizon = Math.max(this.#horizon, horizonOfRun(this.#bytes, at, header))
+    for (let lsn: number = header.lsn; lsn <= header.lastLsn; lsn++) this.#offsets.push(at)
     this.#chain = header.chain
-    this.#nextLsn = header.lsn + 1
+    this.#nextLsn = header.lastLsn + 1
+  }
+
+  #noteEpoch(header: RecordHeader): void {
+    const { epoch, lsn: first, lastLsn: last } = header
+    const open = this.#open
+    if (open?.epoch === epoch && open.last === first - 1) open.last = last
+    else {
+      this.#open = { epoch, first, last, chain: isDropped(header) ? null : Buffer.from(header.chain) }
+      this.#runs.push(this.#open)
+    }
   }
 }
 

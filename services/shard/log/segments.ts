@@ -7,8 +7,8 @@
 import type { Lsn } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
 import { syncFile, syncNames } from './durability.ts'
+import type { EpochStart } from './epochs.ts'
 import { encodeSegmentHeader, type SegmentHeader } from './format.ts'
-import type { EpochStart } from './segment-walk.ts'
 
 const NAME = /^([0-9]{16})\.seg$/
 /** A file that is being made; whatever carries such a name at start is left over and removed. */
@@ -25,6 +25,8 @@ export interface Segment {
   readonly dataEnd: number
   readonly sizeBytes: number
   readonly epochs: readonly EpochStart[]
+  /** The highest of any dropped run in it; 0 if it has none. */
+  readonly horizon: number
   /** Set if the footer cannot be used: then the table was made by a walk and stays in memory. */
   readonly offsets: Uint32Array | null
 }

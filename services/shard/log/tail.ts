@@ -56,6 +56,18 @@ export function shorten(walk: Walk, keepTo: number, firstCut: number): Pick<Tail
   return { keepTo, shortened: { at: batch.at, header: { ...batch.header, recordCount, byteCount } } }
 }
 
+/** What is left of the ranges. */
+export function withoutRange(ranges: readonly LsnRange[], gone: LsnRange): LsnRange[] {
+  return ranges.flatMap(({ first, last }) => {
+    if (last < gone.first || first > gone.last) return [{ first, last }]
+    const left = [
+      { first, last: gone.first - 1 },
+      { first: gone.last + 1, last },
+    ]
+    return left.filter((range) => range.last >= range.first)
+  })
+}
+
 /** Ranges in order, neighbours joined. */
 export function joinRanges(ranges: readonly LsnRange[]): LsnRange[] {
   const joined: LsnRange[] = []

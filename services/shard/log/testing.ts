@@ -70,16 +70,21 @@ export class MemoryDisk implements Disk {
       return names.get(path) ?? Buffer.alloc(0)
     }
     this.openCount++
+    const write = async (position: number, chunks: readonly Uint8Array[]) => {
+      await this.beforeWrite()
+      this.writes.push(chunks)
+      const added = Buffer.concat(chunks)
+      const whole = Buffer.alloc(Math.max(bytes().length, position + added.length))
+      bytes().copy(whole)
+      added.copy(whole, position)
+      names.set(path, whole)
+    }
     return {
       read: async (position, length) => Buffer.from(bytes().subarray(position, position + length)),
-      write: async (position, chunks) => {
-        await this.beforeWrite()
-        this.writes.push(chunks)
-        const added = Buffer.concat(chunks)
-        const whole = Buffer.alloc(Math.max(bytes().length, position + added.length))
-        bytes().copy(whole)
-        added.copy(whole, position)
-        names.set(path, whole)
+      write,
+      writeDurable: async (position, chunks) => {
+        await write(position, chunks)
+        await this.beforeSync()
       },
       sync: () => this.beforeSync(),
       truncate: async (length) => {

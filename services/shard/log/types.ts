@@ -43,6 +43,13 @@ export interface AppendedRange {
   readonly last: Lsn
 }
 
+export interface ScanOptions {
+  /** False: bodies are skipped over and come out empty. */
+  readonly bodies: boolean
+  /** Told of records that compaction dropped, in order with those that are there. */
+  readonly dropped?: (run: AppendedRange) => void
+}
+
 export interface ShardLog {
   /** Next LSN minus one: what was handed out, durable or not. */
   readonly lastLsn: Lsn
@@ -56,17 +63,12 @@ export interface ShardLog {
   onBatch(listener: (batch: EncodedBatch) => void): void
   /** Called once when a write or sync failed: nothing more is written (replication.md rule 15). */
   onFailure(listener: (error: Error) => void): void
-  /** Reads one record whole, checksums proved. Also of records that are appended but not yet synced. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  /** Reads one record whole, checksums proved. Also of records that are appended but not yet synced. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD, LOG_DROPPED_RECORD */
   read(lsn: Lsn): Promise<LogRecord>
   /** Reads a part of a record's body without reading all of it. The body checksum is proved the first time a record is touched. */
   readBody(lsn: Lsn, offset: number, length: number): Promise<Uint8Array>
-  /** All durable records from `from` to `to` in order; a visitor that returns a promise is awaited. Bodies are skipped over unless `bodies`. */
-  scan(
-    from: Lsn,
-    to: Lsn,
-    options: { bodies: boolean },
-    visit: (record: LogRecord) => void | Promise<void>,
-  ): Promise<void>
+  /** All durable records from `from` to `to` in order, without those that compaction dropped; a visitor that returns a promise is awaited. */
+  scan(from: Lsn, to: Lsn, options: ScanOptions, visit: (record: LogRecord) => void | Promise<void>): Promise<void>
   /** Bytes of all segments on disk. */
   sizeBytes(): number
   close(): Promise<void>

@@ -29,6 +29,8 @@ export interface PipelineOptions {
   readonly onFailure: (error: Error) => void
   /** Asked before a user's operation is appended; deliveries were asked where they came in. */
   readonly refusal?: (kind: WriteKind) => StoreError | null
+  /** Asked when a user's operation is committed and applied: as what it is answered all the same (rule 12), or null. */
+  readonly doubt?: (kind: WriteKind) => StoreError | null
 }
 
 /** Called once: with null after commit and apply, with the error otherwise. */
@@ -89,12 +91,17 @@ export class CommitPipeline {
     })
   }
 
-  /** Like `append` for an operation of a user, as a promise. @throws {StoreError} also STORE_FULL, STORE_UNAVAILABLE of `refusal` */
+  /** Like `append` for an operation of a user, as a promise. @throws {StoreError} also what `refusal` and `doubt` say */
   commit(facts: readonly ShardRecord[], bodies: readonly NewRecord[] = []): Promise<void> {
-    const refusal = this.#options.refusal?.(writeKind(facts)) ?? null
+    const kind = writeKind(facts)
+    const refusal = this.#options.refusal?.(kind) ?? null
     if (refusal !== null) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
-      this.append(bodies, facts, (error) => (error === null ? resolve() : reject(error)))
+      this.append(bodies, facts, (error) => {
+        const failure = error ?? this.#options.doubt?.(kind) ?? null
+        if (failure === null) resolve()
+        else reject(failure)
+      })
     })
   }
 

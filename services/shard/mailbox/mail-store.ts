@@ -44,6 +44,8 @@ export interface MailStoreOptions {
   readonly onFailure?: (error: Error) => void
   /** Why a user's operation is not taken now (replication.md rules 12, 13, 16), or null. Default: all are taken. */
   readonly refusal?: (kind: WriteKind) => StoreError | null
+  /** As what a user's operation is answered although it is stored, because it rests on fewer disks than it must (rule 12), or null. */
+  readonly doubt?: (kind: WriteKind) => StoreError | null
 }
 
 export interface StoreCounts {
@@ -72,6 +74,7 @@ export class MailStore {
       limits: { ...MAILBOX_LIMITS, ...options.limits },
       onFailure: options.onFailure ?? (() => undefined),
       refusal: options.refusal ?? (() => null),
+      doubt: options.doubt ?? (() => null),
     })
     this.#commands = new AccountCommands(this.#core)
     this.#cancelSweep = clock.after(SWEEP_INTERVAL_MS, () => this.#sweep())

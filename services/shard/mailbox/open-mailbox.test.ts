@@ -39,6 +39,26 @@ test('a full disk refuses COPY and APPEND, while flags, MOVE and EXPUNGE go on',
   assert.deepEqual(shown(mailbox.delta(mailbox.view).view), [3])
 })
 
+test('what is committed with one copy where two are demanded is answered as failed, is there, and freeing space is not', async () => {
+  let copies = 2
+  const world = await worldWith({
+    doubt: (kind) => (copies < 2 && kind !== 'relief' ? new StoreError('STORE_ONE_COPY', 'Only one copy') : null),
+  })
+  await deliver(world, ANNA, 'letter 1')
+  const account = world.store.openImapAccount(ANNA)
+  const mailbox = await openByName(account, 'INBOX', false)
+  const append = () =>
+    account.append({ mailbox: 'INBOX', flags: seen, internalDateMs: null, body: [Buffer.from('letter 2')] })
+  assert.equal((await append()).uid, 2)
+  copies = 1
+  await assert.rejects(append(), { code: 'STORE_ONE_COPY' })
+  await assert.rejects(mailbox.copy(uids(1), 'Archive'), { code: 'STORE_ONE_COPY' })
+  await assert.rejects(add(mailbox, deleted, 1), { code: 'STORE_ONE_COPY' })
+  assert.deepEqual(await mailbox.expunge(null), [1], 'the flag was set, and expunge is answered')
+  assert.deepEqual(shown(mailbox.delta(mailbox.view).view), [2, 3])
+  assert.equal(statusByName(world, ANNA, 'Archive').messages, 1)
+})
+
 test('delta() gives the same view again while nothing changed', async () => {
   const { open } = await withLetters(3)
   const mailbox = await open()

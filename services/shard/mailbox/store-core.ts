@@ -2,6 +2,7 @@
  * What all operations of the store share: the pipeline, the accounts in memory, the sessions, and the one place where a
  * committed batch reaches index, memory and listeners, in that order.
  */
+import { AssertionFailure } from '#lib/errors/assert.ts'
 import type { AccountId } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
@@ -11,6 +12,7 @@ import type { ShardLog } from '../log/types.ts'
 import { RecordType, type ShardRecord } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import { AccountTable } from './account-table.ts'
+import { BodyCache } from './body-cache.ts'
 import { ClosedMailboxes } from './closed-mailboxes.ts'
 import { CommitPipeline, type CommitSource } from './commit-pipeline.ts'
 import type { MailboxLimits } from './limits.ts'
@@ -27,6 +29,7 @@ export interface StorePorts {
   readonly limits: MailboxLimits
   readonly onFailure: (error: Error) => void
   readonly refusal: (kind: WriteKind) => StoreError | null
+  readonly doubt: (kind: WriteKind) => StoreError | null
 }
 
 /** What an exclusive operation decided. */
@@ -44,6 +47,7 @@ export class StoreCore {
   readonly random: Random
   readonly limits: MailboxLimits
   readonly accounts: AccountTable
+  readonly bodies: BodyCache
   readonly sessions: SessionRegistry
   readonly pipeline: CommitPipeline
   readonly closedMailboxes: ClosedMailboxes
@@ -57,6 +61,7 @@ export class StoreCore {
     this.clock = ports.clock
     this.random = ports.random
     this.limits = ports.limits
+    this.bodies = new BodyCache(ports.log, ports.limits.bodyCacheBytes)
     this.accounts = new AccountTable(ports.index, ports.limits.accountsInMemoryMax)
     this.closedMailboxes = new ClosedMailboxes(ports.limits.closedMailboxUidsMax)
     this.sessions = new SessionRegistry(ports.limits.sessionsPerAccountMax)
@@ -64,6 +69,7 @@ export class StoreCore {
       log: ports.log,
       commits: ports.commits,
       refusal: ports.refusal,
+      doubt: ports.doubt,
       apply: (records, upTo) => this.#apply(records, upTo),
       onFailure: (error) => {
         this.sessions.endAll('The server has a problem with its disk, try again in a moment')
@@ -165,6 +171,8 @@ export class StoreCore {
           break
         case RecordType.epochStart:
           break
+        case RecordType.recoveryJump:
+          throw new AssertionFailure('a recovery jump is applied before the store is opened')
         default: {
           const account = this.accounts.peek(record.account)
           if (account !== undefined) restructured.add(account)

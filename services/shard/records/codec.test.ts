@@ -55,6 +55,12 @@ const mailboxes = fc.array(newMailbox, { maxLength: 4 })
 const messages = fc.array(newMessage, { maxLength: 3 })
 const fact: fc.Arbitrary<ShardRecord> = fc.oneof(
   plain({ type: fc.constant(RecordType.epochStart), replica: text, bootId: text }),
+  plain({
+    type: fc.constant(RecordType.recoveryJump),
+    uids: fc.nat(),
+    modSeqs: fc.maxSafeNat(),
+    uidValidity: fc.nat(),
+  }),
   plain({ type: fc.constant(RecordType.accountOwn), account, generation: fc.nat(), quotaBytes, mailboxes, modSeq }),
   plain({ type: fc.constant(RecordType.accountUpdate), account, quotaBytes, suspended: fc.boolean() }),
   plain({ type: fc.constant(RecordType.accountDelete), account }),

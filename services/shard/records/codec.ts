@@ -92,6 +92,9 @@ function writeFields(to: ByteWriter, record: ShardRecord): void {
     case RecordType.epochStart:
       to.string(record.replica).string(record.bootId)
       return
+    case RecordType.recoveryJump:
+      to.varint(record.uids).varint(record.modSeqs).varint(record.uidValidity)
+      return
     case RecordType.accountOwn:
       to.string(record.account).varint(record.generation)
       to.optional(record.quotaBytes, (bytes) => to.varint(bytes))
@@ -159,6 +162,8 @@ function readFields(from: ByteReader, type: number): ShardRecord | Body {
   switch (type) {
     case RecordType.epochStart:
       return { type, replica: from.string(), bootId: from.string() }
+    case RecordType.recoveryJump:
+      return { type, uids: from.varint(), modSeqs: from.varint(), uidValidity: from.varint() }
     case RecordType.body:
     case RecordType.bodyChunk:
       return { type }

@@ -38,6 +38,8 @@ export const RecordType = {
   queueDone: 43,
   /** Reserved for compaction and backup. */
   segmentSeal: 50,
+  /** Second record of an epoch that began by force: what was shown and is lost must not be used again (rule 11). */
+  recoveryJump: 60,
 } as const
 export type RecordType = (typeof RecordType)[keyof typeof RecordType]
 
@@ -45,6 +47,21 @@ export interface EpochStart {
   readonly type: typeof RecordType.epochStart
   readonly replica: string
   readonly bootId: string
+}
+
+/**
+ * The log goes on from a replica that lacks acknowledged records: UIDs and MODSEQs that clients may have seen there are passed
+ * over in every mailbox of the shard (docs/decisions/0012-recovery-jump.md). It names no mailbox: what it does follows from the
+ * state before it.
+ */
+export interface RecoveryJump {
+  readonly type: typeof RecordType.recoveryJump
+  /** UIDNEXT of every mailbox grows by so many: the UIDs between count as expunged. */
+  readonly uids: number
+  /** Every message, mailbox and account gets one new MODSEQ: the highest of the account plus this. */
+  readonly modSeqs: number
+  /** Mailboxes that are made from here on have a higher UIDVALIDITY. */
+  readonly uidValidity: number
 }
 
 /** Where the bytes of a letter lie. `lsns` has one entry for a `body` record, several for a chunked letter. */
@@ -178,6 +195,7 @@ export interface Body {
 
 export type ShardRecord =
   | EpochStart
+  | RecoveryJump
   | AccountOwn
   | AccountUpdate
   | AccountDelete

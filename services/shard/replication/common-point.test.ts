@@ -7,16 +7,17 @@ import type { LogOutline } from './messages.ts'
 
 const tag = Buffer.from('tag.of.1')
 
-/** `starts`: epoch, first LSN, and what stands for the chain value there. */
+/** `starts`: epoch, first LSN, and what stands for the chain value there; null if it is rotten, with the highest LSN of the begin. */
 function outline(
   lastLsn: number,
-  starts: [epoch: number, firstLsn: number, chain?: string][],
+  starts: [epoch: number, firstLsn: number, chain?: string | null, latestLsn?: number][],
   horizon = 0,
 ): LogOutline {
-  const epochs = starts.map(([epoch, firstLsn, chain = `${epoch}@${firstLsn}`]) => ({
+  const epochs = starts.map(([epoch, firstLsn, chain = `${epoch}@${firstLsn}`, latestLsn = firstLsn]) => ({
     epoch: toEpoch(epoch),
     firstLsn: toLsn(firstLsn),
-    chain: Buffer.from(chain.padEnd(32, '.')),
+    latestLsn: toLsn(latestLsn),
+    chain: chain === null ? null : Buffer.from(chain.padEnd(32, '.')),
   }))
   return { tag, epochs, lastLsn: toLsn(lastLsn), commit: toLsn(0), horizon: toLsn(horizon) }
 }
@@ -122,6 +123,66 @@ const cases: [name: string, primary: LogOutline, mirror: LogOutline, expected: s
     outline(90, [
       [1, 1],
       [2, 41],
+    ]),
+    'differ',
+  ],
+  [
+    'is not moved by rot in the first record of the common epoch',
+    outline(90, [
+      [1, 1],
+      [2, 50],
+    ]),
+    outline(80, [
+      [1, 1],
+      [2, 50, null],
+    ]),
+    'at 80',
+  ],
+  [
+    'is not moved by rot that hides where the common epoch begins on the mirror',
+    outline(90, [
+      [1, 1],
+      [2, 50],
+    ]),
+    outline(80, [
+      [1, 1],
+      [2, 47, null, 55],
+    ]),
+    'at 80',
+  ],
+  [
+    'is not moved by rot that hides where the common epoch begins on the primary',
+    outline(90, [
+      [1, 1],
+      [2, 47, null, 91],
+    ]),
+    outline(95, [
+      [1, 1],
+      [2, 50],
+    ]),
+    'at 90',
+  ],
+  [
+    "is at the latest begin of the mirror's own epoch if rot hides it",
+    outline(90, [
+      [1, 1],
+      [5, 60],
+    ]),
+    outline(75, [
+      [1, 1],
+      [3, 50, null, 56],
+    ]),
+    'at 55',
+  ],
+  [
+    'does not exist for an epoch that cannot have begun at one place',
+    outline(90, [
+      [1, 1],
+      [2, 40],
+    ]),
+    outline(90, [
+      [1, 1],
+      [2, 41, null, 44],
     ]),
     'differ',
   ],

@@ -1,10 +1,13 @@
 /**
  * Rules 3 and 9: where two logs part, from their outlines alone. Pure. The chain value at the answer is compared afterwards, record
  * by record if headers are rotten: an epoch belongs to one process life, so an equal chain only proves what must be so.
+ *
+ * Invariant: what rot made unknown contradicts nothing. Two histories differ only by what can be read on both sides.
  */
 import { type Lsn, toLsn } from '#lib/mail/types.ts'
 import { EPOCHS_SENT_MAX } from './limits.ts'
 import type { LogOutline } from './messages.ts'
+import type { EpochStart } from './ports.ts'
 
 export type CommonPoint =
   /** The mirror keeps its records up to `lsn`. `floor`: where the highest common epoch begins; below, nothing needs comparing. */
@@ -21,12 +24,15 @@ export function commonPoint(primary: LogOutline, mirror: LogOutline): CommonPoin
     const theirs = mirror.epochs[i]
     const ours = theirs && pairs.get(theirs.epoch)
     if (!theirs || !ours) continue
-    if (ours.firstLsn !== theirs.firstLsn || !Buffer.from(ours.chain).equals(theirs.chain)) {
+    if (contradict(ours, theirs)) {
       return { kind: 'differ', why: `epoch ${theirs.epoch} begins with two different records` }
     }
-    const lsn = toLsn(Math.min(endOf(primary, theirs.epoch), endOf(mirror, theirs.epoch)))
+    // Where the mirror may have begun an epoch of its own but cannot say where, its unreadable records are given anew anyway.
+    const mirrorEnd = (nextOf(mirror, theirs.epoch)?.latestLsn ?? mirror.lastLsn + 1) - 1
+    const primaryEnd = (nextOf(primary, theirs.epoch)?.firstLsn ?? primary.lastLsn + 1) - 1
+    const lsn = toLsn(Math.min(primaryEnd, mirrorEnd))
     if (lsn < primary.horizon) return { kind: 'full-copy', reset: true, why: 'the mirror was away for too long' }
-    return { kind: 'at', lsn, floor: ours.firstLsn }
+    return { kind: 'at', lsn, floor: toLsn(Math.max(ours.firstLsn, theirs.firstLsn)) }
   }
   if (primary.epochs.length >= EPOCHS_SENT_MAX || mirror.epochs.length >= EPOCHS_SENT_MAX) {
     return { kind: 'full-copy', reset: true, why: 'there were too many epochs since the two parted' }
@@ -35,8 +41,11 @@ export function commonPoint(primary: LogOutline, mirror: LogOutline): CommonPoin
   return { kind: 'differ', why: 'the logs have no epoch in common' }
 }
 
-/** The last LSN of an epoch: before the next one begins, or the end of the log. */
-function endOf(log: LogOutline, epoch: number): number {
-  const next = log.epochs.find((start) => start.epoch > epoch)
-  return next === undefined ? log.lastLsn : next.firstLsn - 1
+function contradict(ours: EpochStart, theirs: EpochStart): boolean {
+  if (ours.latestLsn < theirs.firstLsn || theirs.latestLsn < ours.firstLsn) return true
+  return ours.chain !== null && theirs.chain !== null && !Buffer.from(ours.chain).equals(theirs.chain)
+}
+
+function nextOf(log: LogOutline, epoch: number): EpochStart | undefined {
+  return log.epochs.find((start) => start.epoch > epoch)
 }

@@ -6,10 +6,15 @@ import type { NoteStore } from './ports.ts'
 export function noteStore(directory: ReplicaDirectory): NoteStore {
   return {
     get note() {
-      const { highestEpochPromised, highestLedgerVersion, inSync } = directory.note
-      return { promisedEpoch: highestEpochPromised, ledgerVersion: highestLedgerVersion, inSync }
+      const { highestEpochPromised, highestLedgerVersion, inSync, jumpUids } = directory.note
+      return { promisedEpoch: highestEpochPromised, ledgerVersion: highestLedgerVersion, inSync, jumpUids }
     },
-    writeNote: ({ promisedEpoch, ledgerVersion, inSync }) =>
-      directory.storeNote({ highestEpochPromised: promisedEpoch, highestLedgerVersion: ledgerVersion, inSync }),
+    writeNote: ({ promisedEpoch, ledgerVersion, inSync, jumpUids }) =>
+      directory.storeNote({
+        highestEpochPromised: promisedEpoch,
+        highestLedgerVersion: ledgerVersion,
+        inSync,
+        jumpUids,
+      }),
   }
 }

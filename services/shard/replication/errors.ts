@@ -20,6 +20,10 @@ export class PeerError extends CodedError<keyof typeof PEER_ERRORS> {
 export const COMMAND_ERRORS = {
   REPLICA_NOT_PRIMARY: { retry: false, meaning: 'The command is for the primary, and this replica is none.' },
   REPLICA_NOT_IN_SYNC: { retry: true, meaning: 'The other member is not in sync: handing over would lose mail.' },
+  REPLICA_PEER_STANDS_BACK: {
+    retry: true,
+    meaning: 'The other member is fenced or about to stop: handing over would leave nobody to serve.',
+  },
   REPLICA_CALLED_OFF: { retry: true, meaning: 'The handover was called off; the phase in status says why.' },
   REPLICA_FORCE_REFUSED: { retry: false, meaning: 'What forced recovery demands is not given; details say what.' },
 } as const satisfies Record<string, ErrorSpec>

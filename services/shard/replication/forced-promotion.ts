@@ -1,11 +1,13 @@
 /**
  * Rule 11 carried out: gathers what `../roles/force.ts` wants to know, and writes the ledger entry that names this replica alone.
- * Invariant: the mirror's side is mute before the swap begins (rule 6).
+ * Invariants: the mirror's side is mute before the swap begins (rule 6); the jump is noted before it, and carried out with the first
+ * record of the epoch (`primary-duty.ts`), in whichever process life that is.
  */
-import { type Epoch, type Lsn, toEpoch } from '#lib/mail/types.ts'
+import { type Lsn, toEpoch } from '#lib/mail/types.ts'
 import type { LedgerAgent, SwapResult } from '../ledger/agent.ts'
 import type { LedgerReplica } from '../ledger/types.ts'
 import { decideForce, type ForceProof } from '../roles/force.ts'
+import { uidsToPass } from '../roles/recovery-jump.ts'
 import type { RoleTimes } from '../roles/times.ts'
 import { CommandError } from './errors.ts'
 import type { MirrorSide } from './mirror-side.ts'
@@ -21,13 +23,15 @@ export interface ForcedPromotionOptions {
   readonly mirror: MirrorSide | null
   /** Asked when ledger and log were read: it may have changed meanwhile. */
   readonly standing: () => {
-    readonly role: 'standby' | 'primary'
+    readonly role: 'standby' | 'primary' | 'ended'
+    readonly fenced: boolean
     readonly quietMs: number
     readonly commit: Lsn
   }
+  readonly nowMs: () => number
   readonly onSwapped: (result: SwapResult, mayLose: string) => void
   /** The ledger names this replica; called before anything can be decided on that. */
-  readonly onNamed: (epoch: Epoch) => void
+  readonly onNamed: () => void
 }
 
 /**
@@ -39,7 +43,7 @@ export async function forcePromotion(
   proof: ForceProof | null,
   otherPod: string,
 ): Promise<string> {
-  const { self, times, log, agent, notes, mirror, standing, onSwapped, onNamed } = options
+  const { self, times, log, agent, notes, mirror, standing, nowMs, onSwapped, onNamed } = options
   await agent.read()
   const newest = log.durableLsn > 0 ? await log.read(log.durableLsn) : null
   const decision = decideForce({
@@ -53,8 +57,11 @@ export async function forcePromotion(
     otherPod,
     times,
   })
-  if (decision.kind === 'refuse') throw new CommandError('REPLICA_FORCE_REFUSED', decision.reason)
+  if (decision.kind === 'refuse')
+    throw new CommandError('REPLICA_FORCE_REFUSED', `Cannot promote by force: ${decision.reason}`)
   mirror?.mute()
+  // Durable before the ledger names this replica: a process that ends in between must not serve without the jump.
+  await notes.update((note) => ({ ...note, jumpUids: uidsToPass(newest?.wallMs ?? 0, nowMs()) }))
   const { promisedEpoch } = notes.note
   const base = decision.from ??
     agent.base ??
@@ -67,7 +74,9 @@ export async function forcePromotion(
   }
   const result = decision.from === null ? await agent.makeAnew(change) : await agent.swap(decision.from, change)
   onSwapped(result, decision.mayLose)
+  // After an unknown outcome the ledger may name this replica yet; a jump without need costs nothing.
+  if (result !== 'ok' && result !== 'unknown') await notes.update((note) => ({ ...note, jumpUids: 0 }))
   if (result !== 'ok') throw new CommandError('REPLICA_CALLED_OFF', `Cannot promote: the ledger answered ${result}`)
-  onNamed(change.epoch)
+  onNamed()
   return decision.mayLose
 }

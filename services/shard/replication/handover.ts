@@ -1,6 +1,6 @@
 /**
- * The planned handover: who asked for it and waits, since when new operations are held back for it, and the fence that keeps this
- * replica from becoming primary. Invariants: one request at a time, and each is settled exactly once. It outlives a term of office.
+ * The planned handover: who asked for it and waits, since when new operations are held back for it, and what keeps this replica
+ * from becoming primary (a fence, the end of its process). Invariants: one request at a time, and each is settled exactly once. It outlives a term of office.
  */
 import type { Clock } from '#lib/ports/clock.ts'
 import { CommandError } from './errors.ts'
@@ -11,6 +11,7 @@ export class Handover {
   #drainingFromMs: number | null = null
   #calmFromMs = Number.NEGATIVE_INFINITY
   #fenced = false
+  #retiring = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -37,6 +38,16 @@ export class Handover {
 
   get fenced(): boolean {
     return this.#fenced
+  }
+
+  /** This replica takes no office: fenced, or its process is about to stop. */
+  get standsBack(): boolean {
+    return this.#fenced || this.#retiring
+  }
+
+  /** For the rest of the process life. */
+  retire(): void {
+    this.#retiring = true
   }
 
   fence(): void {

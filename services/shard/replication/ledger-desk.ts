@@ -47,15 +47,21 @@ export class LedgerDesk {
       })
   }
 
-  /** Begins a read, unless one is under way or the last began less than `paceMs` ago as it was paced then. */
+  /** Begins a read, unless one is under way or the last began less than `paceMs` ago as it was paced then. 0: at once. */
   read(paceMs: number): void {
     const { agent, clock } = this.#options
     const nowMs = clock.monotonicMs()
-    if (this.#reading !== null || nowMs < this.#nextReadMs) return
+    if (this.#reading !== null || (paceMs > 0 && nowMs < this.#nextReadMs)) return
     this.#nextReadMs = nowMs + paceMs
     this.#reading = agent.read().then(() => {
       this.#reading = null
     })
+  }
+
+  /** The ledger is known to have changed: a read that begins now, and not one that began before, shows it. */
+  async readChanged(): Promise<void> {
+    await this.#reading
+    this.read(0)
   }
 
   /** Resolves when nothing is under way; for a clean end. */

@@ -29,5 +29,10 @@ export const STALLED_MS = 10_000
 export const CHANNELS_MAX = 16
 /** How often the machine looks at the time when nothing happens. */
 export const TICK_MS = 50
+/** Neighbours that are repaired together. */
+export const REPAIR_RECORDS_MAX = 256
+export const REPAIR_BYTES_MAX = 8 * 1024 * 1024
 /** A record that rots is fetched again from the peer at this pace at most. */
 export const REPAIR_EVERY_MS = 1_000
+/** How long a connection that was refused stays open, so that the answer is read. */
+export const REFUSED_LINGER_MS = 1_000

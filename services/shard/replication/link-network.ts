@@ -37,6 +37,8 @@ export interface LinkNetworkOptions {
   /** A dialer for each kind: streams of one dialer share a connection. */
   readonly dialers: Readonly<Record<ChannelKind, Dialer>>
   readonly clock: Clock
+  /** A peer that announced more than a frame may hold; its channel is closed. */
+  readonly onBroken: (reason: string) => void
 }
 
 export class LinkNetwork implements PeerNetwork {
@@ -77,7 +79,7 @@ export class LinkNetwork implements PeerNetwork {
           if (frame.type !== FrameType.done) throw new Error(decodeRefusal(frame.payload).message)
           finish()
           stream.pause()
-          resolve(new StreamChannel(kind, stream, decoder.rest()))
+          resolve(new StreamChannel(kind, stream, decoder.rest(), this.#options.onBroken))
         } catch (error) {
           fail(error)
         }
@@ -105,7 +107,7 @@ export class LinkNetwork implements PeerNetwork {
     const accept = this.#accept
     if (!accept) return false
     writeFrame(stream, FrameType.done, 0, [])
-    accept(new StreamChannel(kind, stream, early))
+    accept(new StreamChannel(kind, stream, early, this.#options.onBroken))
     return true
   }
 
@@ -117,13 +119,15 @@ export class LinkNetwork implements PeerNetwork {
 class StreamChannel implements PeerChannel {
   readonly kind: ChannelKind
   readonly #stream: Duplex
+  readonly #onBroken: (reason: string) => void
   #chunks: Buffer[]
   #buffered: number
   #handlers: ChannelHandlers | null = null
   #closed: string | null = null
 
   /** Nothing is read before `open`. */
-  constructor(kind: ChannelKind, stream: Duplex, early: Buffer) {
+  constructor(kind: ChannelKind, stream: Duplex, early: Buffer, onBroken: (reason: string) => void) {
+    this.#onBroken = onBroken
     this.kind = kind
     this.#stream = stream
     this.#chunks = early.length > 0 ? [early] : []
@@ -172,8 +176,10 @@ class StreamChannel implements PeerChannel {
       const head = this.#contiguous(LENGTH_BYTES)
       const length = head.readUInt32BE(0)
       if (length > PEER_FRAME_BYTES_MAX) {
+        const reason = `the peer announced a frame of ${length} bytes`
+        this.#onBroken(reason)
         this.#stream.destroy()
-        this.#end(`the peer announced a frame of ${length} bytes`)
+        this.#end(reason)
         return
       }
       if (this.#buffered < LENGTH_BYTES + length) return

@@ -44,7 +44,7 @@ export type RoleEvent =
   | { readonly role: 'mirror'; readonly commits: CommitSource; readonly commit: Lsn }
   /**
    * Bring the index up to `commit`, which covers the whole log up to the epoch's first record, then serve. `forced`: an administrator
-   * made it primary although it was not in sync, so UIDNEXT and MODSEQ must jump (rule 11).
+   * made it primary although it was not in sync, and the epoch's second record is the jump of UIDNEXT and MODSEQ (rule 11).
    */
   | {
       readonly role: 'primary'
@@ -62,6 +62,8 @@ export type MachineNotice =
   | { readonly kind: 'swap'; readonly change: string; readonly result: SwapResult; readonly phase: string }
   | { readonly kind: 'role'; readonly role: MachineRole; readonly phase: string; readonly epoch: number }
   | { readonly kind: 'clock-jumped' }
+  /** The end of the log was damaged, and nobody is there who could say whether what was cut behind `lsn` had been acknowledged. */
+  | { readonly kind: 'end-in-doubt'; readonly lsn: Lsn }
   | { readonly kind: 'repaired' | 'not-repaired'; readonly lsn: Lsn; readonly why: string }
 
 export interface MachineStatus {
@@ -81,5 +83,8 @@ export interface MachineStatus {
     readonly phase: string
     readonly lagBytes: number
     readonly growing: boolean
+    readonly damaged: boolean
+    /** It would not serve as primary: fenced, or about to stop. */
+    readonly standsBack: boolean
   } | null
 }

@@ -29,6 +29,7 @@ function diskOfLife(disk: Disk, alive: () => boolean): Disk {
   const file = (one: File): File => ({
     read: (position, length) => guard(() => one.read(position, length)),
     write: (position, chunks) => guard(() => one.write(position, chunks)),
+    writeDurable: (position, chunks) => guard(() => one.writeDurable(position, chunks)),
     sync: () => guard(() => one.sync()),
     truncate: (length) => guard(() => one.truncate(length)),
     size: () => guard(() => one.size()),

@@ -604,6 +604,26 @@ test('ReplicaMachine makes a ledger anew that was put back to an older copy', as
   await bothHoldAll(pair)
 })
 
+test('ReplicaMachine that was frozen waits to hear a primary before it takes over, whatever an old ledger says', async () => {
+  const pair = new Pair()
+  await pair.startInSync()
+  const inSync = pair.entry?.version ?? 0
+  pair.network.cutBoth(true)
+  pair.b.life?.freeze()
+  pair.write(3)
+  await pair.wait(() => pair.acknowledged.size === 3, 5_000, 'writes are acknowledged on one disk')
+  pair.ledger.rollBack(SHARD, 1)
+  await pair.wait(() => pair.a.machine.status().ledger === 'lost', 20_000, 'the primary sees that the ledger went back')
+  await pair.clock.pass(5_000)
+  pair.network.cutBoth(false)
+  pair.b.life?.thaw()
+  await pair.clock.pass(10_000)
+  assert.equal(pair.b.machine.role, 'mirror')
+  assert.equal(pair.primary, pair.a)
+  assert.equal(pair.entry?.version, inSync)
+  await pair.check(pair.a)
+})
+
 test('ReplicaMachine with a lost ledger and one member gone changes nothing and stops writing', async () => {
   const pair = new Pair()
   await pair.startInSync()

@@ -10,7 +10,7 @@ import { errorMessage } from '#lib/errors/coded-error.ts'
 import { type Epoch, type Lsn, toLsn } from '#lib/mail/types.ts'
 import type { PeerNetwork } from '#lib/ports/network.ts'
 import { LedgerAgent, type SwapResult } from '../ledger/agent.ts'
-import type { LedgerEntry } from '../ledger/types.ts'
+import type { LedgerEntry, ReplicaId } from '../ledger/types.ts'
 import type { AdmissionFacts } from '../roles/admission.ts'
 import type { ForceProof } from '../roles/force.ts'
 import type { ReadRight } from '../roles/read-right.ts'
@@ -32,6 +32,7 @@ import { PrimaryDuty } from './primary-duty.ts'
 import { PrimarySide } from './primary-side.ts'
 import { ReadWatch } from './read-watch.ts'
 import { Repairer } from './repairer.ts'
+import { retire } from './retirement.ts'
 import { StandbyDuty } from './standby-duty.ts'
 
 export type {
@@ -68,7 +69,6 @@ export class ReplicaMachine {
   #poked = false
   #cancelTick = () => {}
   #writtenEpoch = 0
-  #forcedEpoch = 0
   #linkNumber: number
 
   constructor(options: ReplicaMachineOptions) {
@@ -122,6 +122,7 @@ export class ReplicaMachine {
       fetch: async (lsn) => (await (this.#primary?.fetch(lsn) ?? this.#mirror?.fetch(lsn))) ?? null,
       onNotice: (notice) => this.#notice(notice),
     })
+    log.onRotten((lsn) => this.#repairer.rescue(lsn))
     this.#mirror = network === null ? null : this.#mirrorSide(network)
     this.#parts = {
       options,
@@ -173,6 +174,7 @@ export class ReplicaMachine {
     this.#handover.callOff('the process stops')
     this.#mirrorCommits.end()
     await primary?.end('the process stops', null)
+    this.#mirror?.leave(false)
     this.#mirror?.close('the process stops')
     await Promise.all([this.#task, this.#standby.idle(), this.#desk.idle(), this.#repairer.idle()])
   }
@@ -215,7 +217,14 @@ export class ReplicaMachine {
       durableLsn: log.durableLsn,
       commit: this.commit,
       fenced: this.#handover.fenced,
-      mirror: facts && { id: facts.id, phase: facts.phase, lagBytes: facts.lagBytes, growing: facts.growing },
+      mirror: facts && {
+        id: facts.id,
+        phase: facts.phase,
+        lagBytes: facts.lagBytes,
+        growing: facts.growing,
+        damaged: facts.damaged,
+        standsBack: facts.standsBack,
+      },
     }
   }
 
@@ -227,6 +236,11 @@ export class ReplicaMachine {
     return this.#phase
   }
 
+  /** As primary: what a replica acknowledged as durable in this term; null: nothing. For compaction (rule 10). */
+  durableLsnOf(id: ReplicaId): Lsn | null {
+    return this.#primary?.durableLsnOf(id) ?? null
+  }
+
   /** The highest commit known here. */
   get commit(): Lsn {
     return this.#primary?.commit ?? toLsn(Math.max(this.#options.log.commit, this.#mirror?.commit ?? 0))
@@ -234,7 +248,7 @@ export class ReplicaMachine {
 
   /**
    * Planned: resolves when the peer is named primary and this replica has stepped down.
-   * @throws {CommandError} REPLICA_NOT_PRIMARY, REPLICA_NOT_IN_SYNC, REPLICA_CALLED_OFF
+   * @throws {CommandError} REPLICA_NOT_PRIMARY, REPLICA_NOT_IN_SYNC, REPLICA_PEER_STANDS_BACK, REPLICA_CALLED_OFF
    */
   switchover(): Promise<void> {
     const entry = this.#agent.base
@@ -247,9 +261,34 @@ export class ReplicaMachine {
         new CommandError('REPLICA_NOT_IN_SYNC', 'Cannot hand over: the other member is not in sync'),
       )
     }
+    if (this.#primary.mirrorFacts()?.standsBack) {
+      return Promise.reject(
+        new CommandError('REPLICA_PEER_STANDS_BACK', 'Cannot hand over: the other member is fenced or about to stop'),
+      )
+    }
     const handedOver = this.#handover.request()
     this.#poke()
     return handedOver
+  }
+
+  /**
+   * The process is about to stop: from now on this replica takes no office, and hands over the one it has, if it can within
+   * `withinMs`. `stop` comes next. @returns In words what came of it
+   */
+  retire(withinMs: number): Promise<string> {
+    this.#handover.retire()
+    this.#poke()
+    const { clock, log } = this.#options
+    return retire({
+      clock,
+      withinMs,
+      isPrimary: () => this.#primary !== null,
+      handOver: () => this.switchover(),
+      successorServes: () => {
+        const newest = log.epochs().at(-1)
+        return newest !== undefined && newest.epoch > this.#writtenEpoch && this.commit >= newest.firstLsn
+      },
+    })
   }
 
   /** Keeps this replica from becoming primary until `unfence` or the end of the process (the shell renews it at the next); a primary hands over first. */
@@ -278,15 +317,14 @@ export class ReplicaMachine {
       notes: this.#notes,
       mirror: this.#mirror,
       standing: () => ({
-        role: this.#primary === null ? ('standby' as const) : ('primary' as const),
+        role: this.#standingRole,
+        fenced: this.#handover.fenced,
         quietMs: this.#standby.quietMs,
         commit: this.commit,
       }),
       onSwapped: (result: SwapResult, phase: string) => this.#notice({ kind: 'swap', change: 'force', result, phase }),
-      onNamed: (epoch: Epoch) => {
-        this.#forcedEpoch = epoch
-        this.#poke()
-      },
+      nowMs: () => this.#options.clock.nowMs(),
+      onNamed: () => this.#poke(),
     }
     return forcePromotion(options, proof, otherPod)
   }
@@ -348,6 +386,7 @@ export class ReplicaMachine {
     this.#mirror?.mute()
     await (this.#mirror === null ? log.drained() : this.#mirror.quiet())
     await this.#notes.update((note) => ({
+      ...note,
       promisedEpoch: entry.epoch,
       ledgerVersion: Math.max(note.ledgerVersion, entry.version),
       inSync: true,
@@ -412,8 +451,14 @@ export class ReplicaMachine {
     if (term === null || this.#role !== 'taking-up' || !term.begun) return
     const { epoch, side } = term
     this.#become('primary', 'primary')
-    const forced = this.#forcedEpoch === epoch
-    this.#tell({ role: 'primary', epoch, commits: side.commits, commit: side.commit, forced })
+    if (term.jumped) this.#forgetJump()
+    this.#tell({ role: 'primary', epoch, commits: side.commits, commit: side.commit, forced: term.jumped })
+  }
+
+  /** The jump is committed: the next epoch needs none. */
+  #forgetJump(): void {
+    const forgotten = this.#notes.update((note) => ({ ...note, jumpUids: 0 }))
+    forgotten.catch((error: unknown) => this.#disk.fail(error))
   }
 
   #stopFor(code: string, phase: string): void {
@@ -443,6 +488,11 @@ export class ReplicaMachine {
     return this.#term?.side ?? null
   }
 
+  get #standingRole(): 'standby' | 'primary' | 'ended' {
+    if (this.#role === 'failed' || this.#role === 'stopped') return 'ended'
+    return this.#primary === null ? 'standby' : 'primary'
+  }
+
   #mirrorSide(network: PeerNetwork): MirrorSide {
     const { shard, self, clock, log, appliedLsn, space } = this.#options
     return new MirrorSide({
@@ -454,10 +504,11 @@ export class ReplicaMachine {
       notes: this.#notes,
       appliedLsn,
       freeBytes: () => space().freeBytes,
+      standsBack: () => this.#handover.standsBack,
       events: {
         mayFollow: (epoch) => this.#mayFollow(epoch),
         ledgerVersion: (version) => this.#heardOf(version),
-        handover: () => this.#desk.read(0),
+        handover: () => this.#desk.readChanged(),
         commit: (commit) => this.#mirrorCommits.tell(commit),
         historiesDiffer: () => {
           this.#standby.historiesDiffer()

@@ -42,8 +42,19 @@ const log = record({
       record({
         epoch: number.map((n) => toEpoch(n + 1 > Number.MAX_SAFE_INTEGER ? n : n + 1)),
         firstLsn: lsn,
-        chain,
-      }),
+        latestLsn: lsn,
+        chain: fc.option(chain, { nil: null }),
+      })
+        // Only where the first record cannot be read two numbers travel.
+        .map((start) =>
+          start.chain === null
+            ? {
+                ...start,
+                firstLsn: toLsn(Math.min(start.firstLsn, start.latestLsn)),
+                latestLsn: toLsn(Math.max(start.firstLsn, start.latestLsn)),
+              }
+            : { ...start, latestLsn: start.firstLsn },
+        ),
       {
         selector: (start) => start.epoch,
         maxLength: 5,
@@ -62,7 +73,15 @@ const message: fc.Arbitrary<PeerFields> = fc.oneof(
   record({ kind: kind('probe'), shard }),
   record({ kind: kind('probed'), replica, ledgerVersion: number, lastLsn: lsn }),
   record({ kind: kind('attach'), shard, link, ledgerVersion: number, inSync: fc.boolean(), replica }),
-  record({ kind: kind('attached'), replica, inSync: fc.boolean(), freeBytes: number, log }),
+  record({
+    kind: kind('attached'),
+    replica,
+    inSync: fc.boolean(),
+    freeBytes: number,
+    damaged: fc.boolean(),
+    standsBack: fc.boolean(),
+    log,
+  }),
   record({
     kind: kind('refused'),
     reason: fc.constantFrom<Refusal>(
@@ -96,7 +115,14 @@ const message: fc.Arbitrary<PeerFields> = fc.oneof(
   record({ kind: kind('standing'), ledgerVersion: number, inSync: fc.boolean() }),
   record({ kind: kind('join'), shard, link }),
   record({ kind: kind('beacon'), sequence: number, commit: lsn, ledgerVersion: number }),
-  record({ kind: kind('beaconAck'), sequence: number, durable: lsn, freeBytes: number }),
+  record({
+    kind: kind('beaconAck'),
+    sequence: number,
+    durable: lsn,
+    freeBytes: number,
+    damaged: fc.boolean(),
+    standsBack: fc.boolean(),
+  }),
   record({ kind: kind('handover'), ledgerVersion: number }),
   record({ kind: kind('leaving'), diskFailed: fc.boolean() }),
   record({ kind: kind('fetch'), lsn }),

@@ -85,6 +85,10 @@ export type PeerMessage = { readonly epoch: Epoch } & (
       /** By its own note. */
       readonly inSync: boolean
       readonly freeBytes: number
+      /** Records of it are rotten. */
+      readonly damaged: boolean
+      /** Fenced, or about to stop: it would not serve if it were made primary. */
+      readonly standsBack: boolean
       readonly log: LogOutline
     }
   | {
@@ -115,7 +119,14 @@ export type PeerMessage = { readonly epoch: Epoch } & (
   | { readonly kind: 'standing'; readonly ledgerVersion: number; readonly inSync: boolean }
   | { readonly kind: 'join'; readonly shard: ShardName; readonly link: number }
   | { readonly kind: 'beacon'; readonly sequence: number; readonly commit: Lsn; readonly ledgerVersion: number }
-  | { readonly kind: 'beaconAck'; readonly sequence: number; readonly durable: Lsn; readonly freeBytes: number }
+  | {
+      readonly kind: 'beaconAck'
+      readonly sequence: number
+      readonly durable: Lsn
+      readonly freeBytes: number
+      readonly damaged: boolean
+      readonly standsBack: boolean
+    }
   /** The ledger names the receiver primary. */
   | { readonly kind: 'handover'; readonly ledgerVersion: number }
   | { readonly kind: 'leaving'; readonly diskFailed: boolean }
@@ -211,7 +222,7 @@ function writeFields(writer: ByteWriter, m: PeerFields): Uint8Array | null {
       return null
     case 'attached':
       writeReplica(writer, m.replica)
-      writer.bool(m.inSync).u64(m.freeBytes)
+      writer.bool(m.inSync).u64(m.freeBytes).bool(m.damaged).bool(m.standsBack)
       writeOutline(writer, m.log)
       return null
     case 'refused':
@@ -253,7 +264,7 @@ function writeFields(writer: ByteWriter, m: PeerFields): Uint8Array | null {
       writer.u64(m.sequence).u64(m.commit).u64(m.ledgerVersion)
       return null
     case 'beaconAck':
-      writer.u64(m.sequence).u64(m.durable).u64(m.freeBytes)
+      writer.u64(m.sequence).u64(m.durable).u64(m.freeBytes).bool(m.damaged).bool(m.standsBack)
       return null
     case 'handover':
       writer.u64(m.ledgerVersion)
@@ -283,7 +294,15 @@ function readFields(type: number, r: ByteReader): PeerFields {
       return { kind: 'attach', ...start, replica: readReplica(r) }
     }
     case Type.attached:
-      return { kind: 'attached', replica: readReplica(r), inSync: readBool(r), freeBytes: r.u64(), log: readOutline(r) }
+      return {
+        kind: 'attached',
+        replica: readReplica(r),
+        inSync: readBool(r),
+        freeBytes: r.u64(),
+        damaged: readBool(r),
+        standsBack: readBool(r),
+        log: readOutline(r),
+      }
     case Type.refused:
       return {
         kind: 'refused',
@@ -318,7 +337,14 @@ function readFields(type: number, r: ByteReader): PeerFields {
     case Type.beacon:
       return { kind: 'beacon', sequence: r.u64(), commit: toLsn(r.u64()), ledgerVersion: r.u64() }
     case Type.beaconAck:
-      return { kind: 'beaconAck', sequence: r.u64(), durable: toLsn(r.u64()), freeBytes: r.u64() }
+      return {
+        kind: 'beaconAck',
+        sequence: r.u64(),
+        durable: toLsn(r.u64()),
+        freeBytes: r.u64(),
+        damaged: readBool(r),
+        standsBack: readBool(r),
+      }
     case Type.handover:
       return { kind: 'handover', ledgerVersion: r.u64() }
     case Type.leaving:
@@ -344,7 +370,14 @@ function readReplica(r: ByteReader): LedgerReplica {
 }
 
 function writeOutline(writer: ByteWriter, log: LogOutline): void {
-  writer.raw(log.tag).list(log.epochs, ({ epoch, firstLsn, chain }) => writer.u64(epoch).u64(firstLsn).raw(chain))
+  writer.raw(log.tag).list(log.epochs, ({ epoch, firstLsn, latestLsn, chain }) => {
+    writer
+      .u64(epoch)
+      .u64(firstLsn)
+      .optional(chain, (known) => writer.raw(known))
+    // Where the first record can be read there is nothing to doubt.
+    if (chain === null) writer.u64(latestLsn)
+  })
   writer.u64(log.lastLsn).u64(log.commit).u64(log.horizon)
 }
 
@@ -352,10 +385,14 @@ function readOutline(r: ByteReader): LogOutline {
   const tag = r.raw(LOG_TAG_BYTES)
   let before = 0
   const epochs = r.list(() => {
-    const start = { epoch: toEpoch(r.u64()), firstLsn: toLsn(r.u64()), chain: r.raw(HASH_BYTES) }
-    if (start.epoch <= before) throw new PeerError('PEER_MALFORMED', 'Cannot read an epoch vector out of order')
-    before = start.epoch
-    return start
+    const [epoch, firstLsn] = [toEpoch(r.u64()), toLsn(r.u64())]
+    const chain = readBool(r) ? r.raw(HASH_BYTES) : null
+    const latestLsn = chain === null ? toLsn(r.u64()) : firstLsn
+    if (epoch <= before || latestLsn < firstLsn) {
+      throw new PeerError('PEER_MALFORMED', 'Cannot read an epoch vector out of order')
+    }
+    before = epoch
+    return { epoch, firstLsn, latestLsn, chain }
   })
   return { tag, epochs, lastLsn: toLsn(r.u64()), commit: toLsn(r.u64()), horizon: toLsn(r.u64()) }
 }

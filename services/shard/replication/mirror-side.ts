@@ -14,11 +14,12 @@ import { Assembler } from './assembler.ts'
 import { PeerError } from './errors.ts'
 import { Fetches } from './fetches.ts'
 import { Inbox, type Taker } from './inbox.ts'
-import { CHANNELS_MAX, RECEIVED_BYTES_MAX } from './limits.ts'
+import { CHANNELS_MAX, RECEIVED_BYTES_MAX, REFUSED_LINGER_MS } from './limits.ts'
 import { encodeFetched, encodeMessage, type PeerFields, type PeerMessage, type Refusal } from './messages.ts'
 import type { NoteKeeper } from './note-keeper.ts'
 import { outlineOf } from './outline.ts'
 import type { ReplicaLog } from './ports.ts'
+import { fetchRange, rottenAround } from './repairer.ts'
 
 export interface MirrorSideOptions {
   readonly shard: ShardName
@@ -28,6 +29,8 @@ export interface MirrorSideOptions {
   readonly log: ReplicaLog
   readonly notes: NoteKeeper
   readonly freeBytes: () => number
+  /** This replica would not serve if it were made primary. */
+  readonly standsBack: () => boolean
   /** The highest commit known here from elsewhere than the log: what the index has applied. */
   readonly appliedLsn: () => Lsn
   readonly events: MirrorEvents
@@ -216,10 +219,14 @@ export class MirrorSide {
   }
 
   async #attach(channel: PeerChannel, attach: Attach): Promise<Taker> {
-    const { notes, log, self, events, freeBytes } = this.#options
+    const { notes, log, self, events, freeBytes, standsBack } = this.#options
     const { epoch, replica, ledgerVersion } = attach
     const refusal = this.#refusal(attach)
-    if (refusal !== null) return this.#refuse(channel, attach.epoch, refusal)
+    if (refusal !== null) {
+      // It may read the answer; an honest primary closes by itself.
+      this.#options.clock.after(REFUSED_LINGER_MS, () => channel.close('refused'))
+      return this.#refuse(channel, attach.epoch, refusal)
+    }
     this.#dropLink('the primary began another connection')
     const link: Link = {
       number: attach.link,
@@ -234,6 +241,7 @@ export class MirrorSide {
     this.#link = link
     this.#leader = { epoch, id: replica.id }
     await notes.update((note) => ({
+      ...note,
       promisedEpoch: toEpoch(Math.max(note.promisedEpoch, epoch)),
       ledgerVersion: Math.max(note.ledgerVersion, ledgerVersion),
       inSync: note.inSync && attach.inSync,
@@ -244,8 +252,13 @@ export class MirrorSide {
       return outlineOf(log)
     })
     if (this.#link !== link) throw new PeerError('PEER_STALE', 'Cannot go on: another connection came meanwhile')
-    const { inSync } = notes.note
-    this.#send(channel, epoch, { kind: 'attached', replica: self, inSync, freeBytes: freeBytes(), log: outline })
+    const standing = {
+      inSync: notes.note.inSync,
+      freeBytes: freeBytes(),
+      damaged: this.#damaged,
+      standsBack: standsBack(),
+    }
+    this.#send(channel, epoch, { kind: 'attached', replica: self, ...standing, log: outline })
     const assembler = new Assembler()
     return (message) => this.#onData(link, assembler, message)
   }
@@ -281,10 +294,16 @@ export class MirrorSide {
   #onBeacon(link: Link, channel: PeerChannel, message: PeerMessage): void {
     this.#check(link, message)
     if (message.kind !== 'beacon') throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} as a beacon`)
-    const { clock, log, freeBytes, events } = this.#options
+    const { clock, log, freeBytes, standsBack, events } = this.#options
     this.#lastBeaconMs = clock.monotonicMs()
     const { sequence, commit, ledgerVersion } = message
-    this.#send(channel, link.epoch, { kind: 'beaconAck', sequence, durable: log.durableLsn, freeBytes: freeBytes() })
+    const standing = {
+      durable: log.durableLsn,
+      freeBytes: freeBytes(),
+      damaged: this.#damaged,
+      standsBack: standsBack(),
+    }
+    this.#send(channel, link.epoch, { kind: 'beaconAck', sequence, ...standing })
     events.ledgerVersion(ledgerVersion)
     // Before the comparison the own log may hold other records below that number.
     if (link.phase === 'following') this.#heardCommit(commit)
@@ -395,6 +414,7 @@ export class MirrorSide {
     if (cut !== null) events.noticed({ kind: 'cut', ...cut })
     await this.#mendEnd(link)
     if (this.#link !== link) return
+    log.trustEnd()
     this.#primaryCommit = Math.min(this.#primaryCommit, log.lastLsn)
     link.phase = 'following'
     this.#send(link.data, link.epoch, { kind: 'begun', lastLsn: log.lastLsn, cutBytes: cut?.bytes ?? 0 })
@@ -407,12 +427,15 @@ export class MirrorSide {
     for (;;) {
       const range = log.rotten.find(({ last }) => last >= log.lastLsn)
       if (range === undefined || this.#link !== link) return
-      const lsn = toLsn(range.first)
-      const bytes = await this.#fetches.ask(lsn, () => this.#send(link.data, link.epoch, { kind: 'fetch', lsn }))
+      const ask = (lsn: Lsn) => this.#fetches.ask(lsn, () => this.#send(link.data, link.epoch, { kind: 'fetch', lsn }))
+      const around = await rottenAround(log, toLsn(range.first))
+      const records = await fetchRange(ask, around)
       if (this.#link !== link) return
-      if (bytes === null) throw new PeerError('PEER_UNEXPECTED', `Cannot go on: record ${lsn} is rotten here and there`)
-      await log.repair(lsn, bytes)
-      events.noticed({ kind: 'repaired', lsn, why: 'fetched from the peer before anything new' })
+      if (records.length === 0)
+        throw new PeerError('PEER_UNEXPECTED', `Cannot go on: record ${around.first} is rotten here and there`)
+      await log.repair(records)
+      for (const { lsn } of records)
+        events.noticed({ kind: 'repaired', lsn, why: 'fetched from the peer before anything new' })
     }
   }
 
@@ -436,6 +459,10 @@ export class MirrorSide {
     if (recordCount === 0 || of > link.epoch) throw new PeerError('PEER_MALFORMED', 'Cannot take such a batch')
     this.#options.log.appendRaw({ epoch: of, firstLsn, recordCount, byteCount, chunks })
     this.#heardCommit(head.commit)
+  }
+
+  get #damaged(): boolean {
+    return this.#options.log.rotten.length > 0
   }
 
   #heardCommit(commit: Lsn): void {

@@ -30,7 +30,10 @@ export class NoteKeeper {
     assert(next.promisedEpoch >= now.promisedEpoch, 'a promise is never taken back')
     assert(next.ledgerVersion >= now.ledgerVersion, 'a ledger version is never forgotten')
     const same =
-      next.promisedEpoch === now.promisedEpoch && next.ledgerVersion === now.ledgerVersion && next.inSync === now.inSync
+      next.promisedEpoch === now.promisedEpoch &&
+      next.ledgerVersion === now.ledgerVersion &&
+      next.inSync === now.inSync &&
+      next.jumpUids === now.jumpUids
     if (!same) await this.#store.writeNote(next)
   }
 }

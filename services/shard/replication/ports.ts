@@ -4,8 +4,9 @@
  */
 import type { Epoch } from '#lib/mail/types.ts'
 
+export type { EpochStart } from '../log/epochs.ts'
+export type { PeerRecord } from '../log/repair.ts'
 export type { CutTail, RawBatch, ReplicaLog } from '../log/replica-log.ts'
-export type { EpochStart } from '../log/segment-walk.ts'
 export type { LsnRange } from '../log/tail.ts'
 
 /** What a replica must remember whatever happens to the ledger (`../log/replica-directory.ts`). */
@@ -16,6 +17,8 @@ export interface ReplicaNote {
   readonly ledgerVersion: number
   /** The replica holds all that was committed up to that ledger version, and all since while it is required (rule 5). */
   readonly inSync: boolean
+  /** Rule 11: UIDs that are passed over when this replica next begins an epoch, because it was made primary by force. 0: none. */
+  readonly jumpUids: number
 }
 
 export interface NoteStore {

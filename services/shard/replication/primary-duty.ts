@@ -6,10 +6,13 @@ import type { Epoch, Lsn } from '#lib/mail/types.ts'
 import type { Change } from '../ledger/agent.ts'
 import type { LedgerEntry, LedgerReplica } from '../ledger/types.ts'
 import { encodeRecord } from '../records/codec.ts'
-import { RecordType } from '../records/types.ts'
+import { RecordType, type ShardRecord } from '../records/types.ts'
 import { decidePrimary, type PrimaryAction, type PrimaryChange, type PrimaryFacts } from '../roles/decide-primary.ts'
 import { abandoned, grown, handedOver, kept, shrunk } from '../roles/entries.ts'
+import type { LogEnd } from '../roles/log-end.ts'
+import { jumpOf } from '../roles/recovery-jump.ts'
 import type { MachineParts } from './machine-parts.ts'
+import type { ReplicaLog } from './ports.ts'
 import type { PrimarySide } from './primary-side.ts'
 
 export interface PrimaryDutyOptions {
@@ -27,6 +30,7 @@ export class PrimaryDuty {
   readonly #parts: MachineParts
   readonly #stepDown: (phase: string) => void
   #begunLsn: Lsn | null = null
+  #jumped = false
   #heardHigher = 0
 
   constructor({ parts, epoch, side, stepDown }: PrimaryDutyOptions) {
@@ -39,6 +43,11 @@ export class PrimaryDuty {
   /** The epoch's first record is committed. */
   get begun(): boolean {
     return this.#begunLsn !== null && this.side.commit >= this.#begunLsn
+  }
+
+  /** The epoch began by force: UIDs and MODSEQs were passed over. */
+  get jumped(): boolean {
+    return this.#jumped
   }
 
   /** The peer dialled as primary of a higher epoch: a fact for the next decision. */
@@ -63,6 +72,8 @@ export class PrimaryDuty {
       heardEpoch: Math.max(this.side.heardEpoch, this.#heardHigher),
       disk: disk.state,
       begun: this.#begunLsn !== null,
+      // Once the epoch has begun its chain goes on in memory, whatever rots.
+      end: this.#begunLsn === null ? endOf(options.log) : 'good',
       mirror: this.side.mirrorFacts(),
       silentMs: this.side.silentMs,
       inOfficeMs: Math.min(this.side.inOfficeMs, handover.calmMs),
@@ -133,18 +144,22 @@ export class PrimaryDuty {
   }
 
   #beginEpoch(): void {
-    const { options, disk, poke, say } = this.#parts
-    const { log, self } = options
+    const { options, disk, notes, poke, say } = this.#parts
+    const { log, self, clock } = options
     if (log.rotten.some(({ last }) => last >= log.lastLsn)) {
       say(
         `taking up office: record ${log.lastLsn} is rotten, what comes next must follow from it; asking the other member`,
       )
       return
     }
-    const type = RecordType.epochStart
+    const records: ShardRecord[] = [{ type: RecordType.epochStart, replica: self.id, bootId: self.bootId }]
+    const { jumpUids } = notes.note
+    if (jumpUids > 0) records.push({ type: RecordType.recoveryJump, ...jumpOf(jumpUids, clock.nowMs()) })
+    if (log.endInDoubt) options.onNotice?.({ kind: 'end-in-doubt', lsn: log.lastLsn })
+    log.trustEnd()
     try {
-      const meta = encodeRecord({ type, replica: self.id, bootId: self.bootId })
-      this.#begunLsn = log.append([{ type, meta }]).last
+      this.#begunLsn = log.append(records.map((record) => ({ type: record.type, meta: encodeRecord(record) }))).last
+      this.#jumped = jumpUids > 0
     } catch (error) {
       disk.fail(error)
     }
@@ -158,6 +173,12 @@ export class PrimaryDuty {
     const ageMs = options.clock.monotonicMs() - (agent.readAtMs ?? 0)
     if (!good || ageMs > times.lookMs * 5) desk.read(times.lookMs)
   }
+}
+
+/** Whether the own log ends with all that was acknowledged, as far as this replica can tell. */
+export function endOf(log: ReplicaLog): LogEnd {
+  if (log.rotten.some(({ last }) => last >= log.lastLsn)) return 'rotten'
+  return log.endInDoubt ? 'in-doubt' : 'good'
 }
 
 /** What the change writes, or null when the mirror that it needs is not known any more. */

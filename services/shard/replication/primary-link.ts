@@ -9,7 +9,7 @@ import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import { type Epoch, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { ChannelKind, PeerChannel, PeerNetwork } from '#lib/ports/network.ts'
-import type { LedgerReplica } from '../ledger/types.ts'
+import type { LedgerReplica, ReplicaId } from '../ledger/types.ts'
 import type { EncodedBatch } from '../log/types.ts'
 import type { RoleTimes } from '../roles/times.ts'
 import { Assembler } from './assembler.ts'
@@ -32,6 +32,7 @@ import {
   type PeerFields,
   type PeerMessage,
 } from './messages.ts'
+import { mirrorIsAhead } from './mirror-ahead.ts'
 import { outlineOf } from './outline.ts'
 import type { ReplicaLog } from './ports.ts'
 import { RecordFeed } from './record-feed.ts'
@@ -49,8 +50,8 @@ export interface PrimaryLinkOptions {
   readonly number: number
   readonly commit: () => Lsn
   readonly ledgerVersion: () => number
-  /** Whether the ledger may hold the peer in its in-sync set. */
-  readonly peerMayBeInSync: () => boolean
+  /** Whether the ledger may hold that replica, or any at the peer, in its in-sync set. */
+  readonly mayBeInSync: (id: ReplicaId | 'any') => boolean
   readonly events: LinkEvents
 }
 
@@ -61,6 +62,8 @@ export interface LinkEvents {
   acknowledged(durable: Lsn): void
   /** A beacon that was sent at `sentMs` was acknowledged by the mirror on this link. */
   beaconAcknowledged(sentMs: number): void
+  /** Of the mirror: free bytes of its disk, whether records of it are rotten, and whether it would not serve as primary. */
+  condition(freeBytes: number, damaged: boolean, standsBack: boolean): void
   freeBytes(bytes: number): void
   readied(ledgerVersion: number): void
   leaving(diskFailed: boolean): void
@@ -71,7 +74,7 @@ export interface LinkEvents {
   changed(): void
 }
 
-export type LinkPhase = 'dialling' | 'comparing' | 'copying' | 'streaming' | 'closed'
+export type LinkPhase = 'dialling' | 'comparing' | 'ahead' | 'copying' | 'streaming' | 'closed'
 
 /** Beacons whose answers are still of use. */
 const BEACONS_REMEMBERED_MAX = 32
@@ -167,7 +170,7 @@ export class PrimaryLink {
   }
 
   async #begin(): Promise<void> {
-    const { log, self, shard, number, ledgerVersion, peerMayBeInSync, events } = this.#options
+    const { log, self, shard, number, ledgerVersion, mayBeInSync, events } = this.#options
     this.#data = await this.#dial('data', (message) => this.#onData(message))
     this.#phase = 'comparing'
     this.send({
@@ -175,16 +178,22 @@ export class PrimaryLink {
       shard,
       link: number,
       ledgerVersion: ledgerVersion(),
-      inSync: peerMayBeInSync(),
+      inSync: mayBeInSync('any'),
       replica: self,
     })
     const attached = await this.#answer('attached')
     this.#mirror = attached.replica
     events.attached(attached.replica)
-    events.freeBytes(attached.freeBytes)
+    events.condition(attached.freeBytes, attached.damaged, attached.standsBack)
     await this.#startBeacons()
     const point = await this.#compare(attached.log)
     if (point === null) return
+    if (mayBeInSync(attached.replica.id) && this.#isAhead(point.common, attached.log)) {
+      // The link stands: over it the mirror hears that it leads.
+      this.#phase = 'ahead'
+      events.changed()
+      return
+    }
     const { common, reset } = point
     this.send({ kind: 'begin', common, reset, tag: log.tag })
     const begun = await this.#answer('begun')
@@ -222,6 +231,11 @@ export class PrimaryLink {
     }
     // No header can be read on both sides; the vector has proved that the epoch began with the same record.
     return { common: point.lsn, reset: false }
+  }
+
+  #isAhead(commonLsn: Lsn, theirs: LogOutline): boolean {
+    const { lastLsn, commit, endInDoubt, rotten } = this.#options.log
+    return mirrorIsAhead({ lastLsn, commit, endInDoubt, rotten, commonLsn, mirrorLastLsn: theirs.lastLsn })
   }
 
   #differ(why: string): null {
@@ -315,7 +329,7 @@ export class PrimaryLink {
     const sentMs = this.#beaconsSent.get(message.sequence)
     for (const sequence of this.#beaconsSent.keys())
       if (sequence <= message.sequence) this.#beaconsSent.delete(sequence)
-    events.freeBytes(message.freeBytes)
+    events.condition(message.freeBytes, message.damaged, message.standsBack)
     if (sentMs !== undefined) events.beaconAcknowledged(sentMs)
   }
 

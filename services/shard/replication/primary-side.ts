@@ -83,6 +83,8 @@ export class PrimarySide {
   #heardEpoch = 0
   #standingTold = 0
   #peerFreeBytes: number | null = null
+  #peerDamaged = false
+  #peerStandsBack = false
 
   constructor(options: PrimarySideOptions) {
     this.#options = options
@@ -102,6 +104,11 @@ export class PrimarySide {
   /** The replica at the other end of a compared link, as it described itself; for entries that name it. */
   get mirror(): LedgerReplica | null {
     return this.#mirror
+  }
+
+  /** What a replica acknowledged as durable in this term; null: nothing. */
+  durableLsnOf(id: ReplicaId): Lsn | null {
+    return this.#durable.get(id) ?? null
   }
 
   get peerFreeBytes(): number | null {
@@ -225,13 +232,15 @@ export class PrimarySide {
     const durable = this.#durable.get(id) ?? 0
     const missing = log.lastLsn - durable
     const growing = this.#growing?.id === id ? this.#growing : null
-    const oldestMs = phase === 'comparing' ? this.#attachedMs : this.#unacknowledged[0]?.atMs
+    const oldestMs = phase === 'comparing' || phase === 'ahead' ? this.#attachedMs : this.#unacknowledged[0]?.atMs
     return {
       id,
       phase,
       unackedMs: oldestMs === undefined ? 0 : clock.monotonicMs() - oldestMs,
       lagBytes: missing <= 0 ? 0 : Math.ceil((missing / Math.max(1, log.lastLsn)) * log.sizeBytes()),
       broken: this.#broken === id,
+      damaged: this.#peerDamaged,
+      standsBack: this.#peerStandsBack,
       growing: growing !== null,
       heldBarrier: growing !== null && durable >= growing.barrier,
       readyFor: growing?.readyFor ?? null,
@@ -304,13 +313,19 @@ export class PrimarySide {
       number: nextLinkNumber(),
       commit: () => this.#commit,
       ledgerVersion: () => agent.base?.version ?? 0,
-      peerMayBeInSync: () => requiredMembers(agent.mayHold, null).some((id) => id !== self.id),
+      mayBeInSync: (id) =>
+        requiredMembers(agent.mayHold, null).some((one) => (id === 'any' ? one !== self.id : one === id)),
       events: {
         heard: () => this.#heard(),
         attached: (mirror) => this.#attached(mirror),
         begun: (lastLsn) => this.#begun(lastLsn),
         acknowledged: (durable) => this.#acknowledged(durable),
         beaconAcknowledged: (sentMs) => this.#beaconAcknowledged(sentMs),
+        condition: (freeBytes, damaged, standsBack) => {
+          this.#peerFreeBytes = freeBytes
+          this.#peerDamaged = damaged
+          this.#peerStandsBack = standsBack
+        },
         freeBytes: (bytes) => {
           this.#peerFreeBytes = bytes
         },
@@ -320,6 +335,8 @@ export class PrimarySide {
         },
         leaving: (diskFailed) => {
           if (diskFailed) this.#broken = this.#mirror?.id ?? null
+          // It will not answer: nothing is to be waited for.
+          this.#heardMs = Number.NEGATIVE_INFINITY
           onChange()
         },
         refused: (refusal) => this.#refused(refusal),
@@ -350,6 +367,8 @@ export class PrimarySide {
     if (mirror === null) return
     const before = this.#durable.get(mirror.id) ?? 0
     const counts = requiredMembers(this.#options.agent.mayHold, null).includes(mirror.id)
+    // Whoever is in sync has all that was acknowledged, and does not go on beyond the own end.
+    if (counts) this.#options.log.trustEnd()
     // It acknowledged more than it has: its disk cannot be believed (rule 15).
     this.#broken = counts && lastLsn < before ? mirror.id : null
     this.#verdict = null

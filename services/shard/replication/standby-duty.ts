@@ -10,12 +10,14 @@ import { decideStandby, type StandbyAction, type StandbyFacts } from '../roles/d
 import { claimed, promoted } from '../roles/entries.ts'
 import { REDIAL_MS } from './limits.ts'
 import type { MachineParts } from './machine-parts.ts'
+import { endOf } from './primary-duty.ts'
 import { probePeer } from './probe.ts'
 
 export class StandbyDuty {
   readonly #parts: MachineParts
   readonly #takeUp: (entry: LedgerEntry) => void
   #quietFromMs: number
+  #actedMs: number
   #trouble: 'none' | 'histories-differ' = 'none'
   #peerDirectory: 'new' | 'used' | 'unknown' | 'alone'
   #probing: Promise<void> | null = null
@@ -26,10 +28,11 @@ export class StandbyDuty {
     this.#parts = parts
     this.#takeUp = takeUp
     this.#quietFromMs = parts.options.clock.monotonicMs()
+    this.#actedMs = this.#quietFromMs
     this.#peerDirectory = parts.options.network === null ? 'alone' : 'unknown'
   }
 
-  /** Since a primary was heard here, since this replica stepped down, or since the process began: the latest of the three. */
+  /** Since a primary was heard here, since this replica stepped down, or since the process began or woke: the latest of them. */
   get quietMs(): number {
     const { options, mirror } = this.#parts
     return options.clock.monotonicMs() - Math.max(this.#quietFromMs, mirror?.lastBeaconMs ?? this.#quietFromMs)
@@ -55,7 +58,11 @@ export class StandbyDuty {
    * @param writtenEpoch The last epoch of which this process was primary, or 0.
    */
   act(writtenEpoch: number): void {
-    const { options, agent, desk, mirror } = this.#parts
+    const { options, times, agent, desk, mirror } = this.#parts
+    const nowMs = options.clock.monotonicMs()
+    // Frozen meanwhile: that it heard nobody says nothing, and a primary that lives is heard within the grace.
+    if (nowMs - this.#actedMs > times.graceMs / 2) this.restart()
+    this.#actedMs = nowMs
     if (agent.settled && !desk.swapping && agent.base?.primary !== options.self.id) mirror?.unmute()
     this.#carryOut(decideStandby(this.#facts(writtenEpoch)))
   }
@@ -75,7 +82,8 @@ export class StandbyDuty {
       quietMs: this.quietMs,
       following: mirror?.following ?? false,
       disk: disk.failure === null ? 'good' : 'failed',
-      fenced: handover.fenced,
+      end: endOf(options.log),
+      fenced: handover.standsBack,
       writtenEpoch,
       preferred,
       peerDirectory: this.#peerDirectory,

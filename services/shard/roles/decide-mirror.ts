@@ -7,6 +7,7 @@
  */
 import type { LedgerEntry, LedgerReplica } from '../ledger/types.ts'
 import { type NoteFacts, noteAgrees } from './entries.ts'
+import { doubtWords, type LogEnd, mayLeaveOtherBehind } from './log-end.ts'
 import type { RoleTimes } from './times.ts'
 
 export interface StandbyFacts {
@@ -25,6 +26,8 @@ export interface StandbyFacts {
   /** A primary's link stands and its log was compared. */
   readonly following: boolean
   readonly disk: 'good' | 'failed'
+  /** Of the own log. */
+  readonly end: LogEnd
   /** An administrator keeps this replica from becoming primary. */
   readonly fenced: boolean
   /** The highest epoch that this process life has written in. */
@@ -113,6 +116,8 @@ function decideNamed(facts: StandbyFacts, entry: LedgerEntry): StandbyAction {
     )
   }
   if (fenced) return retry(facts, 'fenced: an administrator keeps this replica from taking over')
+  const doubt = { end: facts.end, waitedMs: quietMs, times }
+  if (!mayLeaveOtherBehind(doubt)) return retry(facts, doubtWords(doubt, 'the primary'))
   // From an entry that was read after the grace: an older one only costs a conflict, but fails again and again.
   if (stale(facts)) return { kind: 'read-ledger', phase: 'the primary is silent: reading the ledger' }
   return { kind: 'promote', from: entry }

@@ -7,22 +7,28 @@
  */
 import type { Epoch } from '#lib/mail/types.ts'
 import type { LedgerEntry, ReplicaId } from '../ledger/types.ts'
+import { type DoubtFacts, doubtWords, type LogEnd, mayLeaveOtherBehind } from './log-end.ts'
 import type { RoleTimes } from './times.ts'
 
 /** The peer as the primary sees it on the present link. */
 export interface MirrorFacts {
   readonly id: ReplicaId
   /**
-   * `comparing`: logs are compared, nothing was sent. `refused-below-commit`: it knows commits that this log lacks.
-   * `histories-differ`: the logs have nothing in common. `copying`: from LSN 1. `streaming`: catching up or up to date.
+   * `comparing`: logs are compared, nothing was sent. `refused-below-commit`: it knows commits that this log lacks. `ahead`: it holds
+   * records that this log, whose end was damaged, may have lost. `histories-differ`: the logs have nothing in common. `copying`: from
+   * LSN 1. `streaming`: catching up or up to date.
    */
-  readonly phase: 'comparing' | 'refused-below-commit' | 'histories-differ' | 'copying' | 'streaming'
+  readonly phase: 'comparing' | 'refused-below-commit' | 'ahead' | 'histories-differ' | 'copying' | 'streaming'
   /** Age of the oldest record that was sent or is durable here and is not acknowledged; while comparing: since the link stands. */
   readonly unackedMs: number
   /** Durable here and not there. */
   readonly lagBytes: number
   /** It lost records that it had acknowledged as durable, or says that its disk failed. */
   readonly broken: boolean
+  /** Records of its log are rotten, as far as it knows. */
+  readonly damaged: boolean
+  /** Fenced, or about to stop: it would not serve if it were made primary. */
+  readonly standsBack: boolean
   /** Growing in: its acknowledgements are required for what is new. */
   readonly growing: boolean
   /** Growing in: it acknowledged everything up to the barrier. */
@@ -46,6 +52,8 @@ export interface PrimaryFacts {
   readonly disk: 'good' | 'slow' | 'failed'
   /** The first record of the epoch was appended. */
   readonly begun: boolean
+  /** Of the own log. */
+  readonly end: LogEnd
   /** Null: there is no link. */
   readonly mirror: MirrorFacts | null
   /** Since the peer was heard last, or since this term began, if later. */
@@ -77,6 +85,7 @@ export type PrimaryAction =
   | { readonly kind: 'step-down'; readonly phase: string }
   | { readonly kind: 'stop'; readonly code: 'HISTORIES_DIFFER'; readonly phase: string }
 
+const REPAIRING = 'alone: the other member repairs rotten records'
 const QUIET: PrimaryAction = { kind: 'none', phase: null }
 
 export function decidePrimary(facts: PrimaryFacts): PrimaryAction {
@@ -103,10 +112,15 @@ function decideDeposed({ mayHold, self, heardEpoch, epoch }: PrimaryFacts): Prim
   return null
 }
 
-/** Rule 13: no membership change; made anew only with both members connected, and both must have been in sync. */
-function decideLost({ mirror, mayHold, self, begun }: PrimaryFacts): PrimaryAction {
+/**
+ * Rule 13: no membership change; made anew only with both members connected, and both must have been in sync. A link to a member that
+ * has fallen silent proves nothing: this primary may have been frozen while the other one took over.
+ */
+function decideLost({ mirror, mayHold, self, begun, silentMs, times }: PrimaryFacts): PrimaryAction {
   const together =
-    mirror?.phase === 'streaming' && mayHold.every((entry) => entry.inSync.includes(self) && entry.primary === self)
+    mirror?.phase === 'streaming' &&
+    silentMs <= times.removeMs &&
+    mayHold.every((entry) => entry.inSync.includes(self) && entry.primary === self)
   if (begun && together && mirror !== null && mayHold.every((entry) => entry.inSync.includes(mirror.id))) {
     return { kind: 'make-ledger-anew' }
   }
@@ -119,12 +133,12 @@ function decideLost({ mirror, mayHold, self, begun }: PrimaryFacts): PrimaryActi
 /** Rule 4: a re-read that still shows the old version settles nothing, another successful swap does. */
 function settle(facts: PrimaryFacts): PrimaryAction {
   const { mayHold, self, silentMs, times, mirror, drainingMs } = facts
-  if (drainingMs !== null && drainingMs < times.drainMs && mirror?.complete) {
+  if (drainingMs !== null && drainingMs < times.drainMs && mirror?.complete && !mirror.standsBack) {
     return { kind: 'swap', change: 'hand-over', phase: 'settling an unknown outcome by the handover itself' }
   }
   const gone = mirror === null || mirror.broken || silentMs > times.removeMs || mirror.unackedMs > times.ackMs
   const shrinks = mayHold.some((entry) => entry.inSync.some((id) => id !== self))
-  if (gone && shrinks && facts.disk === 'good') {
+  if (gone && shrinks && mayShrink(facts) && facts.disk === 'good') {
     return {
       kind: 'swap',
       change: 'shrink',
@@ -135,16 +149,19 @@ function settle(facts: PrimaryFacts): PrimaryAction {
 }
 
 function decideFailedDisk(facts: PrimaryFacts, peer: ReplicaId | null): PrimaryAction {
-  const { mirror, ledger } = facts
+  const { mirror, ledger, silentMs, times } = facts
   if (peer === null) {
     return { kind: 'none', phase: 'the disk failed and no other replica is in sync: reading only, nothing is written' }
   }
   if (ledger === 'away') {
     return { kind: 'none', phase: 'the disk failed and the ledger is away: nothing is written' }
   }
-  if (mirror === null || mirror.id !== peer) {
+  if (mirror === null || mirror.id !== peer || silentMs > times.removeMs) {
     // It is in sync by the ledger and takes over by itself if it lives; naming it needs no link either.
     return { kind: 'none', phase: 'the disk failed; the other member takes over when it hears nothing more' }
+  }
+  if (mirror.standsBack) {
+    return { kind: 'none', phase: 'the disk failed and the other member is fenced or stops: reading only; unfence it' }
   }
   return { kind: 'swap', change: 'abandon', phase: 'the disk failed: the other member becomes primary' }
 }
@@ -153,7 +170,8 @@ function decideFailedDisk(facts: PrimaryFacts, peer: ReplicaId | null): PrimaryA
 function decideAlone(facts: PrimaryFacts, entry: LedgerEntry): PrimaryAction {
   const { mirror, begun, silentMs, times, ledger, disk } = facts
   if (!begun) return { kind: 'begin-epoch' }
-  if (facts.drainingMs !== null) return { kind: 'resume', phase: 'the other member is not in sync: no handover' }
+  if (facts.drainingMs !== null || facts.request === 'switchover')
+    return { kind: 'resume', phase: 'the other member is not in sync: no handover' }
   if (mirror === null) return { kind: 'none', phase: 'alone: the other member is not connected' }
   switch (mirror.phase) {
     case 'comparing':
@@ -162,6 +180,8 @@ function decideAlone(facts: PrimaryFacts, entry: LedgerEntry): PrimaryAction {
       return { kind: 'none', phase: 'alone: the other member gets a full copy' }
     case 'histories-differ':
       return { kind: 'none', phase: 'HISTORIES_DIFFER: the other member holds another log and is not mirrored to' }
+    case 'ahead':
+      return { kind: 'none', phase: 'alone: comparing logs with the other member again' }
     case 'refused-below-commit':
       return {
         kind: 'none',
@@ -175,6 +195,7 @@ function decideAlone(facts: PrimaryFacts, entry: LedgerEntry): PrimaryAction {
   const slow = silentMs > times.removeMs || mirror.unackedMs > times.ackMs || mirror.broken
   if (mirror.growing) {
     if (slow) return { kind: 'release-mirror', phase: 'alone: the other member was too slow to join' }
+    if (mirror.damaged) return { kind: 'release-mirror', phase: REPAIRING }
     if (!mirror.heldBarrier) return { kind: 'none', phase: 'alone: the other member catches up with the barrier' }
     if (ledger === 'away') return { kind: 'none', phase: 'alone: the ledger is away, the other member cannot be added' }
     if (mirror.readyFor !== entry.version) return { kind: 'ask-ready' }
@@ -183,7 +204,7 @@ function decideAlone(facts: PrimaryFacts, entry: LedgerEntry): PrimaryAction {
   if (slow || ledger === 'away' || disk !== 'good' || mirror.lagBytes > times.growLagBytes) {
     return { kind: 'none', phase: 'alone: the other member catches up' }
   }
-  return { kind: 'require-mirror' }
+  return mirror.damaged ? { kind: 'none', phase: REPAIRING } : { kind: 'require-mirror' }
 }
 
 /** The in-sync set is both. */
@@ -196,6 +217,13 @@ function decidePaired(facts: PrimaryFacts, entry: LedgerEntry, peer: ReplicaId):
       phase: 'the other member knows commits that this log lacks: it becomes primary',
     }
   }
+  if (mirror?.id === peer && mirror.phase === 'ahead') {
+    return {
+      kind: 'swap',
+      change: 'abandon',
+      phase: 'the end of this log was damaged and the other member holds more: it becomes primary',
+    }
+  }
   if (mirror?.id === peer && mirror.phase === 'histories-differ') {
     return {
       kind: 'stop',
@@ -205,6 +233,7 @@ function decidePaired(facts: PrimaryFacts, entry: LedgerEntry, peer: ReplicaId):
   }
   const gone = whyGone(facts, peer)
   if (gone !== null) {
+    if (!mayShrink(facts, peer)) return { kind: 'none', phase: doubtWords(doubtOf(facts), 'the other member') }
     return ledger === 'good'
       ? { kind: 'swap', change: 'shrink', phase: `taking the other member out: ${gone}` }
       : { kind: 'none', phase: `the ledger is away and ${gone}: nothing can be written` }
@@ -218,6 +247,20 @@ function decidePaired(facts: PrimaryFacts, entry: LedgerEntry, peer: ReplicaId):
   if (!begun) return { kind: 'begin-epoch' }
   if (mirror.growing) return { kind: 'none', phase: null }
   return decideHandover(facts, entry, mirror)
+}
+
+/**
+ * The other member may only be taken out by one that knows the end of its own log, or waited for long. One with another disk, or with a broken
+ * one, has nothing to add.
+ */
+function mayShrink(facts: PrimaryFacts, peer: ReplicaId | null = null): boolean {
+  const { mirror } = facts
+  const useless = mirror !== null && (mirror.broken || (peer !== null && mirror.id !== peer))
+  return useless || mayLeaveOtherBehind(doubtOf(facts))
+}
+
+function doubtOf({ end, inOfficeMs, times }: PrimaryFacts): DoubtFacts {
+  return { end, waitedMs: inOfficeMs, times }
 }
 
 function whyGone({ mirror, silentMs, times }: PrimaryFacts, peer: ReplicaId): string | null {
@@ -244,6 +287,14 @@ function decideHandover(facts: PrimaryFacts, _entry: LedgerEntry, mirror: Mirror
     return drainingMs === null
       ? { kind: 'none', phase: `${why}: waiting for the ledger` }
       : { kind: 'resume', phase: `${why}: called off, the ledger is away` }
+  }
+  if (mirror.standsBack) {
+    const phase = `${why}: called off, the other member is fenced or about to stop`
+    return drainingMs === null && !asked ? { kind: 'none', phase } : { kind: 'resume', phase }
+  }
+  if (mirror.damaged) {
+    const phase = `${why}: waiting for the other member, which has rotten records to repair first`
+    return drainingMs === null ? { kind: 'none', phase } : { kind: 'resume', phase }
   }
   if (drainingMs === null) return { kind: 'drain', phase: why }
   if (mirror.complete) return { kind: 'swap', change: 'hand-over', phase: why }

@@ -18,6 +18,7 @@ const entry: LedgerEntry = {
 const facts: ForceFacts = {
   self,
   role: 'standby',
+  fenced: false,
   entry,
   ledger: 'good',
   quietMs: 60_000,
@@ -49,6 +50,8 @@ const cases: [name: string, change: Partial<ForceFacts>, expected: 'promote' | '
   ['refuses while the other member is heard', { quietMs: 2_199 }, 'refuse', /it lives/],
   ['refuses without the ledger', { ledger: 'away' }, 'refuse', /away/],
   ['refuses on a primary', { role: 'primary' }, 'refuse', /already/],
+  ['refuses on a replica that has stopped', { role: 'ended' }, 'refuse', /stopped/],
+  ['refuses on a fenced replica, which would be named and not serve', { fenced: true }, 'refuse', /unfence/],
   ['refuses on an empty replica', { newestMs: null, lastLsn: 0 }, 'refuse', /empty/],
   ['refuses where there was never an entry', { entry: null }, 'refuse', /never in use/],
 ]

@@ -7,7 +7,9 @@ import type { RoleTimes } from './times.ts'
 
 export interface ForceFacts {
   readonly self: LedgerReplica
-  readonly role: 'standby' | 'primary'
+  /** `ended`: it stopped for good, and says why. */
+  readonly role: 'standby' | 'primary' | 'ended'
+  readonly fenced: boolean
   readonly entry: LedgerEntry | null
   readonly ledger: 'good' | 'away' | 'lost'
   /** Since the other member was heard. */
@@ -37,6 +39,8 @@ export type ForceDecision =
 export function decideForce(facts: ForceFacts): ForceDecision {
   const { self, role, entry, ledger, quietMs, proof, otherPod, times } = facts
   if (role === 'primary') return refuse('this replica is primary already')
+  if (role === 'ended') return refuse('this replica has stopped; its phase in status says why')
+  if (facts.fenced) return refuse('this replica is fenced: unfence it first')
   if (ledger === 'away') return refuse('the ledger is away: without it two replicas could become primary')
   if (quietMs < times.graceMs) return refuse('the other member was heard a moment ago: it lives, use switchover')
   if (proof === null)

@@ -26,6 +26,11 @@ export interface RoleTimes {
   readonly lookMs: number
   /** A mirror that lags by no more is made to acknowledge what is new: the rest is a fraction of a second. */
   readonly growLagBytes: number
+  /**
+   * How long a replica whose log had a damaged end waits for the one that knows what was acknowledged: a container or a node that
+   * starts again is back by then. Only where both fail at once does it cost anything.
+   */
+  readonly doubtMs: number
   /** A planned switchover that did not drain within is called off: clients were promised a second. */
   readonly drainMs: number
 }
@@ -41,6 +46,7 @@ export const ROLE_TIMES: RoleTimes = {
   clockJumpMs: 500,
   lookMs: 1_000,
   growLagBytes: 4 * 1024 * 1024,
+  doubtMs: 30_000,
   drainMs: 1_000,
 }
 
@@ -48,5 +54,6 @@ export const ROLE_TIMES: RoleTimes = {
 export function checkTimes(times: RoleTimes): RoleTimes {
   assert(times.removeMs + times.swapMs < times.leaseMs, 'remove + swap < lease')
   assert(times.leaseMs < times.graceMs, 'lease < grace')
+  assert(times.graceMs < times.doubtMs, 'grace < doubt: the other may take over first')
   return times
 }

@@ -48,6 +48,11 @@ export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamC
   }
   const refuse = (refusal: Refusal) => {
     finish()
+    // Not ready is no fault of the caller's.
+    if (refusal.reason !== 'unavailable') {
+      context.metrics.brokenStreams.inc()
+      context.logger.warn({ peer, reason: refusal.message }, 'link turned away')
+    }
     writeFrame(stream, FrameType.refused, 0, [encodeRefusal(refusal)])
     stream.end()
   }

@@ -65,6 +65,7 @@ export interface WorldOptions {
   readonly random?: SeededRandom
   readonly limits?: Partial<MailboxLimits>
   readonly refusal?: (kind: WriteKind) => StoreError | null
+  readonly doubt?: (kind: WriteKind) => StoreError | null
 }
 
 export function makeWorld(options: WorldOptions = {}): World {
@@ -81,6 +82,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     limits: options.limits ?? {},
     onFailure: (error) => failures.push(error),
     ...(options.refusal && { refusal: options.refusal }),
+    ...(options.doubt && { doubt: options.doubt }),
   })
   return { log, index, clock, random, store, failures }
 }

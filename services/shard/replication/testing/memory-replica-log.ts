@@ -18,7 +18,7 @@ import {
 } from '../../log/format.ts'
 import { proveRecords } from '../../log/raw-batch.ts'
 import type { AppendedRange, EncodedBatch, LogRecord, NewRecord } from '../../log/types.ts'
-import type { CutTail, EpochStart, LsnRange, RawBatch, ReplicaLog } from '../ports.ts'
+import type { CutTail, EpochStart, LsnRange, PeerRecord, RawBatch, ReplicaLog } from '../ports.ts'
 
 interface Stored {
   readonly bytes: Buffer
@@ -31,6 +31,7 @@ export interface MemoryDisk {
   tag: Buffer
   records: Stored[]
   commit: number
+  endInDoubt: boolean
   readonly cut: CutTail[]
 }
 
@@ -39,7 +40,7 @@ function lastEpoch(disk: MemoryDisk): Epoch {
 }
 
 export function memoryDisk(tag: string): MemoryDisk {
-  return { tag: Buffer.from(tag.padEnd(8, '.'), 'latin1'), records: [], commit: 0, cut: [] }
+  return { tag: Buffer.from(tag.padEnd(8, '.'), 'latin1'), records: [], commit: 0, endInDoubt: false, cut: [] }
 }
 
 export class MemoryReplicaLog implements ReplicaLog {
@@ -58,6 +59,7 @@ export class MemoryReplicaLog implements ReplicaLog {
   #epoch: Epoch
   #commit: number
   #failure: Error | null = null
+  #rescue: (lsn: Lsn) => Promise<boolean> = async () => false
   #dead = false
   #syncMs = 1
 
@@ -95,6 +97,18 @@ export class MemoryReplicaLog implements ReplicaLog {
     return [...this.#rotten].sort((a, b) => a - b).map((lsn) => ({ first: lsn, last: lsn }))
   }
 
+  onRotten(rescue: (lsn: Lsn) => Promise<boolean>): void {
+    this.#rescue = rescue
+  }
+
+  get endInDoubt(): boolean {
+    return this.#disk.endInDoubt
+  }
+
+  trustEnd(): void {
+    this.#disk.endInDoubt = false
+  }
+
   get lastLsn(): Lsn {
     return toLsn(this.#disk.records.length + this.#pending.length)
   }
@@ -106,7 +120,9 @@ export class MemoryReplicaLog implements ReplicaLog {
   epochs(): EpochStart[] {
     const starts: EpochStart[] = []
     for (const { record, chain } of this.#disk.records) {
-      if (record.epoch > (starts.at(-1)?.epoch ?? 0)) starts.push({ epoch: record.epoch, firstLsn: record.lsn, chain })
+      if (record.epoch <= (starts.at(-1)?.epoch ?? 0)) continue
+      const { epoch, lsn } = record
+      starts.push({ epoch, firstLsn: lsn, latestLsn: lsn, chain: this.#rotten.has(lsn) ? null : chain })
     }
     return starts
   }
@@ -202,6 +218,14 @@ export class MemoryReplicaLog implements ReplicaLog {
     this.#pending = []
   }
 
+  /** The process dies, and the last `count` records rot before a header calls them synced: the next start takes them for a torn tail. */
+  crashAndRot(count: number): void {
+    this.crash()
+    this.#disk.records.splice(-count)
+    this.#disk.commit = Math.min(this.#disk.commit, this.#disk.records.length)
+    this.#disk.endInDoubt = true
+  }
+
   rot(lsn: number): void {
     this.#rotten.add(lsn)
   }
@@ -232,6 +256,7 @@ export class MemoryReplicaLog implements ReplicaLog {
 
   async cutAbove(lsn: Lsn): Promise<CutTail | null> {
     const gone = this.#disk.records.splice(lsn)
+    for (const rotten of this.#rotten) if (rotten > lsn) this.#rotten.delete(rotten)
     this.#epoch = lastEpoch(this.#disk)
     if (gone.length === 0) return null
     const bytes = gone.reduce((sum, { bytes }) => sum + bytes.length, 0)
@@ -250,13 +275,16 @@ export class MemoryReplicaLog implements ReplicaLog {
     return this.#stored(lsn).bytes
   }
 
-  async repair(lsn: Lsn, bytes: Uint8Array): Promise<void> {
-    const stored = known(this.#disk.records[lsn - 1], 'in the log')
-    if (!stored.bytes.equals(bytes)) throw new LogError('LOG_BAD_BATCH', `Cannot repair ${lsn}: other bytes`)
-    this.#rotten.delete(lsn)
+  async repair(records: readonly PeerRecord[]): Promise<void> {
+    for (const { lsn, bytes } of records) {
+      const stored = known(this.#disk.records[lsn - 1], 'in the log')
+      if (!stored.bytes.equals(bytes)) throw new LogError('LOG_BAD_BATCH', `Cannot repair ${lsn}: other bytes`)
+      this.#rotten.delete(lsn)
+    }
   }
 
   async read(lsn: Lsn): Promise<LogRecord> {
+    if (this.#rotten.has(lsn)) await this.#rescue(lsn)
     return (this.#pending[lsn - this.durableLsn - 1] ?? this.#stored(lsn)).record
   }
 

@@ -24,6 +24,9 @@ export interface Life {
   readonly log: MemoryReplicaLog
   readonly clock: Clock
   readonly end: () => void
+  /** SIGSTOP and SIGCONT, as far as timers go: cut the network beside it. */
+  readonly freeze: () => void
+  readonly thaw: () => void
   readonly events: RoleEvent[]
   readonly notices: MachineNotice[]
   failure: Error | null
@@ -33,7 +36,7 @@ export class Node {
   readonly member: Member
   readonly ledger: SimLedgerClient
   disk: MemoryDisk
-  note: ReplicaNote = { promisedEpoch: toEpoch(0), ledgerVersion: 0, inSync: false }
+  note: ReplicaNote = { promisedEpoch: toEpoch(0), ledgerVersion: 0, inSync: false, jumpUids: 0 }
   life: Life | null = null
   readonly #pair: Pair
   #incarnation = 0
@@ -61,7 +64,7 @@ export class Node {
   }
 
   start(): void {
-    const { clock, end } = this.#pair.clock.life()
+    const { clock, end, freeze, thaw } = this.#pair.clock.life()
     const log = new MemoryReplicaLog(clock, this.disk)
     const notes: NoteStore = this.#notes(clock)
     const self: LedgerReplica = {
@@ -78,6 +81,8 @@ export class Node {
       log,
       clock,
       end,
+      freeze,
+      thaw,
       events,
       notices,
       failure: null,
@@ -93,6 +98,16 @@ export class Node {
   /** kill -9; `tail` records that were not synced survive all the same. */
   kill(tail = 0): void {
     this.life?.log.crash(tail)
+    this.#ended()
+  }
+
+  /** kill -9, and the last `count` records rot before a later header covers them. */
+  killAndRot(count: number): void {
+    this.life?.log.crashAndRot(count)
+    this.#ended()
+  }
+
+  #ended(): void {
     this.life?.end()
     this.life = null
     this.#pair.network.kill(this.member)
@@ -103,7 +118,7 @@ export class Node {
   replaceDisk(): void {
     this.#incarnation++
     this.disk = memoryDisk(`${this.#pair.seed}-${this.member}-${this.#incarnation}`)
-    this.note = { promisedEpoch: toEpoch(0), ledgerVersion: 0, inSync: false }
+    this.note = { promisedEpoch: toEpoch(0), ledgerVersion: 0, inSync: false, jumpUids: 0 }
   }
 
   #machine(

@@ -58,19 +58,30 @@ export class VirtualClock implements Clock {
     return true
   }
 
-  /** A clock of a process that ends: its timers never fire after `end`. */
-  life(): { clock: Clock; end: () => void } {
+  /** A clock of a process that ends or is frozen: its timers never fire after `end`, and late after `freeze`, at `thaw`. */
+  life(): { clock: Clock; end: () => void; freeze: () => void; thaw: () => void } {
     let alive = true
+    let overdue: (() => void)[] | null = null
     const clock: Clock = {
       nowMs: () => this.nowMs(),
       monotonicMs: () => this.monotonicMs(),
       after: (delayMs, action) =>
         this.after(delayMs, () => {
-          if (alive) action()
+          if (!alive) return
+          if (overdue) overdue.push(action)
+          else action()
         }),
     }
     return {
       clock,
+      freeze: () => {
+        overdue ??= []
+      },
+      thaw: () => {
+        const actions = overdue ?? []
+        overdue = null
+        for (const action of actions) action()
+      },
       end: () => {
         alive = false
       },

@@ -1,0 +1,91 @@
+/**
+ * One open database with everything prepared on it. Opening costs more than many batches of a small index (the schema is read, some
+ * fifty statements are parsed), so whoever needs one empty index in memory after another (the simulator) keeps the
+ * connection and empties it.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { errorCode } from '#lib/errors/coded-error.ts'
+import { RecordApplier } from './applier.ts'
+import { asArrays } from './columns.ts'
+import { Digester } from './digest.ts'
+import { IndexError } from './errors.ts'
+import { IndexReader } from './reader.ts'
+import { INDEX_SCHEMA, INDEX_SCHEMA_VERSION, INDEX_TABLES } from './schema.ts'
+
+/** 64 MiB of pages: the upper levels of the trees of a large shard. */
+const CACHE_KIB = 64 * 1024
+
+export class IndexConnection {
+  readonly db: DatabaseSync
+  readonly path: string
+  readonly reader: IndexReader
+  readonly applier: RecordApplier
+  readonly begin: StatementSync
+  readonly commit: StatementSync
+  readonly sweepFrom: StatementSync
+  readonly sweep: StatementSync
+  #digester: Digester | null = null
+
+  /** @param path A file, made if it does not exist, or `:memory:`. @throws {IndexError} INDEX_DAMAGED, INDEX_SCHEMA */
+  constructor(path: string) {
+    const db = openDatabase(path)
+    this.db = db
+    this.path = path
+    try {
+      this.reader = new IndexReader(db)
+      this.applier = new RecordApplier(db)
+      this.begin = db.prepare('BEGIN IMMEDIATE')
+      this.commit = db.prepare('COMMIT')
+      this.sweepFrom = asArrays(db.prepare('SELECT id, at_ms FROM deliveries WHERE id > ? ORDER BY id LIMIT ?'))
+      this.sweep = db.prepare('DELETE FROM deliveries WHERE id = ?')
+    } catch (cause) {
+      db.close()
+      throw asIndexError(cause, path)
+    }
+  }
+
+  /** Prepared when it is first asked for: a server never does. */
+  get digester(): Digester {
+    this.#digester ??= new Digester(this.db)
+    return this.#digester
+  }
+
+  /** Takes all rows away: what is left means the same as a database that was just made. */
+  empty(): void {
+    if (this.db.isTransaction) this.db.exec('ROLLBACK')
+    const deletes = INDEX_TABLES.map((table) => `DELETE FROM ${table}`).join('; ')
+    this.db.exec(`BEGIN; ${deletes}; INSERT INTO state VALUES (1, 0); COMMIT`)
+  }
+
+  close(): void {
+    this.db.close()
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  let db: DatabaseSync | null = null
+  try {
+    db = new DatabaseSync(path)
+    db.exec(
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA busy_timeout = 5000`,
+    )
+    const version = db.prepare('PRAGMA user_version').get()?.['user_version']
+    if (version === 0) db.exec(`BEGIN; ${INDEX_SCHEMA}; COMMIT`)
+    else if (version !== INDEX_SCHEMA_VERSION) {
+      throw new IndexError(
+        'INDEX_SCHEMA',
+        `Cannot use ${path}: schema ${version}, this binary has ${INDEX_SCHEMA_VERSION}`,
+      )
+    }
+    return db
+  } catch (cause) {
+    db?.close()
+    throw asIndexError(cause, path)
+  }
+}
+
+/** SQLite's own failures at opening mean that the file is not what it should be; a rebuild does not need it. */
+export function asIndexError(cause: unknown, path: string): unknown {
+  if (errorCode(cause) !== 'ERR_SQLITE_ERROR') return cause
+  return new IndexError('INDEX_DAMAGED', `Cannot use ${path}: it is no usable index`, { cause })
+}

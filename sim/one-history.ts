@@ -1,0 +1,44 @@
+/**
+ * One history of either world, with a result that can be sent to another thread. Worlds are loaded only when the first history is run, so that
+ * a mutant is in place before the code under test.
+ */
+import { inspect } from 'node:util'
+import { errorMessage } from '#lib/errors/coded-error.ts'
+import type { CoverageCount } from './coverage.ts'
+
+export type WorldName = 'log' | 'pair'
+
+export type HistoryResult =
+  | { readonly kind: 'kept'; readonly counts: readonly CoverageCount[] }
+  /** `report`: for whoever must understand it, with the last lines of the trace. */
+  | { readonly kind: 'broken'; readonly message: string; readonly report: string }
+
+/** Never rejects: a broken promise of the code under test is a result. @param traceLines How many lines of a trace are reported */
+export async function runHistory(world: WorldName, seed: number, traceLines: number): Promise<HistoryResult> {
+  const run = await (world === 'log' ? logHistory() : pairHistory(traceLines))
+  return run(seed)
+}
+
+type Run = (seed: number) => Promise<HistoryResult>
+
+async function logHistory(): Promise<Run> {
+  const { runLogHistory } = await import('./log/history.ts')
+  return (seed) =>
+    runLogHistory(seed).then(
+      ({ counts }): HistoryResult => ({ kind: 'kept', counts }),
+      (error: unknown): HistoryResult => ({ kind: 'broken', message: errorMessage(error), report: inspect(error) }),
+    )
+}
+
+async function pairHistory(traceLines: number): Promise<Run> {
+  const { PairFailure, runPairHistory } = await import('./pair/history.ts')
+  return (seed) =>
+    runPairHistory(seed).then(
+      ({ counts }): HistoryResult => ({ kind: 'kept', counts }),
+      (error: unknown): HistoryResult => {
+        const report =
+          error instanceof PairFailure ? `${error.trace(traceLines)}\n${inspect(error.cause)}` : inspect(error)
+        return { kind: 'broken', message: errorMessage(error), report }
+      },
+    )
+}
