@@ -1,6 +1,6 @@
 # The verbs of Twinpost; `make` alone lists them. Needs make and any Node >= 20 with npm; tools/bootstrap.sh gets the rest.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean test check bench e2e sim generate rfc fuzz format unit bootstrap
+.PHONY: help up down clean test check bench e2e sim generate rfc fuzz format unit bootstrap kube-tools kube-up kube-down
 .NOTPARALLEL:
 
 NODE := .tools/node/bin/node
@@ -51,6 +51,15 @@ bench: bootstrap ## measure deliveries, IMAP commands and memory, beside Postfix
 
 fuzz: bootstrap ## fuzz tests with many more runs than in make test: FUZZ_RUNS=n
 	@FUZZ_RUNS=$(or $(FUZZ_RUNS),100000) $(TEST) '{lib,services}/**/*.fuzz.test.ts'
+
+kube-tools: ## build etcd and kube-apiserver, so that tests of the Kubernetes API run and do not skip (KUBE=all: a whole cluster)
+	@tools/kube/build.sh $(or $(KUBE),control-plane)
+
+kube-up: bootstrap ## start a Kubernetes of NODES=1..3 nodes on this machine (tools/kube/README.md)
+	@tools/kube/up.sh $(or $(NODES),1)
+
+kube-down: ## stop that Kubernetes and remove its data
+	@tools/kube/down.sh
 
 generate: bootstrap ## write what is generated: crds/*.yaml, docs/reference/*.md
 	@$(NODE) tools/gen-crds.ts

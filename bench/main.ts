@@ -2,7 +2,7 @@
  * `make bench`: the same work on Twinpost and, where they are installed, on Postfix and Dovecot, one after the other in one
  * run on this machine. Prints a table and writes .twinpost/bench.json. Nothing here asserts a time.
  *
- * Arguments: `--only twinpost|peers` measures one side; `--part deliver|deliverPerConnection|imap|idleMemory` one part.
+ * Arguments: `--only twinpost|peers` measures one side; `--part deliver|deliverOneCopy|deliverPerConnection|imap|idleMemory` one part.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
@@ -12,7 +12,7 @@ import { peersInstalled, peerVersions, startPeers, stopPeers } from './peers.ts'
 import { type Figures, ratios, table } from './report.ts'
 import { IDLE_SESSIONS, SECONDS } from './settings.ts'
 import type { Target } from './target.ts'
-import { openTwinpost } from './twinpost.ts'
+import { openTwinpost, type TwinpostTarget } from './twinpost.ts'
 import { measureDeliveries } from './work/deliver.ts'
 import { measureIdleMemory } from './work/idle-memory.ts'
 import { measureImapMix } from './work/imap-mix.ts'
@@ -36,9 +36,15 @@ async function part<T>(target: Target, name: keyof Figures, measure: () => Promi
   }
 }
 
-async function measureAll(target: Target): Promise<Figures> {
+async function measureAll(target: Target | TwinpostTarget): Promise<Figures> {
   return {
     deliver: await part(target, 'deliver', () => measureDeliveries(target, true, SECONDS)),
+    deliverOneCopy:
+      'withOneCopy' in target
+        ? await part(target, 'deliverOneCopy', () =>
+            target.withOneCopy((alone) => measureDeliveries(alone, true, SECONDS)),
+          )
+        : null,
     deliverPerConnection: await part(target, 'deliverPerConnection', () => measureDeliveries(target, false, SECONDS)),
     imap: await part(target, 'imap', () => measureImapMix(target, SECONDS)),
     idleMemory: await part(target, 'idleMemory', () => measureIdleMemory(target, IDLE_SESSIONS)),
@@ -59,8 +65,17 @@ async function measurePeers(): Promise<{ figures: Figures; versions: string } | 
   }
 }
 
-const twinpost = args.only === 'peers' ? null : await openTwinpost()
-const ours = twinpost === null ? null : await measureAll(twinpost)
+async function measureTwinpost(): Promise<Figures | null> {
+  if (args.only === 'peers') return null
+  const target = await openTwinpost()
+  try {
+    return await measureAll(target)
+  } finally {
+    await target.close()
+  }
+}
+
+const ours = await measureTwinpost()
 const peers = await measurePeers()
 
 const result = {

@@ -9,16 +9,24 @@ function figures(readablePerSecond: number, kib: number): Figures {
   const deliver = { letters: 1000, acceptedPerSecond: 2 * readablePerSecond, readablePerSecond }
   return {
     deliver,
+    deliverOneCopy: { ...deliver, readablePerSecond: 1.25 * readablePerSecond },
     deliverPerConnection: deliver,
     imap: { commands: 1, commandsPerSecond: readablePerSecond },
     idleMemory: { sessions: 10, kibPerSession: { shard: kib / 2, edge: kib / 2 }, totalKibPerSession: kib },
   }
 }
-const NOTHING: Figures = { deliver: null, deliverPerConnection: null, imap: null, idleMemory: null }
+const NOTHING: Figures = {
+  deliver: null,
+  deliverOneCopy: null,
+  deliverPerConnection: null,
+  imap: null,
+  idleMemory: null,
+}
 
 test('ratios() is above 1 where Twinpost delivers more or needs less', () => {
   assert.deepEqual(ratios(figures(3000, 100), figures(300, 400)), {
     deliver: 10,
+    twoCopies: 0.8,
     deliverPerConnection: 10,
     imap: 10,
     idleMemory: 4,
@@ -26,8 +34,8 @@ test('ratios() is above 1 where Twinpost delivers more or needs less', () => {
 })
 
 test('ratios() is null where a side was not measured', () => {
-  const none = { deliver: null, deliverPerConnection: null, imap: null, idleMemory: null }
-  assert.deepEqual(ratios(figures(3000, 100), null), none)
+  const none = { deliver: null, twoCopies: null, deliverPerConnection: null, imap: null, idleMemory: null }
+  assert.deepEqual(ratios(figures(3000, 100), null), { ...none, twoCopies: 0.8 })
   assert.deepEqual(ratios(NOTHING, figures(300, 400)), none)
 })
 

@@ -6,6 +6,8 @@ import type { ImapFigures } from './work/imap-mix.ts'
 /** Null where something was not measured, because it failed or was left out. */
 export interface Figures {
   readonly deliver: DeliverFigures | null
+  /** The same with one member stopped; Twinpost only. */
+  readonly deliverOneCopy: DeliverFigures | null
   readonly deliverPerConnection: DeliverFigures | null
   readonly imap: ImapFigures | null
   readonly idleMemory: MemoryFigures | null
@@ -14,6 +16,8 @@ export interface Figures {
 /** Above 1: Twinpost is faster, or smaller. Null where one side is missing. */
 export interface Ratios {
   readonly deliver: number | null
+  /** Two copies against one, both Twinpost. */
+  readonly twoCopies: number | null
   readonly deliverPerConnection: number | null
   readonly imap: number | null
   readonly idleMemory: number | null
@@ -23,6 +27,7 @@ export function ratios(ours: Figures, theirs: Figures | null): Ratios {
   const more = (a: number | undefined, b: number | undefined) => (a === undefined || !b ? null : a / b)
   return {
     deliver: more(ours.deliver?.readablePerSecond, theirs?.deliver?.readablePerSecond),
+    twoCopies: more(ours.deliver?.readablePerSecond, ours.deliverOneCopy?.readablePerSecond),
     deliverPerConnection: more(
       ours.deliverPerConnection?.readablePerSecond,
       theirs?.deliverPerConnection?.readablePerSecond,
@@ -47,6 +52,12 @@ export function table(ours: Figures | null, theirs: Figures | null): string {
     ['', '', 'twinpost', 'peers', 'ratio'],
     line('deliver, connections kept: readable', '/s', (f) => f.deliver?.readablePerSecond, ratio?.deliver),
     line('  accepted', '/s', (f) => f.deliver?.acceptedPerSecond),
+    line(
+      '  with one copy (ratio: two against one)',
+      '/s',
+      (f) => f.deliverOneCopy?.readablePerSecond,
+      ratio?.twoCopies,
+    ),
     line(
       'deliver, one connection each: readable',
       '/s',

@@ -2,12 +2,14 @@
 
 /** Mailboxes that get the letters. */
 export const MAILBOX_COUNT = 20
-/** Connections, both for SMTP and for the IMAP mix. */
-export const CONNECTION_COUNT = 20
+/** SMTP connections. */
+export const CONNECTION_COUNT = numberFrom('BENCH_CONNECTIONS', 50)
 /** Octets of one letter as sent, header and line ends counted. */
 export const LETTER_BYTES = 4096
 /** Seconds of sending; what is on its way then is finished and counted with its time. */
 export const SECONDS = numberFrom('BENCH_SECONDS', 10)
+/** Seconds of the same work before: servers run for months, and a compiler that compiles while it serves needs some thousand letters. */
+export const WARM_UP_SECONDS = numberFrom('BENCH_WARM_UP_SECONDS', 20)
 /** Letters in each mailbox before the IMAP mix begins. */
 export const MIX_LETTERS = 200
 /** Idle IMAP sessions whose memory is measured. */

@@ -1,7 +1,8 @@
-/** The local array as a target: started if it is not running, with accounts of its own that nothing else uses. */
-import { execFile, spawn } from 'node:child_process'
+/** An array of one pair as a target, started and stopped for the measurement. */
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { MAILBOX_COUNT } from './settings.ts'
@@ -10,74 +11,97 @@ import type { Target } from './target.ts'
 const run = promisify(execFile)
 const root = new URL('..', import.meta.url).pathname
 const cli = join(root, 'twinpost')
-const data = process.env['TWINPOST_ROOT'] ?? join(root, '.twinpost')
+/** The array of the bench: one pair, apart from whatever else runs from this checkout. */
+const data = join(root, '.twinpost/bench')
 const DOMAIN = 'example.test'
+/** The member that is stopped to see what one copy takes. */
+const SPARE_MEMBER = 'n1-1'
 /** For accounts on loopback addresses that hold nothing but the bench's own letters. */
 const PASSWORD = 'bench-secret-on-loopback'
+const IN_SYNC_WAIT_MS = 60_000
 
 const Endpoint = z.object({ host: z.string(), port: z.number() })
 const Endpoints = z.object({ smtp: Endpoint, imaps: Endpoint, ca: z.string() })
-const Status = z.object({ processes: z.array(z.object({ name: z.string(), pid: z.number().nullish() })) })
+const Status = z.object({
+  processes: z.array(z.object({ name: z.string(), pid: z.number().nullish() })),
+  shards: z.array(z.object({ inSync: z.array(z.unknown()) })),
+})
 
-export async function openTwinpost(): Promise<Target> {
-  const endpoints = (await readEndpoints()) ?? (await startTwinpost())
+export interface TwinpostTarget extends Target {
+  /** Stops one member, so that each letter is on one disk only, for as long as `work` takes. */
+  withOneCopy<T>(work: (target: Target) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Starts the array of `bench/array` with accounts of its own. */
+export async function openTwinpost(): Promise<TwinpostTarget> {
+  console.log('bench: starting an array of one pair')
+  await twinpost(['up', '--no-show', '--deploy', join(root, 'bench/array')])
   const accounts = Array.from({ length: MAILBOX_COUNT }, (_, index) => ({
     address: `bench${String(index + 1).padStart(2, '0')}@${DOMAIN}`,
     password: PASSWORD,
   }))
   await addAccounts(accounts)
+  const target = async (): Promise<Target> => {
+    const endpoints = Endpoints.parse(JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')))
+    return {
+      name: 'twinpost',
+      smtp: endpoints.smtp,
+      imaps: endpoints.imaps,
+      ca: await readFile(resolve(root, endpoints.ca)),
+      accounts,
+      processes: twinpostProcesses,
+    }
+  }
   return {
-    name: 'twinpost',
-    smtp: endpoints.smtp,
-    imaps: endpoints.imaps,
-    ca: await readFile(resolve(root, endpoints.ca)),
-    accounts,
-    processes: twinpostProcesses,
+    ...(await target()),
+    async withOneCopy(work) {
+      await twinpost(['stop', SPARE_MEMBER])
+      try {
+        return await work(await target())
+      } finally {
+        await twinpost(['start', SPARE_MEMBER])
+        await inSync()
+      }
+    },
+    close: () => twinpost(['down']).then(() => undefined),
   }
 }
 
-/** Null if the array is not running. */
-async function readEndpoints(): Promise<z.infer<typeof Endpoints> | null> {
-  try {
-    if ((await processList()).length === 0) return null
-    return Endpoints.parse(JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')))
-  } catch {
-    return null
+async function inSync(): Promise<void> {
+  const giveUpMs = performance.now() + IN_SYNC_WAIT_MS
+  while ((await status()).shards.some((shard) => shard.inSync.length < 2)) {
+    if (performance.now() > giveUpMs) throw new Error('The two members are not in sync again')
+    await sleep(500)
   }
-}
-
-async function startTwinpost(): Promise<z.infer<typeof Endpoints>> {
-  console.log('bench: the array is not running: make up')
-  await new Promise<void>((done, fail) => {
-    const child = spawn(cli, ['up', '--no-show'], { cwd: root, stdio: 'inherit' })
-    child.once('error', fail)
-    child.once('exit', (code) => (code === 0 ? done() : fail(new Error(`make up ended with ${code}`))))
-  })
-  const endpoints = await readEndpoints()
-  if (endpoints === null) throw new Error('make up has left no .twinpost/endpoints.json')
-  return endpoints
 }
 
 /** Adds those that are not there yet. */
 async function addAccounts(accounts: readonly { address: string; password: string }[]): Promise<void> {
-  const { stdout } = await run(cli, ['account', 'list', '-o', 'json'], { cwd: root, maxBuffer: 64 * 1024 * 1024 })
+  const listed = await twinpost(['account', 'list', '-o', 'json'])
   for (const { address, password } of accounts) {
-    if (stdout.includes(`"${address}"`)) continue
-    await run(cli, ['account', 'add', address, '--password', password], { cwd: root })
+    if (listed.includes(`"${address}"`)) continue
+    await twinpost(['account', 'add', address, '--password', password])
   }
-}
-
-async function processList(): Promise<{ name: string; pid: number }[]> {
-  const { stdout } = await run(cli, ['status', '-o', 'json'], { cwd: root, maxBuffer: 64 * 1024 * 1024 })
-  return Status.parse(JSON.parse(stdout)).processes.flatMap(({ name, pid }) => (pid ? [{ name, pid }] : []))
 }
 
 /** Shards and edges: who else runs has no part in an idle session. */
 async function twinpostProcesses(): Promise<Map<string, number[]>> {
   const byRole = new Map<string, number[]>()
-  for (const { name, pid } of await processList()) {
+  for (const { name, pid } of (await status()).processes) {
     const role = ['shard', 'edge'].find((known) => name.includes(known))
-    if (role !== undefined) byRole.set(role, [...(byRole.get(role) ?? []), pid])
+    if (role !== undefined && pid) byRole.set(role, [...(byRole.get(role) ?? []), pid])
   }
   return byRole
+}
+
+async function status(): Promise<z.infer<typeof Status>> {
+  return Status.parse(JSON.parse(await twinpost(['status', '-o', 'json'])))
+}
+
+/** @returns What the command printed. */
+async function twinpost(args: readonly string[]): Promise<string> {
+  const env = { ...process.env, TWINPOST_ROOT: data }
+  const { stdout } = await run(cli, [...args], { cwd: root, env, maxBuffer: 64 * 1024 * 1024 })
+  return stdout
 }

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   fence: async () => (await import('./commands/role.ts')).fence,
   unfence: async () => (await import('./commands/role.ts')).unfence,
   promote: async () => (await import('./commands/role.ts')).promote,
+  'ledger restore': async () => (await import('./commands/ledger.ts')).ledgerRestore,
   logs: async () => (await import('./commands/logs.ts')).logs,
   fsck: async () => (await import('./commands/fsck.ts')).fsck,
   'account add': async () => (await import('./commands/account.ts')).accountAdd,

@@ -94,8 +94,8 @@ test('both are in sync by the ledger and hold different logs: both stop and say 
     cpSync(join(foreign, part), join(own, part), { recursive: true })
   }
   const starting = array.command('up', '--no-show', '--deploy', `${array.root}/deploy`, '--timeout', '90')
-  const said = await statusSaying(/HISTORIES_DIFFER/)
-  t.diagnostic(said.split('\n').find((line) => line.includes('HISTORIES_DIFFER')) ?? '')
+  const said = await statusSaying(/hold different logs/)
+  t.diagnostic(said.split('\n').find((line) => line.includes('hold different logs')) ?? '')
   const { primary } = await array.shard(home)
   assert.equal(primary, null, 'nobody serves')
   await starting

@@ -118,6 +118,15 @@ export class SimDisk {
     return true
   }
 
+  /** A device that lied: the file ends at `length`, as if what was synced behind it had never come. */
+  forget(path: string, length: number): void {
+    const inode = this.lookUp(path)
+    inode.stable.resize(length)
+    inode.cached.resize(length)
+    inode.dirty.clear()
+    inode.apart.clear()
+  }
+
   /** The volume is replaced by an empty one. */
   wipe(): void {
     this.#names = new Map()

@@ -27,7 +27,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'expose-before-commit': { world: 'pair', module: 'services/shard/mailbox/commit-pipeline.ts' },
   'ignore-epoch': { world: 'pair', module: 'services/shard/roles/decide-primary.ts' },
   'settle-unknown-by-reread': { world: 'pair', module: 'services/shard/ledger/agent.ts' },
-  'truncate-committed': { world: 'pair', module: 'services/shard/replication/mirror-side.ts' },
+  'truncate-committed': { world: 'pair', module: 'services/shard/replication/cut-allowed.ts' },
+  'cut-ahead': { world: 'pair', module: 'services/shard/replication/mirror-ahead.ts' },
+  'trust-cut-end': { world: 'pair', module: 'services/shard/roles/log-end.ts' },
+  'compact-beyond-horizon': { world: 'pair', module: 'services/shard/upkeep/upkeep.ts' },
 }
 
 /** @returns Null if there is no such mutant. Must run before the module is first loaded. */

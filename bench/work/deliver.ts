@@ -5,7 +5,7 @@
 
 import { secureContext } from '../client/connection.ts'
 import { SmtpClient } from '../client/smtp-client.ts'
-import { CONNECTION_COUNT } from '../settings.ts'
+import { CONNECTION_COUNT, WARM_UP_SECONDS } from '../settings.ts'
 import type { Target } from '../target.ts'
 import { nextLetter } from './letter.ts'
 import { connectAll, emptyInbox, waitUntilReadable } from './mailboxes.ts'
@@ -22,12 +22,10 @@ export async function measureDeliveries(target: Target, kept: boolean, seconds: 
   const readers = await connectAll(target, secureContext(target.ca))
   try {
     await Promise.all(readers.map(emptyInbox))
+    await waitUntilReadable(readers, await sendFor(target, kept, WARM_UP_SECONDS))
+    await Promise.all(readers.map(emptyInbox))
     const startMs = performance.now()
-    const stopMs = startMs + seconds * 1000
-    const senders = Array.from({ length: CONNECTION_COUNT }, (_, index) =>
-      kept ? sendKept(target, index, stopMs) : sendEach(target, index, stopMs),
-    )
-    const letters = (await Promise.all(senders)).reduce((sum, count) => sum + count, 0)
+    const letters = await sendFor(target, kept, seconds)
     const acceptedMs = performance.now()
     const readableMs = await waitUntilReadable(readers, letters)
     return {
@@ -38,6 +36,15 @@ export async function measureDeliveries(target: Target, kept: boolean, seconds: 
   } finally {
     for (const reader of readers) reader.destroy()
   }
+}
+
+/** @returns The number of letters that were accepted. */
+async function sendFor(target: Target, kept: boolean, seconds: number): Promise<number> {
+  const stopMs = performance.now() + seconds * 1000
+  const senders = Array.from({ length: CONNECTION_COUNT }, (_, index) =>
+    kept ? sendKept(target, index, stopMs) : sendEach(target, index, stopMs),
+  )
+  return (await Promise.all(senders)).reduce((sum, count) => sum + count, 0)
 }
 
 async function sendKept(target: Target, index: number, stopMs: number): Promise<number> {

@@ -5,7 +5,7 @@
 
 import { secureContext } from '../client/connection.ts'
 import type { ImapClient } from '../client/imap-client.ts'
-import { CONNECTION_COUNT, MIX_LETTERS } from '../settings.ts'
+import { MIX_LETTERS, WARM_UP_SECONDS } from '../settings.ts'
 import type { Target } from '../target.ts'
 import { nextLetter } from './letter.ts'
 import { connectAll, emptyInbox, fillInbox } from './mailboxes.ts'
@@ -34,18 +34,24 @@ async function turn(client: ImapClient, round: number): Promise<number> {
 }
 
 export async function measureImapMix(target: Target, seconds: number): Promise<ImapFigures> {
-  const clients = (await connectAll(target, secureContext(target.ca))).slice(0, CONNECTION_COUNT)
+  const clients = await connectAll(target, secureContext(target.ca))
   try {
     await Promise.all(clients.map(emptyInbox))
     await Promise.all(clients.map((client) => fillInbox(client, MIX_LETTERS)))
+    await mixFor(clients, WARM_UP_SECONDS)
     const startMs = performance.now()
-    const stopMs = startMs + seconds * 1000
-    const counts = await Promise.all(clients.map((client) => mix(client, stopMs)))
-    const commands = counts.reduce((sum, count) => sum + count, 0)
+    const commands = await mixFor(clients, seconds)
     return { commands, commandsPerSecond: (commands * 1000) / (performance.now() - startMs) }
   } finally {
     for (const client of clients) client.destroy()
   }
+}
+
+/** @returns The number of commands. */
+async function mixFor(clients: readonly ImapClient[], seconds: number): Promise<number> {
+  const stopMs = performance.now() + seconds * 1000
+  const counts = await Promise.all(clients.map((client) => mix(client, stopMs)))
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 async function mix(client: ImapClient, stopMs: number): Promise<number> {

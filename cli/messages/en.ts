@@ -13,6 +13,7 @@ Commands:
   fence MEMBER              keep a member (n1-0), or one replica (n1/0@1), from being primary
   unfence MEMBER            end that
   promote SHARD             --force: recover from a member that is not in sync; may lose mail
+  ledger restore SHARD      make a lost ledger anew, from what both members have noted
   logs [NAME]               last lines of the logs; NAME as n1-0, n1-0/edge, operator
   account add ADDRESS       create an account
   account list              list accounts

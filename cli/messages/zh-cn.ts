@@ -15,6 +15,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   fence 成员                不让某成员（n1-0）或某副本（n1/0@1）成为主副本
   unfence 成员              解除隔离
   promote 分片              配合 --force：从不同步的成员恢复；可能丢失邮件
+  ledger restore 分片       依据两个成员的记录，重建丢失的账本
   logs [名称]               日志的最后几行；名称如 n1-0、n1-0/edge、operator
   account add 地址          新建账户
   account list              列出账户

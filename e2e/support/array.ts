@@ -79,13 +79,12 @@ const COMMAND_TIMEOUT_MS = 120_000
 export class TestArray {
   readonly root: string
   readonly #deploy: string
-  readonly #forget: () => void
   #endpoints: Endpoints | null = null
 
   private constructor(root: string, deploy: string) {
     this.root = root
     this.#deploy = deploy
-    this.#forget = endAtExit(root)
+    endAtExit(root)
   }
 
   /** @param options Without them the array of `deploy/local`, as `make up` starts it, but that no shard goes back by itself. */
@@ -219,6 +218,5 @@ export class TestArray {
     if (existsSync(join(this.root, 'state.json'))) await this.command('down')
     unmountBelow(this.root)
     rmSync(this.root, { recursive: true, force: true })
-    this.#forget()
   }
 }

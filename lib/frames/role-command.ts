@@ -7,6 +7,8 @@ export const RoleCommand = z.discriminatedUnion('kind', [
   /** Keep this replica from being primary until `unfence`; a primary hands over first. */
   z.strictObject({ kind: z.literal('fence') }),
   z.strictObject({ kind: z.literal('unfence') }),
+  /** Make the lost ledger of the shard anew, if this replica is the one that can. */
+  z.strictObject({ kind: z.literal('restore-ledger') }),
   z.strictObject({
     kind: z.literal('promote'),
     /** Pod of the other member: it is stopped and stays stopped until this is over. */

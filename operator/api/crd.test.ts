@@ -74,6 +74,7 @@ test('defaults of the schema and of the parser are the same', () => {
     shards: 2,
     storage: { size: '10Gi' },
     durability: { inbound: { mode: 'required', degradedAfter: '2m' }, users: 'preferred' },
+    giveBackAfter: '5m',
     edge: {
       listeners: {
         smtp: true,

@@ -25,7 +25,7 @@ import { DeliveryIds } from './smtp/delivery-ids.ts'
 import { LetterIntake } from './smtp/letter-intake.ts'
 import { RecipientChecks } from './smtp/recipient-checks.ts'
 import { Recipients } from './smtp/recipients.ts'
-import type { EdgeSmtpServer } from './smtp/smtp-connection.ts'
+import { SmtpServer } from './smtp/smtp-server.ts'
 import { type SmtpListener, SmtpService } from './smtp/smtp-service.ts'
 
 export interface EdgeDependencies {
@@ -67,7 +67,7 @@ export class Edge {
   readonly #registry: SessionRegistry
   readonly #smtp: SmtpService
   readonly #front: SessionFront
-  readonly #smtpServers: EdgeSmtpServer[] = []
+  readonly #smtpServers: SmtpServer[] = []
   readonly #sessionServers: Server[] = []
   readonly #ports = new Map<ListenerName, number>()
   #context: SecureContext
@@ -103,16 +103,12 @@ export class Edge {
       hostname: config.hostname,
       messageBytesMax: config.messageBytesMax,
       recipientsMax: config.recipientsMax,
-      connectionsMax: config.connectionsMax,
       showClientAddress: config.showClientAddress,
-      stopMs: config.stopSeconds * 1000,
       recipients: new Recipients({ directory, checks, logger, metrics, postmaster: config.postmaster }),
       intake: new LetterIntake({
         deliverer: new Deliverer({ router, clock, logger, patienceMs: config.deliveryPatienceMs }),
         ids: new DeliveryIds(clock, random),
-        budget,
         hostname: config.hostname,
-        messageBytesMax: config.messageBytesMax,
         clock,
         random,
         logger,
@@ -123,8 +119,10 @@ export class Edge {
       gate,
       limits,
       clock,
+      random,
       logger,
       metrics,
+      tls: () => this.#context,
     })
     this.#front = new SessionFront({
       gate,
@@ -177,7 +175,6 @@ export class Edge {
   /** New certificates for new connections. */
   renewTls(material: TlsMaterial): void {
     this.#context = secureContext(material)
-    for (const server of this.#smtpServers) server.updateSecureContext({ key: material.key, cert: material.cert })
   }
 
   /** Ends the live sessions of an account that may not go on. @returns How many. */
@@ -190,22 +187,19 @@ export class Edge {
     const { clock, config, logger } = this.#dependencies
     this.#stopping = true
     let open = this.#smtpServers.length
-    for (const server of this.#smtpServers) server.close(() => open--)
+    for (const server of this.#smtpServers) server.stop(() => open--)
     for (const server of this.#sessionServers) server.close()
     this.#front.endLogins(STOPPING_TEXT)
     const sessions = this.#registry.endAll(STOPPING_TEXT)
     this.#registry.close()
     logger.info({ sessions }, 'stopping')
     const deadline = clock.monotonicMs() + config.stopSeconds * 1000
-    while (open > 0 && clock.monotonicMs() < deadline) {
-      for (const server of this.#smtpServers) server.endIdle()
-      await sleep(clock, STOP_LOOK_MS)
-    }
+    while (open > 0 && clock.monotonicMs() < deadline) await sleep(clock, STOP_LOOK_MS)
+    for (const server of this.#smtpServers) server.destroy()
   }
 
   async #listenSmtp(listener: SmtpListener & { name: ListenerName }, where: ListenWhere): Promise<void> {
-    const tls = listener.tls === 'none' ? null : this.#dependencies.publicTls
-    const server = this.#smtp.createServer(listener, tls)
+    const server = new SmtpServer(this.#smtp, listener)
     this.#smtpServers.push(server)
     this.#remember(listener.name, await listening(server.server, where))
   }

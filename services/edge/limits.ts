@@ -8,10 +8,8 @@ export const BUFFERED_LETTER_BYTES_MAX = 1 * MIB
 
 /** RFC 5321 section 4.5.3.2.7: a server waits at least 5 minutes for its client. */
 export const SMTP_IDLE_MS = 5 * 60_000
-/** Longest command line: AUTH needs 12,288 (RFC 4954 section 4), others 512 and their parameters. */
-export const SMTP_LINE_BYTES_MAX = 12 * KIB + 512
-/** Commands before AUTH on a submission port: EHLO, STARTTLS, EHLO and a few tries. */
-export const UNAUTHENTICATED_COMMANDS_MAX = 20
+/** How long a client that was told to go may take to read that and to close: a few round trips. */
+export const GOODBYE_LINGER_MS = 2_000
 /** Refused recipients of one connection after which it is closed: an address book is being guessed. */
 export const REFUSED_RECIPIENTS_MAX = 50
 

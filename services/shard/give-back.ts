@@ -3,7 +3,7 @@
  * Invariant: of all shards of a member one is given back at a time. They are processes of one pod: a lock on their volume
  * decides whose turn it is, held until the new primary has had time to begin.
  */
-import { errorMessage } from '#lib/errors/coded-error.ts'
+import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import type { HeldLock, ReplicaLock } from './log/lock.ts'
@@ -73,8 +73,10 @@ export class GiveBack {
     let turn: HeldLock
     try {
       turn = await lock.take(TURN_LOCK)
-    } catch {
-      return // another shard of this member is given back now: the next look asks again
+    } catch (error) {
+      // Another shard of this member is given back now: the next look asks again.
+      if (errorCode(error) !== 'REPLICA_LOCKED') logger.warn({ err: error }, 'nothing can be given back')
+      return
     }
     this.#triedMs = clock.monotonicMs()
     try {

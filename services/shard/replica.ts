@@ -13,7 +13,7 @@ import type { Refusal } from '#lib/frames/shard-protocol.ts'
 import type { StatusReport } from '#lib/frames/status-report.ts'
 import { preferredMember } from '#lib/link/address.ts'
 import type { Logger } from '#lib/log/logger.ts'
-import type { Lsn, ShardName } from '#lib/mail/types.ts'
+import { type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { PeerNetwork } from '#lib/ports/network.ts'
@@ -152,7 +152,8 @@ export class Replica implements Served {
       random,
       epoch: 'seen',
       gather: true,
-      knownUpTo: await indexAppliedLsn(place),
+      // Not of one that gets a full copy: its log may end below the index, and nothing of it was lost.
+      knownUpTo: directory.note.inSync ? await indexAppliedLsn(place) : toLsn(0),
     })
     if (log.recovery.cut) logger.warn({ ...log.recovery.cut }, 'cut a torn tail of the log')
     for (const range of log.recovery.rotten) logger.error({ ...range }, 'the log has rotten records')

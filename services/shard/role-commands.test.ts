@@ -18,6 +18,11 @@ function replica(options: { alone?: boolean } = {}) {
     unfence: () => {
       told.push('unfence')
     },
+    restoreLedger: async (pods: { self: string; other: string }) => {
+      told.push(`restore ${pods.self} ${pods.other}`)
+      if (options.alone) throw new Error('Cannot make the ledger anew from n1-0: it is there')
+      return 'n1-0 has seen version 9'
+    },
     promoteByForce: async (proof: ForceProof | null, otherPod: string) => {
       told.push(`promote ${JSON.stringify(proof)} ${otherPod}`)
       if (options.alone) throw new Error('Cannot promote by force: it lives')
@@ -65,4 +70,12 @@ test('promote gives the proof on, for the name that the other member has, and sa
   ])
   const refused = await replica({ alone: true }).run({ kind: 'promote', otherStopped: 'n1-1', seenStopped: true })
   assert.deepEqual(refused, { done: false, words: 'Cannot promote by force: it lives' })
+})
+
+test('a ledger is made anew by the replica that is asked, which knows the name of the other one', async () => {
+  const { told, run } = replica()
+  const done = await run({ kind: 'restore-ledger' })
+  assert.deepEqual(done, { done: true, words: 'The ledger of n1/0 was made anew: n1-0 has seen version 9' })
+  assert.deepEqual(told, ['restore n1-0 n1-1'])
+  assert.equal((await replica({ alone: true }).run({ kind: 'restore-ledger' })).done, false)
 })

@@ -44,7 +44,7 @@ export class FenceMark {
 export interface CommandedReplica {
   readonly shard: ShardName
   readonly pod: string
-  readonly machine: Pick<ReplicaMachine, 'switchover' | 'fence' | 'unfence' | 'promoteByForce'>
+  readonly machine: Pick<ReplicaMachine, 'switchover' | 'fence' | 'unfence' | 'promoteByForce' | 'restoreLedger'>
   readonly mark: FenceMark
 }
 
@@ -61,6 +61,10 @@ export async function runRoleCommand(replica: CommandedReplica, command: RoleCom
         await mark.remove()
         machine.unfence()
         return { done: true, words: `${pod} may be primary of ${shard} again` }
+      case 'restore-ledger': {
+        const why = await machine.restoreLedger({ self: pod, other: otherPod(replica) })
+        return { done: true, words: `The ledger of ${shard} was made anew: ${why}` }
+      }
       case 'promote':
         return { done: true, words: await promote(replica, command.otherStopped, command.seenStopped) }
       default:
@@ -91,6 +95,10 @@ async function fence({ shard, pod, machine, mark }: CommandedReplica): Promise<R
 async function promote(replica: CommandedReplica, otherStopped: string, seenStopped: boolean): Promise<string> {
   const { shard, pod, machine } = replica
   const proof: ForceProof = seenStopped ? { kind: 'fenced', by: 'operator' } : { kind: 'typed', member: otherStopped }
-  const mayLose = await machine.promoteByForce(proof, `${splitShardName(shard).mailNode}-${1 - Number(pod.at(-1))}`)
+  const mayLose = await machine.promoteByForce(proof, otherPod(replica))
   return `${pod} is primary of ${shard} by force. Lost is ${mayLose}`
+}
+
+function otherPod({ shard, pod }: CommandedReplica): string {
+  return `${splitShardName(shard).mailNode}-${1 - Number(pod.at(-1))}`
 }

@@ -8,7 +8,7 @@ import type { MailboxId } from '#lib/mail/types.ts'
 import { decodeRecord } from '#shard/records/codec.ts'
 import { type NewMailbox, type NewMessage, RecordType, type ShardRecord } from '#shard/records/types.ts'
 import type { FinalBox, FinalMessage } from './check-model.ts'
-import type { RawRecord } from './check-raw.ts'
+import type { RawLog, RawRecord } from './check-raw.ts'
 
 interface FoldedMessage extends FinalMessage {
   flags: readonly string[]
@@ -26,12 +26,13 @@ export class Fold {
   readonly #modSeq = new Map<string, number>()
   readonly #deliveries = new Set<string>()
   readonly #epochs = new Map<number, string>()
-  readonly #records: readonly RawRecord[]
+  readonly #records: RawLog
 
-  constructor(records: readonly RawRecord[]) {
+  constructor(records: RawLog) {
     this.#records = records
     let epoch = 0
     for (const record of records) {
+      if (record === null) continue
       claim(record.epoch >= epoch, `record ${record.lsn} has epoch ${record.epoch} after ${epoch}`)
       epoch = record.epoch
       const fact = decodeRecord(record.type, record.meta)
@@ -118,7 +119,8 @@ export class Fold {
       claim(uid > box.uidMax, `record ${lsn} gives UID ${uid} after ${box.uidMax}`)
       box.uidMax = uid
       this.#grow(account, modSeq, lsn)
-      const bytes = Buffer.concat([headerBlock, ...body.lsns.map((part) => this.#body(part, lsn))])
+      const parts = body.lsns.map((part) => this.#body(part, lsn))
+      const bytes = parts.includes(null) ? null : Buffer.concat([headerBlock, ...parts.filter((part) => part !== null)])
       box.messages.set(uid, { bytes, emailId, flags: flagNames(flags), present: true })
     }
   }
@@ -132,10 +134,11 @@ export class Fold {
     }
   }
 
-  #body(lsn: number, from: number): Buffer {
+  /** Null: compaction dropped it. */
+  #body(lsn: number, from: number): Buffer | null {
     const record = this.#records[lsn - 1]
     claim(record !== undefined && lsn < from, `record ${from} refers to the body ${lsn}, which is not there`)
-    return record.body
+    return record?.body ?? null
   }
 
   #box(id: MailboxId, lsn: number): FoldedBox {

@@ -73,7 +73,8 @@ export interface FinalBox {
 }
 
 export interface FinalMessage {
-  readonly bytes: Buffer
+  /** Null: compaction dropped them. */
+  readonly bytes: Buffer | null
   readonly emailId: string
   readonly flags: readonly string[]
   readonly present: boolean
@@ -196,8 +197,10 @@ export class Model {
     const end = box.messages.get(message.uid)
     const words = `message ${message.box.key}/${message.uid} (${message.text?.name ?? 'never read'})`
     if (end === undefined) throw new AssertionFailure(`${words} is not in the log at the end`)
-    if (message.text !== null) {
-      claim(end.bytes.equals(message.text.bytes), () => `${words} is ${nameOf(end.bytes)} at the end`)
+    const { bytes } = end
+    if (bytes === null) claim(!end.present || !box.exists, () => `${words} is there at the end, without its bytes`)
+    else if (message.text !== null) {
+      claim(bytes.equals(message.text.bytes), () => `${words} is ${nameOf(bytes)} at the end`)
     }
     claim(message.emailId === null || end.emailId === message.emailId, () => `${words} is another message at the end`)
     if (message.removedMs !== NEVER) claim(!end.present, () => `${words} was expunged and is there at the end`)

@@ -18,6 +18,8 @@ export class Watch {
   #acked: { readonly epoch: number; readonly atMs: number }[] = []
   readonly #commits = new Map<string, number>()
   readonly #roles = ['', '']
+  /** A member wrote segments anew while the other one was not in sync. */
+  #foldedAlone = false
 
   constructor(world: PairWorld) {
     this.#world = world
@@ -60,6 +62,11 @@ export class Watch {
     if (!this.#acked.some((one) => one.epoch === epoch)) this.#acked.push({ epoch, atMs: this.#world.nowMs })
   }
 
+  compacted(member: PairMember): void {
+    const { entry } = this.#world
+    if (entry?.inSync.length === 1 && entry.inSync[0] === member.id) this.#foldedAlone = true
+  }
+
   noticed(member: PairMember, notice: MachineNotice): void {
     const { coverage } = this.#world
     member.told(notice.kind, notice)
@@ -69,7 +76,7 @@ export class Watch {
         else if (notice.result === 'unknown') coverage.count('swap with unknown outcome')
         return
       case 'cut':
-        coverage.count('tail cut by a new primary')
+        coverage.count(notice.fromLsn === 1 ? 'log set aside for a full copy' : 'tail cut by a new primary')
         return
       case 'refused':
         coverage.count(`refused primary: ${notice.reason}`)
@@ -104,6 +111,10 @@ export class Watch {
 
   /** Looked at all the time: two that may serve at once. */
   look(): void {
+    if (this.#foldedAlone && this.#world.entry?.inSync.length === 2) {
+      this.#foldedAlone = false
+      this.#world.coverage.count('folds followed by rejoin')
+    }
     const [a, b] = this.#world.members
     const both = a.process?.mayServe() && b.process?.mayServe() && !a.process.life.paused && !b.process.life.paused
     this.claim(!both, () => 'Two members have the right to read at the same time')

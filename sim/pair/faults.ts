@@ -326,7 +326,9 @@ export class Faults {
     this.#rotten++
     member.rotted = true
     const dice = this.#random.fraction()
-    if (dice < 0.3) {
+    if (dice < 0.15 && this.#primary() === member) {
+      this.#forget(member)
+    } else if (dice < 0.35) {
       this.#told('bit flip at rest', member)
       disk.flipBit('n1/0/log/', '.seg')
     } else if (dice < 0.8) this.#rotNewest(member)
@@ -356,6 +358,21 @@ export class Faults {
         this.#end(other, this.#random.pick(['kill', 'crash']))
       })
     }
+  }
+
+  /** The disk loses whole batches that it had called synced, without a trace: only the mirror can know. No two fail at once here. */
+  #forget(member: PairMember): void {
+    const files = [...member.machine.disk.stableFiles('n1/0/log/')].filter(([path]) => path.endsWith('.seg')).sort()
+    const [path, bytes] = files.at(-1) ?? []
+    if (path === undefined || bytes === undefined) return
+    const batches = [...bytes.toString('latin1').matchAll(/TPB1/g)].map(({ index }) => index)
+    const at = batches.slice(1).at(-this.#random.int(1, 4))
+    if (at === undefined) return
+    this.#told('disk forgot what it had synced', member)
+    member.end('kill')
+    member.machine.disk.forget(path, at)
+    member.bootLater(this.#random.int(0, 400))
+    this.#aloneUntil(() => this.#world.calm)
   }
 
   #when(holds: () => boolean, action: () => void): void {

@@ -90,6 +90,8 @@ class PairHistory {
     const repaired = () => world.members.every(({ process }) => process?.log?.rotten.length === 0)
     await this.#until(repaired, 30_000, 'all rotten records that were found are repaired')
     await this.#pass(1_500)
+    const upkeep = world.members.map(({ process }) => process?.upkeep?.stop())
+    await this.#drive(Promise.all(upkeep), 5_000, 'upkeep stops')
     const [a, b] = world.members
     await this.#until(() => this.#quiet(), 10_000, 'both logs come to an end')
     for (const member of world.members) {
@@ -98,7 +100,8 @@ class PairHistory {
     const records = [a, b].map(({ machine }) => rawRecords(machine.disk.stableFiles('n1/0/log/')))
     const [first = [], second = []] = records
     if (this.#quiet()) checkEqual(first, second)
-    this.#clients.model.final(new Fold(first).boxes)
+    // Each replica drops by itself: both must fold to what clients know.
+    for (const log of [first, second]) this.#clients.model.final(new Fold(log).boxes)
     for (const account of ACCOUNTS) await this.#drive(this.#clients.lookAtAll(account), 20_000, 'a last look')
     const primary = world.members.find(({ process }) => process?.primary)?.process?.log
     world.coverage.count('records in the log', primary?.lastLsn ?? toLsn(0))

@@ -5,6 +5,7 @@ import { SimLedger } from '#shard/ledger/testing/sim-ledger.ts'
 import type { LedgerEntry } from '#shard/ledger/types.ts'
 import type { DurabilityPolicy } from '#shard/roles/admission.ts'
 import type { RoleTimes } from '#shard/roles/times.ts'
+import { LAG_LIMITS, type LagLimits } from '#shard/upkeep/horizon.ts'
 import type { Coverage } from '../coverage.ts'
 import { Trace } from '../trace.ts'
 import { World } from '../world.ts'
@@ -23,6 +24,8 @@ export class PairWorld {
   readonly watch: Watch
   readonly members: readonly [PairMember, PairMember]
   readonly segmentBytes: number
+  /** How long compaction waits for a mirror that is away. */
+  readonly lagLimits: LagLimits
   readonly bulkBytesPerSecond = 4 * 1024 * 1024
   readonly durability: DurabilityPolicy
   readonly times: RoleTimes | null = null
@@ -47,7 +50,8 @@ export class PairWorld {
         this.trace.add('ledger', event)
       },
     })
-    this.segmentBytes = random.pick([65_536, 262_144, 1_048_576])
+    this.segmentBytes = random.pick([16_384, 65_536, 262_144])
+    this.lagLimits = random.chance(0.5) ? LAG_LIMITS : { lagBytesMax: 100_000, awayMsMax: 2_000 }
     this.durability = random.chance(0.5)
       ? { inbound: { mode: 'preferred' }, users: 'preferred' }
       : { inbound: { mode: 'required', degradedAfterMs: 5_000 }, users: 'preferred' }

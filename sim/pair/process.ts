@@ -17,6 +17,10 @@ import { MailStore } from '#shard/mailbox/mod.ts'
 import { noteStore } from '#shard/replication/directory-notes.ts'
 import { type MachineNotice, ReplicaMachine, type RoleEvent } from '#shard/replication/machine.ts'
 import { admit, type OperationKind, replyTo } from '#shard/roles/admission.ts'
+import { UPKEEP_POLICY } from '#shard/upkeep/decide.ts'
+import { followersOf } from '#shard/upkeep/replica-upkeep.ts'
+import { ScrubFile } from '#shard/upkeep/scrub.ts'
+import { Upkeep, type UpkeepNotice } from '#shard/upkeep/upkeep.ts'
 import type { Life } from '../world.ts'
 import type { PairMember } from './member.ts'
 
@@ -24,6 +28,11 @@ export const DIRECTORY = 'n1/0'
 const ROTTEN_RETRY_MS = 300
 const HOLD_MS = 20
 const HOLD_TRIES = 60
+
+/** Everything that takes days takes a second here, so that a history sees much of it. */
+const UPKEEP = { deadShareMin: 0.001, markEveryMs: 1_000, retentionMs: 1_000 }
+const UPKEEP_LOOK_MS = 400
+const SCRUB_EVERY_MS = 20_000
 
 /** A term of office in which the store is open. */
 export interface Term {
@@ -35,6 +44,7 @@ export class Process {
   readonly life: Life
   readonly member: PairMember
   machine: ReplicaMachine | null = null
+  upkeep: Upkeep | null = null
   log: Log | null = null
   index: ShardIndex | null = null
   directory: ReplicaDirectory | null = null
@@ -68,8 +78,7 @@ export class Process {
     })
     this.directory = directory
     if (directory.created) member.image.forget()
-    const index = member.restoreIndex()
-    this.index = index
+    let index = member.restoreIndex()
     const log = await Log.open({
       disk,
       directory: directory.logDirectory,
@@ -78,7 +87,7 @@ export class Process {
       random,
       epoch: 'seen',
       gather: true,
-      knownUpTo: index.appliedLsn,
+      knownUpTo: directory.note.inSync ? index.appliedLsn : toLsn(0),
       segmentBytes: world.segmentBytes,
     })
     this.log = log
@@ -94,10 +103,15 @@ export class Process {
     if (cut !== null) world.coverage.count('torn tail cut at open')
     if (rotten.length > 0) world.coverage.count('rotten records found at open', rotten.length)
     if (index.appliedLsn > log.lastLsn) {
-      throw new AssertionFailure(
-        `The index of ${member.name} is at ${index.appliedLsn}, its log ends at ${log.lastLsn}`,
-      )
+      if (directory.note.inSync) {
+        const words = `The index of ${member.name} is at ${index.appliedLsn}, its log ends at ${log.lastLsn}`
+        throw new AssertionFailure(words)
+      }
+      world.coverage.count('index ahead of a log that is copied anew')
+      member.image.forget()
+      index = member.restoreIndex()
     }
+    this.index = index
     this.bootId = randomId(random, 16)
     const { incarnation } = directory.superblock
     const self: LedgerReplica = {
@@ -134,6 +148,52 @@ export class Process {
       if (right.reason === 'lease-lost') world.coverage.count('lease lost')
     })
     machine.start()
+    this.#keep(log, index, machine, self.id)
+  }
+
+  /** Compaction and scrub, as the shard's own shell runs them. */
+  #keep(log: Log, index: ShardIndex, machine: ReplicaMachine, self: string): void {
+    const { life, member } = this
+    const { world } = member
+    const awaySinceMs = new Map<string, number>()
+    const awayMs = (id: string, isAway: boolean) => {
+      const sinceMs = isAway ? (awaySinceMs.get(id) ?? world.nowMs) : world.nowMs
+      if (isAway) awaySinceMs.set(id, sinceMs)
+      else awaySinceMs.delete(id)
+      return world.nowMs - sinceMs
+    }
+    const upkeep = new Upkeep({
+      log,
+      index,
+      clock: life.clock,
+      surroundings: () => {
+        const { entry, commit } = machine.status()
+        const followers = followersOf({ self, entry, commit, durableOf: (id) => machine.durableLsnOf(id) }, awayMs)
+        // An image of it that is older may come back all the same: what is left folds to the same rows from any of them.
+        return { commit, indexLsn: index.appliedLsn, followers, freeBytes: 5e11, totalBytes: 1e12 }
+      },
+      scrubFile: new ScrubFile(life.disk, DIRECTORY),
+      reserve: null,
+      onNotice: (notice) => this.#kept(notice),
+      policy: { ...UPKEEP_POLICY, atEase: UPKEEP, scrubEveryMs: SCRUB_EVERY_MS },
+      lagLimits: world.lagLimits,
+      lookMs: UPKEEP_LOOK_MS,
+    })
+    this.upkeep = upkeep
+    log.onFailure(() => void upkeep.stop())
+    upkeep.start()
+  }
+
+  #kept(notice: UpkeepNotice): void {
+    const { member } = this
+    const { coverage } = member.world
+    member.told(notice.kind, notice)
+    if (notice.kind === 'compacted') {
+      coverage.count('segments compacted')
+      coverage.count('records dropped by compaction', notice.droppedRecords)
+      member.world.watch.compacted(member)
+    } else if (notice.kind === 'scrubbed') coverage.count('logs scrubbed')
+    else if (notice.kind === 'needs-full-copy') coverage.count('mirror given up by compaction')
   }
 
   get primary(): boolean {

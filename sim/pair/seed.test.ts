@@ -12,7 +12,7 @@ async function fingerprintOf(seed: number): Promise<string> {
 }
 
 test('A history of a pair is a function of its seed, whatever this process ran before', async () => {
-  const seeds = [1, 2, 3, 4, 5, 6]
+  const seeds = [1, 2, 3]
   const first = new Map<number, string>()
   for (const seed of seeds) first.set(seed, await fingerprintOf(seed))
   for (const seed of seeds.toReversed()) assert.equal(await fingerprintOf(seed), first.get(seed), `seed ${seed}`)

@@ -21,7 +21,7 @@ image() {
 }
 
 image pause docker.io/local/pause:1 "$BIN/pause" --entrypoint /pause "$BIN/pause=/pause"
-image base docker.io/local/base:1 "$BASE" --base "$BASE" --cmd bash
+image base docker.io/local/base:1 "$BASE" --layer "$BASE" --cmd bash
 image coredns docker.io/local/coredns:1 "$BIN/coredns" --entrypoint /coredns "$BIN/coredns=/coredns"
 image local-path docker.io/local/local-path-provisioner:1 "$BIN/local-path-provisioner" --entrypoint /local-path-provisioner \
   "$BIN/local-path-provisioner=/local-path-provisioner"

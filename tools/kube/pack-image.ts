@@ -2,9 +2,9 @@
  * Writes a container image as a docker archive, which containerd, docker and podman import: no daemon, no registry. Same input,
  * same bytes: no times and no owners of this machine get in.
  *
- *     node tools/kube/pack-image.ts OUT.tar NAME:TAG [--base ROOTFS.tar] [--entrypoint a,b] [--cmd a,b] [--user U] [--env K=V] [FILE=/path ...]
+ *     node tools/kube/pack-image.ts OUT.tar NAME:TAG [--layer ROOTFS.tar ...] [--entrypoint a,b] [--cmd a,b] [--user U] [--env K=V] [FILE=/path ...]
  *
- * Layers: the root file system of `--base`, then one with the files.
+ * Layers: the archives of `--layer` in their order, then one with the files.
  */
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
@@ -70,7 +70,7 @@ function sha256(bytes: Uint8Array): string {
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    base: { type: 'string' },
+    layer: { type: 'string', multiple: true },
     entrypoint: { type: 'string' },
     cmd: { type: 'string' },
     user: { type: 'string' },
@@ -86,9 +86,10 @@ const files = assignments.map((text) => {
   const equals = text.lastIndexOf('=/')
   return [text.slice(0, equals), text.slice(equals + 1)] as const
 })
+const archives = values.layer ?? []
 const layers = [
-  ...(values.base === undefined ? [] : [readFileSync(values.base)]),
-  ...(files.length === 0 && values.base !== undefined ? [] : [filesLayer(files)]),
+  ...archives.map((path) => readFileSync(path)),
+  ...(files.length === 0 && archives.length > 0 ? [] : [filesLayer(files)]),
 ]
 const config = Buffer.from(
   JSON.stringify({

@@ -18,6 +18,8 @@ export const ASKED_PACKAGES: readonly string[] = [
   'prom-client',
   'pino',
 ]
+/** Scripts that are run by hand and print figures. */
+const MEASURING = /\/measure\//
 const REGISTER = 'docs/dependencies.md'
 const REASON_CHARACTERS_MIN = 20
 const PRODUCTION = /^(lib|services|operator|cli)\//
@@ -41,7 +43,8 @@ export function checkDependencies(
       if (specifier.startsWith('node:') || resolveSpecifier(source.path, specifier) !== null) continue
       const name = packageOf(specifier)
       anywhere.add(name)
-      if (PRODUCTION.test(source.path) && !isTest(source.path)) production.set(name, source.path)
+      if (PRODUCTION.test(source.path) && !isTest(source.path) && !MEASURING.test(source.path))
+        production.set(name, source.path)
     }
   }
   const reasons = reasonsOf(register)

@@ -43,6 +43,8 @@ export class LetterBody {
   #bytes = 0
   #reserved = 0
   #gathering = true
+  /** More has come than is gathered. */
+  #overflown = false
   #full = false
   #verdict: BodyVerdict = GOOD
   #ended = false
@@ -80,7 +82,7 @@ export class LetterBody {
     const fault = this.#checker?.fault ?? null
     if (fault !== null) this.#spoil({ kind: 'fault', fault })
     else if (this.#bytes > this.#rules.bytesMax) this.#spoil({ kind: 'too-large' })
-    else if (this.#gathering && this.#reserved < this.#bytes) {
+    else if (this.#gathering && this.#overflown) {
       this.#gathering = false
       this.#full = true
       this.#source.onReady()
@@ -144,8 +146,9 @@ export class LetterBody {
   #keep(piece: Buffer): void {
     this.#bytes += piece.length
     this.#pieces.push(piece)
-    if (!this.#gathering || this.#reserved + piece.length < this.#bytes) return
+    if (this.#overflown) return
     if (this.#bytes <= this.#rules.bufferBytesMax && this.#budget.take(piece.length)) this.#reserved += piece.length
+    else this.#overflown = true
   }
 
   /** Nothing of this letter will be used: forget it and take it to its end. */

@@ -2,7 +2,6 @@
  * From DATA to the reply: reads a letter, looks at it, makes its header blocks and delivers it. The order matters: nothing is
  * delivered before the letter's line ends and hops are known to be good, or, where it streams, nothing is committed.
  */
-import type { Readable } from 'node:stream'
 import type { DeliveryOutcome } from '#lib/frames/shard-protocol.ts'
 import {
   countHops,
@@ -15,19 +14,21 @@ import {
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
-import { BUFFERED_LETTER_BYTES_MAX } from '../limits.ts'
+import type { Reply } from '#lib/smtp/mod.ts'
 import type { EdgeMetrics } from '../metrics.ts'
-import type { BodyBudget } from './body-budget.ts'
-import { BodyReader, type BodyVerdict } from './body-reader.ts'
 import type { Deliverer, Delivery, Envelope } from './delivery.ts'
 import type { DeliveryIds, LetterIdentity } from './delivery-ids.ts'
-import { faultReply, REPLIES, type Reply, transactionReply } from './replies.ts'
+import type { BodyVerdict, LetterBody } from './letter-body.ts'
+import { faultReply, REPLIES, transactionReply } from './replies.ts'
 import type { Source, Transaction } from './transaction.ts'
 
 export interface IncomingLetter {
   readonly source: Source
   readonly transaction: Transaction
-  readonly stream: Readable
+  /** Has said that it is ready. */
+  readonly body: LetterBody
+  /** When the client was told to send it, on the monotonic clock. */
+  readonly beganMs: number
   /** Transport facts but for what is made here. */
   readonly transport: Omit<TransportFacts, 'traceId' | 'nowMs' | 'serverName'>
   /** Who sends, for recognising a repetition: an account id or the reverse path. */
@@ -42,11 +43,9 @@ export type LetterResult =
   | { readonly kind: 'settled'; readonly traceId: string; readonly outcomes: readonly DeliveryOutcome[] }
 
 export interface LetterIntakeOptions {
-  readonly deliverer: Deliverer
+  readonly deliverer: Pick<Deliverer, 'deliver' | 'deliverStream'>
   readonly ids: DeliveryIds
-  readonly budget: BodyBudget
   readonly hostname: string
-  readonly messageBytesMax: number
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -60,29 +59,20 @@ export class LetterIntake {
     this.#options = options
   }
 
-  /** Reads the stream to its end whatever happens. Rejects only for bugs. */
+  /** Takes the body to its end whatever happens. Rejects only for bugs. */
   async take(letter: IncomingLetter): Promise<LetterResult> {
-    const { clock, random, budget, metrics, logger, messageBytesMax } = this.#options
+    const { clock, random, metrics, logger } = this.#options
+    const { body, beganMs } = letter
     const traceId = randomId(random, 16)
-    const beganMs = clock.monotonicMs()
-    const reader = new BodyReader(
-      letter.stream,
-      {
-        bytesMax: messageBytesMax,
-        bufferBytesMax: BUFFERED_LETTER_BYTES_MAX,
-        lineEnds: letter.source === 'submission' ? 'normalise' : 'check',
-      },
-      budget,
-    )
     let result: LetterResult
     try {
-      result = await this.#read(letter, traceId, reader, beganMs)
+      result = await this.#read(letter, traceId)
     } finally {
-      reader.release()
+      body.release()
     }
     const ms = Math.round(clock.monotonicMs() - beganMs)
     const said = result.kind === 'refused' ? result.reply.text : summary(result.outcomes)
-    metrics.letterBytes.inc({ source: letter.source }, reader.bytes)
+    metrics.letterBytes.inc({ source: letter.source }, body.bytes)
     countOutcomes(metrics, letter, result)
     logger.info(
       {
@@ -91,7 +81,7 @@ export class LetterIntake {
         source: letter.source,
         from: letter.transaction.reversePath,
         recipients: letter.transaction.recipients.length,
-        bytes: reader.bytes,
+        bytes: body.bytes,
         result: said,
         ms,
       },
@@ -100,30 +90,32 @@ export class LetterIntake {
     return result
   }
 
-  async #read(letter: IncomingLetter, traceId: string, reader: BodyReader, beganMs: number): Promise<LetterResult> {
+  async #read(letter: IncomingLetter, traceId: string): Promise<LetterResult> {
     const { clock, metrics } = this.#options
-    const { pieces, complete } = await reader.first()
+    const { body, beganMs } = letter
+    const complete = body.complete
+    const pieces = body.first()
     const refuse = async (reply: Reply): Promise<LetterResult> => {
-      if (!complete) await reader.skip()
-      return { kind: 'refused', traceId, reply: verdictReply(reader.verdict) ?? reply }
+      if (!complete) await body.skip()
+      return { kind: 'refused', traceId, reply: verdictReply(body.verdict) ?? reply }
     }
-    const wrong = complete ? verdictReply(reader.verdict) : null
+    const wrong = complete ? verdictReply(body.verdict) : null
     if (wrong) return await refuse(wrong)
     const nowMs = clock.nowMs()
     const header = headerSection(pieces)
     if (countHops(header) > HOPS_MAX) return await refuse(REPLIES.loop)
-    let body: readonly Buffer[] = pieces
+    let whole: readonly Buffer[] = pieces
     if (letter.source === 'submission') {
       const edit = submissionEdit(header, nowMs, traceId, this.#options.hostname)
       if (edit.kind === 'from-missing') return await refuse(REPLIES.fromMissing)
-      if (edit.bytes.length > 0) body = [edit.bytes, ...pieces]
+      if (edit.bytes.length > 0) whole = [edit.bytes, ...pieces]
     }
     const readMs = clock.monotonicMs()
     metrics.stageSeconds.observe({ stage: 'body' }, (readMs - beganMs) / 1000)
     const outcomes = complete
-      ? await this.#deliver(letter, traceId, nowMs, body, pieces)
-      : await this.#deliverStream(letter, traceId, nowMs, body, reader)
-    const late = verdictReply(reader.verdict)
+      ? await this.#deliver(letter, traceId, nowMs, whole, pieces)
+      : await this.#deliverStream(letter, traceId, nowMs, whole)
+    const late = verdictReply(body.verdict)
     if (late) return { kind: 'refused', traceId, reply: late }
     metrics.stageSeconds.observe({ stage: 'commit' }, (clock.monotonicMs() - readMs) / 1000)
     return { kind: 'settled', traceId, outcomes }
@@ -155,15 +147,15 @@ export class LetterIntake {
     traceId: string,
     nowMs: number,
     prefix: readonly Buffer[],
-    reader: BodyReader,
   ): Promise<DeliveryOutcome[]> {
     const { ids, deliverer } = this.#options
+    const { body } = letter
     const deliveryIds = letter.transaction.recipients.map(() => ids.newId())
     const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
     const envelope = envelopeOf(letter, traceId)
     return deliverer.deliverStream(envelope, deliveries, prefix, {
-      next: () => reader.next(),
-      good: () => reader.verdict.kind === 'good',
+      next: () => body.next(),
+      good: () => body.verdict.kind === 'good',
     })
   }
 

@@ -6,9 +6,10 @@ import { domainToASCII } from 'node:url'
 import type { Directory, DirectoryAccount } from '#lib/directory/port.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { AccountId, ShardName } from '#lib/mail/types.ts'
+import type { Reply } from '#lib/smtp/mod.ts'
 import type { EdgeMetrics } from '../metrics.ts'
 import type { RecipientChecks } from './recipient-checks.ts'
-import { REPLIES, type Reply, recipientReply } from './replies.ts'
+import { REPLIES, recipientReply } from './replies.ts'
 
 export interface Recipient {
   /** As the client said it, domain in A-labels; goes into Delivered-To. */
@@ -40,14 +41,14 @@ const ALWAYS_REACHED = /^(?:postmaster|abuse)@/i
 
 export class Recipients {
   readonly #directory: Directory
-  readonly #checks: RecipientChecks
+  readonly #checks: Pick<RecipientChecks, 'check'>
   readonly #logger: Logger
   readonly #metrics: EdgeMetrics
   readonly #postmaster: string | null
 
   constructor(options: {
     readonly directory: Directory
-    readonly checks: RecipientChecks
+    readonly checks: Pick<RecipientChecks, 'check'>
     readonly logger: Logger
     readonly metrics: EdgeMetrics
     /** Address that gets what `postmaster` and `abuse` of a Domain without such addresses get. */

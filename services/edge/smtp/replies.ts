@@ -4,22 +4,14 @@
  */
 import type { DeliveryOutcome, RecipientVerdict } from '#lib/frames/shard-protocol.ts'
 import type { LineEndFault } from '#lib/letter/mod.ts'
-
-export interface Reply {
-  readonly code: number
-  /** Begins with the enhanced status code. */
-  readonly text: string
-}
-
-const reply = (code: number, text: string): Reply => ({ code, text })
+import { type Reply, reply } from '#lib/smtp/mod.ts'
 
 export const REPLIES = {
   tooManyConnections: reply(421, '4.7.0 Too many connections, try again later'),
   tooManyBadRecipients: reply(421, '4.7.0 Too many refused recipients, closing'),
+  idle: reply(421, '4.4.2 Idle for too long, closing'),
   stopping: reply(421, '4.3.2 Server is shutting down'),
 
-  unknownParameter: reply(555, '5.5.4 Parameter not recognised or not implemented'), // RFC 5321 section 4.1.1.11
-  senderSyntax: reply(553, '5.1.7 This sender address cannot be used'),
   senderNeedsUtf8: reply(553, '5.6.7 Addresses beyond ASCII are not supported'), // RFC 6531 section 3.5
   senderNotOwned: reply(553, '5.7.1 This sender address does not belong to your account'),
 
@@ -58,8 +50,8 @@ export function faultReply(fault: LineEndFault): Reply {
   return FAULTS[fault]
 }
 
-export function accepted(traceId: string): string {
-  return `2.0.0 Accepted as ${traceId}`
+export function accepted(traceId: string): Reply {
+  return reply(250, `2.0.0 Accepted as ${traceId}`)
 }
 
 /** What RCPT is answered for a shard's verdict; null: accepted. `moved` must have been followed before. */
@@ -113,15 +105,4 @@ export function transactionReply(outcomes: readonly DeliveryOutcome[]): Reply | 
   const replies = outcomes.map((outcome) => outcomeReply(outcome.kind))
   const first = replies[0] ?? null
   return replies.every((other) => other === first) ? first : REPLIES.undelivered
-}
-
-/** A reply on its way through smtp-server's callbacks. */
-export class SmtpRefusal extends Error {
-  override readonly name = 'SmtpRefusal'
-  readonly responseCode: number
-
-  constructor(refused: Reply) {
-    super(refused.text)
-    this.responseCode = refused.code
-  }
 }

@@ -1,214 +1,303 @@
 /**
- * smtp-server with the parts replaced that a mail store's front cannot use as they are (measured with 3.21.6, pinned):
- *
- * - a connection is served at once: the library waits a fixed 100 ms for early talkers, which bounds a client that opens one
- *   connection per letter to ten letters a second;
- * - DATA is read by `DataDecoder`: the library's loop removes dots behind a bare LF too and falls to 3 MB/s on lines that
- *   begin with a dot;
- * - replies to pipelined commands go out together (RFC 2920 section 3.2), not with one system call each;
- * - replies carry our own enhanced status codes; AUTH is not announced before TLS; unknown parameters are refused;
- * - DATA is refused with 452 before any byte is read when there is no memory for the letter.
- *
- * Only members that the package's type declarations name are overridden; `smtp-connection.test.ts` holds it to them.
+ * One client of a mail listener: a socket on one side, the receiver (`lib/smtp`) on the other, the service's decisions
+ * between them. Whatever the receiver says to one piece of input is one write; a client that does not read its replies, or
+ * sends more than can be stored, is not read.
  */
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
-import { SMTPConnection, type SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
-import { SMTPStream, type SMTPStreamOptions } from 'smtp-server/lib/smtp-stream.js'
-import { DataDecoder } from '#lib/letter/mod.ts'
+import { errorMessage } from '#lib/errors/coded-error.ts'
+import { type Action, type CloseReason, PIPELINED_BYTES_MAX, type Reply, SmtpReceiver } from '#lib/smtp/mod.ts'
+import { GOODBYE_LINGER_MS, SMTP_IDLE_MS } from '../limits.ts'
+import { dropInput, startTls, tlsFacts } from '../sessions/tls-socket.ts'
+import type { LetterBody } from './letter-body.ts'
 import { REPLIES } from './replies.ts'
+import type { Decision, Peer, SmtpListener, SmtpService } from './smtp-service.ts'
 
-const ENHANCED_STATUS_CODE = /^[245]\.\d{1,3}\.\d{1,3} /
+export class SmtpConnection {
+  readonly #service: SmtpService
+  readonly #listener: SmtpListener
+  readonly #peer: Peer
+  readonly #onClosed: () => void
+  readonly #receiver: SmtpReceiver
+  #socket: Socket
+  /** The letter that is being sent or stored. */
+  #body: LetterBody | null = null
+  #running = false
+  /** The letter takes no more for now. */
+  #bodyFull = false
+  /** The client does not take its replies. */
+  #unread = false
+  #paused = false
+  /** The client will say no more. */
+  #inputEnded = false
+  /** The farewell has been written. */
+  #parting = false
+  #closed = false
+  #stopping = false
+  /** A handshake is under way: nothing may be written. */
+  #securing = false
+  #cancelLinger: (() => void) | null = null
 
-export interface EdgeServerHooks {
-  /** Whether a letter may begin now. */
-  readonly mayTakeLetter: () => boolean
-}
+  readonly #onData = (chunk: Buffer) => {
+    this.#receiver.push(chunk)
+    this.#run()
+  }
+  readonly #onEnd = () => {
+    this.#inputEnded = true
+    this.#run()
+  }
+  readonly #onDrain = () => {
+    this.#unread = false
+    this.#run()
+  }
+  readonly #onTimeout = () => this.#timeout()
 
-/** Keeps the replies of a connection back, or lets them go. */
-interface Replies {
-  hold(): void
-  release(): void
-}
-
-class EdgeStream extends SMTPStream {
-  readonly #replies: Replies
-  #decoder = new DataDecoder()
-
-  constructor(options: SMTPStreamOptions, replies: Replies) {
-    super(options)
-    this.#replies = replies
+  /** @param socket Just accepted, created with `allowHalfOpen`. @param onClosed Called once. */
+  constructor(service: SmtpService, listener: SmtpListener, socket: Socket, peer: Peer, onClosed: () => void) {
+    this.#service = service
+    this.#listener = listener
+    this.#socket = socket
+    this.#peer = peer
+    this.#onClosed = onClosed
+    this.#receiver = new SmtpReceiver(service.receiverOptions(listener))
+    socket.on('error', () => socket.destroy())
+    socket.once('close', () => this.#close())
   }
 
-  /** One chunk from the socket: what it is answered goes out when all of it has been dealt with. */
-  override _write(chunk: Buffer, encoding: BufferEncoding | 'buffer', next: (error?: Error | null) => void): void {
-    this.#replies.hold()
-    super._write(chunk, encoding, (error) => {
-      this.#replies.release()
-      next(error)
-    })
+  /** Greets, after the handshake where the listener begins with one. */
+  begin(): void {
+    if (this.#listener.tls === 'implicit') void this.#secure(() => this.#receiver.greet())
+    else {
+      this.#listen()
+      this.#receiver.greet()
+      this.#run()
+    }
   }
 
-  override startDataMode(maxBytes?: number | string | null) {
-    this.#decoder = new DataDecoder()
-    return super.startDataMode(maxBytes)
-  }
-
-  override _feedDataStream(chunk: Buffer, done: (error?: Error | null) => void): void {
-    const stream = this._dataStream
-    let flowing = true
-    const end = this.#decoder.push(chunk, (piece) => {
-      this._countDataBytes(piece.length)
-      if (stream?.writable) flowing = stream.write(piece)
-    })
-    if (end !== -1) {
-      this._endDataMode(false, chunk.subarray(end), done)
+  /** Refuses the client before it has said anything. */
+  refuse(reply: Reply): void {
+    if (this.#listener.tls === 'implicit') {
+      this.#socket.destroy() // a handshake costs more than the reply is worth
       return
     }
-    if (flowing || !stream || stream.destroyed) {
-      done()
+    this.#listen()
+    this.#receiver.end(reply)
+    this.#run()
+  }
+
+  /** Says goodbye now, or as soon as the letter in flight is answered. */
+  stop(): void {
+    this.#stopping = true
+    if (this.#securing) this.#socket.destroy()
+    else this.#run()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #listen(): void {
+    this.#socket.on('data', this.#onData)
+    this.#socket.on('end', this.#onEnd)
+    this.#socket.on('drain', this.#onDrain)
+    this.#socket.setTimeout(SMTP_IDLE_MS, this.#onTimeout)
+  }
+
+  #mute(): void {
+    this.#socket.off('data', this.#onData)
+    this.#socket.off('end', this.#onEnd)
+    this.#socket.off('drain', this.#onDrain)
+    this.#socket.setTimeout(0)
+    this.#socket.off('timeout', this.#onTimeout)
+  }
+
+  /** Carries out everything that can be done now. Calls from within return at once: the loop goes on behind them. */
+  #run(): void {
+    if (this.#running || this.#closed || this.#parting || this.#securing) return
+    this.#running = true
+    for (;;) {
+      if (this.#stopping && !this.#receiver.inLetter) this.#receiver.end(REPLIES.stopping)
+      const action = this.#bodyFull || this.#unread ? null : this.#receiver.next()
+      if (action === null) {
+        if (this.#receiver.outputFull && !this.#unread) {
+          this.#write()
+          continue
+        }
+        break
+      }
+      if (action.kind === 'close') {
+        this.#part(action.reason)
+        break
+      }
+      if (action.kind === 'start-tls') {
+        void this.#upgrade()
+        break
+      }
+      this.#carryOut(action)
+    }
+    this.#running = false
+    if (this.#receiver.hungry && !this.#bodyFull) {
+      this.#write()
+      if (this.#inputEnded && !this.#unread) this.#part('gone')
+    }
+    this.#steer()
+  }
+
+  #carryOut(action: Exclude<Action, { kind: 'close' | 'start-tls' }>): void {
+    const service = this.#service
+    switch (action.kind) {
+      case 'body':
+        if (this.#body?.push(action.piece) === false) this.#bodyFull = true
+        break
+      case 'sender':
+        this.#settle(service.sender(this.#peer, action.mail))
+        break
+      case 'recipient':
+        this.#settle(service.recipient(this.#peer, action.recipient))
+        break
+      case 'login':
+        this.#settle(service.login(this.#peer, action.credentials))
+        break
+      case 'letter':
+        this.#beginLetter()
+        break
+      case 'letter-end':
+        this.#body?.end()
+        break
+      case 'letter-abandoned':
+        this.#dropLetter()
+        break
+      default:
+        action satisfies never
+    }
+  }
+
+  #settle(decision: Decision): void {
+    if (!(decision instanceof Promise)) {
+      this.#receiver.settle(decision)
       return
     }
-    const next = () => {
-      stream.off('drain', next)
-      stream.off('close', next)
-      done()
-    }
-    stream.on('drain', next)
-    stream.on('close', next)
-  }
-}
-
-/** The parameters of MAIL that smtp-server carries out; AUTH= is allowed and ignored (RFC 4954 section 5). */
-const MAIL_PARAMETERS = new Set(['SIZE', 'BODY', 'AUTH'])
-
-export class EdgeConnection extends SMTPConnection {
-  readonly #hooks: EdgeServerHooks
-  #begun = false
-  /** The socket whose replies are held back. */
-  #held: Socket | null = null
-
-  constructor(server: SMTPServer, socket: Socket | TLSSocket, options: SMTPConnectionOptions, hooks: EdgeServerHooks) {
-    super(server, socket, options)
-    this.#hooks = hooks
-  }
-
-  /** A letter is being read or delivered on this connection. */
-  get busy(): boolean {
-    return Boolean(this._dataStream)
-  }
-
-  override init(): void {
-    super.init()
-    this.connectionReady()
-  }
-
-  /** Once: the library's own timer calls it again later. */
-  override connectionReady(next?: () => void): void {
-    if (this.#begun) return
-    this.#begun = true
-    super.connectionReady(next)
-  }
-
-  override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    const ours = typeof data === 'string' && ENHANCED_STATUS_CODE.test(data)
-    super.send(code, data, ours ? false : context)
-  }
-
-  override _createParser(): SMTPStream {
-    const parser = new EdgeStream(
-      { maxCommandLength: this._server.options.maxCommandLength },
-      { hold: () => this.#hold(), release: () => this.#release() },
+    decision.then(
+      (reply) => {
+        this.#receiver.settle(reply)
+        this.#run()
+      },
+      (error: unknown) => {
+        this.#receiver.settle(this.#service.bug(error))
+        this.#run()
+      },
     )
-    parser.oncommand = (command, callback) => this._onCommand(command, callback)
-    parser.on('error', (error) => this.send(421, `Error: ${error.message}`))
-    return parser
   }
 
-  /** Held replies would never drain. */
-  override _whenWritable(next: () => void): void {
-    if (this._socket.writableNeedDrain) this.#release()
-    super._whenWritable(next)
-  }
-
-  /** The go-ahead must be out before the handshake takes the socket over. */
-  override upgrade(callback: () => void, secureCallback?: () => void): void {
-    this.#release()
-    super.upgrade(callback, secureCallback)
-  }
-
-  #hold(): void {
-    if (this.#held !== null || this._upgrading) return
-    this.#held = this._socket
-    this.#held.cork()
-  }
-
-  #release(): void {
-    const held = this.#held
-    this.#held = null
-    held?.uncork()
-  }
-
-  override handler_EHLO(command: Buffer, callback: () => void): void {
-    const announced = this.session.disabledCommands
-    if (!this.secure) this.session.disabledCommands = [...this._server.options.disabledCommands, 'AUTH']
-    super.handler_EHLO(command, callback)
-    this.session.disabledCommands = announced
-  }
-
-  override _validateMailParams(parsed: Parameters<SMTPConnection['_validateMailParams']>[0]) {
-    const parameters = parsed.args ? Object.keys(parsed.args) : []
-    if (parameters.some((name) => !MAIL_PARAMETERS.has(name)) || isBinaryMime(parsed.args)) {
-      const { code, text } = REPLIES.unknownParameter
-      return { code, message: text, enhancedCode: null }
+  #beginLetter(): void {
+    const refusal = this.#service.refuseLetter()
+    if (refusal === null) {
+      const beganMs = this.#service.clock.monotonicMs()
+      const body = this.#service.newBody(this.#peer, {
+        onReady: () => this.#takeLetter(body, beganMs),
+        onRoom: () => {
+          this.#bodyFull = false
+          this.#run()
+        },
+      })
+      this.#body = body
     }
-    return super._validateMailParams(parsed)
+    this.#receiver.settle(refusal)
   }
 
-  override handler_DATA(command: Buffer, callback: () => void): void {
-    if (this.session.envelope.rcptTo.length > 0 && !this.#hooks.mayTakeLetter()) {
-      this.send(REPLIES.noRoom.code, REPLIES.noRoom.text)
-      callback()
+  /** The service reads the letter to its end, so its answer comes after the receiver has asked for it, or never. */
+  #takeLetter(body: LetterBody, beganMs: number): void {
+    const facts = { protocol: this.#receiver.transmission, helo: this.#receiver.helo, tls: tlsFacts(this.#socket) }
+    const answer = (replies: readonly Reply[]) => {
+      if (this.#body !== body) return // gone, or taken back
+      this.#body = null
+      this.#receiver.settleLetter(replies)
+      this.#run()
+    }
+    this.#service.letter(this.#peer, body, beganMs, facts).then(answer, (error: unknown) => {
+      answer(this.#service.eachRecipient(this.#peer, this.#service.bug(error)))
+    })
+  }
+
+  #dropLetter(): void {
+    const body = this.#body
+    this.#body = null
+    this.#bodyFull = false
+    body?.abandon()
+  }
+
+  #write(): void {
+    const text = this.#receiver.takeOutput()
+    if (text !== '' && !this.#socket.destroyed && !this.#socket.write(text, 'latin1')) this.#unread = true
+  }
+
+  /** Reads the socket, or not. */
+  #steer(): void {
+    if (this.#closed || this.#parting || this.#securing) return
+    const pause = this.#bodyFull || this.#unread || this.#receiver.pendingBytes > PIPELINED_BYTES_MAX
+    if (pause === this.#paused) return
+    this.#paused = pause
+    if (pause) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  async #upgrade(): Promise<void> {
+    this.#mute()
+    this.#socket.pause()
+    dropInput(this.#socket)
+    this.#write()
+    await this.#secure(() => this.#receiver.tlsStarted())
+  }
+
+  async #secure(then: () => void): Promise<void> {
+    this.#securing = true
+    try {
+      this.#socket = await startTls(this.#socket, this.#service.tlsContext(), this.#service.clock)
+    } catch (error) {
+      this.#service.logger.debug({ session: this.#peer.session, reason: errorMessage(error) }, 'no TLS')
+      return // the socket is destroyed
+    }
+    const secure = this.#socket
+    secure.on('error', () => secure.destroy())
+    this.#securing = false
+    this.#unread = false
+    this.#paused = false
+    this.#listen()
+    then()
+    this.#run()
+  }
+
+  #timeout(): void {
+    if (!this.#receiver.hungry || this.#bodyFull) {
+      this.#socket.setTimeout(SMTP_IDLE_MS) // it is we who keep the client waiting
       return
     }
-    super.handler_DATA(command, callback)
-  }
-}
-
-/** No CHUNKING, so no BINARYMIME: rules.md asks for 555. */
-function isBinaryMime(args: unknown): boolean {
-  return (
-    typeof args === 'object' &&
-    args !== null &&
-    'BODY' in args &&
-    typeof args.BODY === 'string' &&
-    args.BODY.toUpperCase() === 'BINARYMIME'
-  )
-}
-
-export class EdgeSmtpServer extends SMTPServer {
-  readonly #hooks: EdgeServerHooks
-
-  constructor(options: SMTPServerOptions, hooks: EdgeServerHooks) {
-    super(options)
-    this.#hooks = hooks
+    this.#receiver.end(REPLIES.idle)
+    this.#run()
   }
 
-  /** The library's own `connect` with our connection in place of its own. */
-  override connect(socket: Socket | TLSSocket, socketOptions?: SMTPConnectionOptions | null): void {
-    const connection = new EdgeConnection(this, socket, socketOptions ?? {}, this.#hooks)
-    this.connections.add(connection)
-    connection.on('error', (error: Error) => this._onError(error))
-    connection.on('connect', (info) => this._onClientConnect(info))
-    connection.init()
+  /**
+   * Writes the farewell and ends our side. What the client still says is read and dropped for a moment: closing a socket with
+   * unread input would tear the farewell away from a client that has not read it yet.
+   */
+  #part(reason: CloseReason | 'gone'): void {
+    this.#parting = true
+    this.#dropLetter()
+    this.#write()
+    this.#mute()
+    const { session, address } = this.#peer
+    this.#service.logger.debug({ session, address, reason }, 'connection ends')
+    this.#socket.resume()
+    this.#socket.once('end', () => this.#socket.destroySoon())
+    if (this.#inputEnded) this.#socket.destroySoon()
+    else this.#socket.end()
+    this.#cancelLinger = this.#service.clock.after(GOODBYE_LINGER_MS, () => this.#socket.destroy())
   }
 
-  /** Tells every connection without a letter to go; the others get 421 at their next command. */
-  endIdle(): void {
-    for (const connection of this.connections) {
-      if (connection instanceof EdgeConnection && connection.busy) continue
-      connection.send(REPLIES.stopping.code, REPLIES.stopping.text)
-    }
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cancelLinger?.()
+    this.#dropLetter()
+    this.#onClosed()
   }
 }

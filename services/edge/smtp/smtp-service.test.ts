@@ -68,7 +68,15 @@ test('SmtpService announces what it can do, and no AUTH to other servers', async
   assert.equal(await client.reply(), `220 ${HOSTNAME} ESMTP Twinpost`)
   const said = await client.ask('EHLO client.example.net')
   const words = said.split('\r\n').map((line) => line.slice(4))
-  assert.deepEqual(words, [HOSTNAME, 'PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES', 'STARTTLS', 'SIZE 52428800'])
+  assert.deepEqual(words, [
+    HOSTNAME,
+    'PIPELINING',
+    '8BITMIME',
+    'ENHANCEDSTATUSCODES',
+    'CHUNKING',
+    'STARTTLS',
+    'SIZE 52428800',
+  ])
 })
 
 const recipientCases: [name: string, said: string, reply: RegExp][] = [

@@ -14,6 +14,11 @@ import { INDEX_SCHEMA, INDEX_SCHEMA_VERSION, INDEX_TABLES } from './schema.ts'
 
 /** 64 MiB of pages: the upper levels of the trees of a large shard. */
 const CACHE_KIB = 64 * 1024
+/** While all rows of a large shard are made, with nobody served yet. */
+const CACHE_WHILE_BUILDING_KIB = 256 * 1024
+
+/** `building`: no journal and no sync. A crash leaves rubbish, so such a file gets its name only when it is whole and synced. */
+export type IndexMode = 'serving' | 'building'
 
 export class IndexConnection {
   readonly db: DatabaseSync
@@ -26,9 +31,12 @@ export class IndexConnection {
   readonly sweep: StatementSync
   #digester: Digester | null = null
 
+  readonly mode: IndexMode
+
   /** @param path A file, made if it does not exist, or `:memory:`. @throws {IndexError} INDEX_DAMAGED, INDEX_SCHEMA */
-  constructor(path: string) {
-    const db = openDatabase(path)
+  constructor(path: string, mode: IndexMode = 'serving') {
+    const db = openDatabase(path, mode)
+    this.mode = mode
     this.db = db
     this.path = path
     try {
@@ -62,13 +70,17 @@ export class IndexConnection {
   }
 }
 
-function openDatabase(path: string): DatabaseSync {
+function pragmas(mode: IndexMode): string {
+  return mode === 'serving'
+    ? `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA busy_timeout = 5000`
+    : `PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -${CACHE_WHILE_BUILDING_KIB}`
+}
+
+function openDatabase(path: string, mode: IndexMode): DatabaseSync {
   let db: DatabaseSync | null = null
   try {
     db = new DatabaseSync(path)
-    db.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA busy_timeout = 5000`,
-    )
+    db.exec(pragmas(mode))
     const version = db.prepare('PRAGMA user_version').get()?.['user_version']
     if (version === 0) db.exec(`BEGIN; ${INDEX_SCHEMA}; COMMIT`)
     else if (version !== INDEX_SCHEMA_VERSION) {

@@ -8,12 +8,15 @@ import type { Disk } from '#lib/ports/disk.ts'
 import type { LogRecord, ShardLog } from '../log/types.ts'
 import { decodeRecord } from '../records/codec.ts'
 import { RecordType } from '../records/types.ts'
+import { IndexConnection } from './connection.ts'
 import { IndexError } from './errors.ts'
 import type { CommittedRecord, ShardIndex } from './port.ts'
 import { SqliteIndex } from './sqlite-index.ts'
 
 export const INDEX_FILE = 'index.db'
 const ASIDE = '.aside'
+/** A file that is being built; whatever carries this name at start is rubbish. */
+const BUILDING = '.building'
 /** Records per transaction while catching up. */
 const CATCH_UP_BATCH = 2_000
 
@@ -47,14 +50,18 @@ export interface OpenedIndex {
 export async function openIndex(options: OpenIndexOptions): Promise<OpenedIndex> {
   const { log, place } = options
   const upTo = options.upTo ?? log.durableLsn
-  const path = indexPath(place)
-  const fresh = place === ':memory:' || !(await place.disk.list(place.folder)).includes(INDEX_FILE)
-  if (place !== ':memory:') await place.disk.makeDirectory(place.folder)
+  if (place === ':memory:') {
+    const index = new SqliteIndex(place)
+    return { index, how: { kind: 'created' }, appliedCount: await catchUp(log, index, upTo) }
+  }
+  await place.disk.makeDirectory(place.folder)
+  if (!(await place.disk.list(place.folder)).includes(INDEX_FILE)) {
+    return { ...(await buildIndex(log, place, upTo)), how: { kind: 'created' } }
+  }
   try {
-    const index = new SqliteIndex(path)
+    const index = new SqliteIndex(indexPath(place))
     if (index.appliedLsn <= upTo) {
-      const appliedCount = await catchUp(log, index, upTo)
-      return { index, how: { kind: fresh ? 'created' : 'opened' }, appliedCount }
+      return { index, how: { kind: 'opened' }, appliedCount: await catchUp(log, index, upTo) }
     }
     index.close()
     throw new IndexError(
@@ -62,12 +69,37 @@ export async function openIndex(options: OpenIndexOptions): Promise<OpenedIndex>
       `Cannot use the index: it holds LSN ${index.appliedLsn}, the log ends at ${upTo}`,
     )
   } catch (error) {
-    if (place === ':memory:' || fresh || !isIndexUnusable(error)) throw error
+    if (!isIndexUnusable(error)) throw error
     await putIndexAside(place)
-    const index = new SqliteIndex(path)
-    const appliedCount = await catchUp(log, index, upTo)
-    return { index, how: { kind: 'rebuilt', reason: error.message }, appliedCount }
+    return { ...(await buildIndex(log, place, upTo)), how: { kind: 'rebuilt', reason: error.message } }
   }
+}
+
+/** All of the log into a new file, without journal and syncs: it is synced as a whole before it gets its name. */
+async function buildIndex(
+  log: ShardLog,
+  place: IndexFolder,
+  upTo: Lsn,
+): Promise<Pick<OpenedIndex, 'index' | 'appliedCount'>> {
+  const { disk, folder } = place
+  const unfinished = `${folder}/${INDEX_FILE}${BUILDING}`
+  await disk.remove(unfinished)
+  const building = new SqliteIndex(new IndexConnection(indexPath(place) + BUILDING, 'building'))
+  let appliedCount: number
+  try {
+    appliedCount = await catchUp(log, building, upTo)
+  } finally {
+    building.close()
+  }
+  const file = await disk.open(unfinished)
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await disk.rename(unfinished, `${folder}/${INDEX_FILE}`)
+  await disk.syncDirectory(folder)
+  return { index: new SqliteIndex(indexPath(place)), appliedCount }
 }
 
 /**

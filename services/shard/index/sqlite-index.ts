@@ -15,6 +15,8 @@ import type { IndexReader } from './reader.ts'
 
 /** Records in one transaction: some ms to end, and some MiB of pages. */
 const RECORDS_PER_TRANSACTION_MAX = 2_000
+/** While it is built nobody waits. */
+const RECORDS_PER_TRANSACTION_WHILE_BUILDING = 50_000
 
 export class SqliteIndex implements ShardIndex {
   readonly #connection: IndexConnection
@@ -23,7 +25,8 @@ export class SqliteIndex implements ShardIndex {
   #appliedLsn: Lsn
   /** Records in the open transaction; 0: none is open. */
   #unwritten = 0
-  #flushFrom = RECORDS_PER_TRANSACTION_MAX
+  #flushFrom: number
+  readonly #recordsPerTransaction: number
   #sweptTo: Uint8Array = new Uint8Array(0)
 
   /**
@@ -33,6 +36,9 @@ export class SqliteIndex implements ShardIndex {
   constructor(at: string | IndexConnection) {
     const connection = typeof at === 'string' ? new IndexConnection(at) : at
     this.#connection = connection
+    const building = connection.mode === 'building'
+    this.#recordsPerTransaction = building ? RECORDS_PER_TRANSACTION_WHILE_BUILDING : RECORDS_PER_TRANSACTION_MAX
+    this.#flushFrom = this.#recordsPerTransaction
     this.#reader = connection.reader
     this.#applier = connection.applier
     try {
@@ -142,7 +148,7 @@ export class SqliteIndex implements ShardIndex {
       })
     }
     this.#unwritten = 0
-    this.#flushFrom = RECORDS_PER_TRANSACTION_MAX
+    this.#flushFrom = this.#recordsPerTransaction
   }
 
   checkpoint(): void {
@@ -165,7 +171,7 @@ export class SqliteIndex implements ShardIndex {
       this.flush()
     } catch (error) {
       if (this.#unwritten === 0) throw error
-      this.#flushFrom = this.#unwritten + RECORDS_PER_TRANSACTION_MAX
+      this.#flushFrom = this.#unwritten + this.#recordsPerTransaction
     }
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { crc32c } from '#lib/bytes/crc32c.ts'
 import { known } from '#lib/errors/assert.ts'
 import { errorCode } from '#lib/errors/coded-error.ts'
 import { toEpoch, toLsn } from '#lib/mail/types.ts'
@@ -83,7 +84,6 @@ test('A dropped record is named as such, and the chain value of the last one of 
   assert.equal(await codeOf(log.read(toLsn(3))), 'LOG_DROPPED_RECORD')
   assert.equal(await codeOf(log.readBody(toLsn(3), 0, 10)), 'LOG_DROPPED_RECORD')
   assert.equal(await codeOf(log.readRaw(toLsn(3), 100)), 'LOG_DROPPED_RECORD')
-  assert.equal(await codeOf(log.readRawRecord(toLsn(2))), 'LOG_DROPPED_RECORD')
   assert.equal(await log.chainAt(toLsn(3)), null)
   assert.deepEqual(await log.chainAt(toLsn(4)), chain)
   assert.deepEqual(log.rotten, [])
@@ -251,4 +251,75 @@ test('A lost footer of a compacted segment is made again from its records, horiz
   assert.equal(again.horizon, 1_000)
   const first = SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES
   assert.equal((await again.offsetsOf(known(again.sealed[0], 'a sealed segment')))[0], first)
+})
+
+/** Two replicas of one log, in segments that begin at other records, and what the second has of each of some records. */
+async function pair(): Promise<{ disk: MemoryDisk; peer: Log }> {
+  const peer = await filled(new MemoryDisk(), 60)
+  const disk = new MemoryDisk()
+  const own = await openTestLog(disk, { segmentBytes: 5_000, epoch: 'seen' })
+  await own.adopt(peer.tag)
+  for (let from = 1; from <= peer.durableLsn; ) {
+    const batch = await peer.readRaw(toLsn(from), 1_500)
+    own.appendRaw(batch)
+    from += batch.recordCount
+    await own.drained()
+  }
+  await own.close()
+  return { disk, peer }
+}
+
+async function fromPeer(peer: Log, lsns: readonly number[]) {
+  return Promise.all(lsns.map(async (lsn) => ({ lsn: toLsn(lsn), bytes: await peer.readRawRecord(toLsn(lsn)) })))
+}
+
+test('What rotted here and was dropped by the peer is dropped here too, over the ends of segments', async () => {
+  const { disk, peer } = await pair()
+  const whole = await openTestLog(disk.fork(), { segmentBytes: 5_000, epoch: 'seen' })
+  const [first, second] = whole.sealed
+  const boundary = known(second, 'a second sealed segment').firstLsn
+  const gone = [boundary - 2, boundary - 1, boundary, boundary + 1]
+  const at = known(
+    (await whole.offsetsOf(known(first, 'a sealed segment')))[boundary - 3],
+    'the record before the last but one',
+  )
+  await compactFirst(peer, gone)
+  // One header, and one body: the peer has neither record any more.
+  const path = known(first?.path, 'a sealed segment')
+  disk.files.set(path, flipped(known(disk.files.get(path), path), at + 20))
+  const log = await openTestLog(disk, { segmentBytes: 5_000, epoch: 'seen' })
+  assert.equal(await codeOf(log.read(toLsn(boundary - 2))), 'LOG_ROTTEN_RECORD')
+  await log.repair(await fromPeer(peer, [boundary - 2]))
+  assert.deepEqual(log.rotten, [])
+  assert.deepEqual((await all(log)).runs, [
+    [boundary - 2, boundary - 1],
+    [boundary, boundary + 1],
+  ])
+  assert.deepEqual((await all(log)).records, (await all(peer)).records)
+  assert.equal(log.horizon, peer.horizon)
+  await log.close()
+  assert.deepEqual((await checkLog({ disk, directory: TEST_DIRECTORY, shard: TEST_SHARD })).problems, [])
+})
+
+test('A rotten run is filled with what the peer still has, and a run that the chain does not prove is refused', async () => {
+  const { disk, peer } = await pair()
+  const log = await openTestLog(disk, { segmentBytes: 5_000, epoch: 'seen' })
+  const before = await all(log)
+  await compactFirst(log, [3, 4, 5])
+  const segment = known(log.sealed[0], 'a sealed segment')
+  const at = known((await log.offsetsOf(segment))[3], 'record 4')
+  await log.close()
+  disk.files.set(segment.path, flipped(known(disk.files.get(segment.path), segment.path), at + 30))
+  const again = await openTestLog(disk, { segmentBytes: 5_000, epoch: 'seen' })
+  assert.equal(await codeOf(again.read(toLsn(4))), 'LOG_ROTTEN_RECORD')
+  await again.repair(await fromPeer(peer, [3, 4, 5]))
+  assert.deepEqual(await all(again), before)
+
+  await compactFirst(peer, [7, 8])
+  const [run] = await fromPeer(peer, [7])
+  const untrue = Buffer.from(known(run, 'a run').bytes)
+  untrue.fill(7, 72, 104)
+  untrue.writeUInt32BE(crc32c(untrue.subarray(0, 116), crc32c(peer.tag)), 116)
+  await assert.rejects(again.repair([{ lsn: toLsn(7), bytes: untrue }]), { code: 'LOG_BAD_BATCH' })
+  assert.deepEqual(await all(again), before)
 })

@@ -13,6 +13,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { ActiveSegment } from './active-segment.ts'
+import { adoptRuns } from './adopt-run.ts'
 import { BatchBuilder, type PendingBatch } from './batch.ts'
 import { type Compacted, type CompactOptions, compactInLog, type Needs } from './compact.ts'
 import { adoptTag, cutSegments } from './cut.ts'
@@ -70,6 +71,7 @@ export class Log implements ReplicaLog {
   /** Begins of epochs that rot had hidden and a repair showed. */
   readonly #shown = new Map<Epoch, EpochStart>()
   #endInDoubt: boolean
+  #endProved = false
   #rescue: (lsn: Lsn) => Promise<boolean> = async () => false
   #failure: Error | null = null
   #closed = false
@@ -146,7 +148,12 @@ export class Log implements ReplicaLog {
     return this.#endInDoubt
   }
 
+  get endProved(): boolean {
+    return this.#endProved
+  }
+
   trustEnd(): void {
+    this.#endProved = true
     this.#endInDoubt = false
   }
 
@@ -223,7 +230,7 @@ export class Log implements ReplicaLog {
   }
 
   async readRawRecord(lsn: Lsn): Promise<Uint8Array> {
-    return Buffer.concat((await this.#reader.readRaw(lsn, lsn, 0)).chunks)
+    return this.#reader.readRawRecord(lsn)
   }
 
   repair(records: readonly PeerRecord[]): Promise<void> {
@@ -235,7 +242,9 @@ export class Log implements ReplicaLog {
     const [first] = records
     const last = records.at(-1)
     if (first === undefined || last === undefined) return
-    const homeless = await repairRecords(this.#reader, this.#identity, records)
+    const [identity, reader, segments] = [this.#identity, this.#reader, [...this.#sealed, this.#active]]
+    const runs = await adoptRuns({ identity, reader, segments, records, chainAt: (lsn) => this.chainAt(lsn) })
+    const homeless = runs ?? (await repairRecords(reader, identity, records))
     if (homeless.length > 0) await this.#layAnew(homeless)
     if (last.lsn === this.#queue.nextLsn - 1) this.#queue.goOnAfter(Buffer.from(chainOfRecord(asBuffer(last.bytes), 0)))
     this.#rotten = withoutRange(this.#rotten, { first: first.lsn, last: last.lsn })
@@ -525,11 +534,8 @@ export class Log implements ReplicaLog {
     this.#gathering?.durable()
     this.#tell(this.#durableListeners, toLsn(this.#durable))
     if (this.#queue.empty) for (const { resolve } of this.#drained.splice(0)) resolve()
-    this.#tell(this.#commitListeners, {
-      records: batch.recordCount,
-      bytes: batch.sizeBytes,
-      durableMs,
-    })
+    const sample = { records: batch.recordCount, bytes: batch.sizeBytes, durableMs }
+    this.#tell(this.#commitListeners, sample)
   }
 
   async #roll(): Promise<void> {

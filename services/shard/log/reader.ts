@@ -12,6 +12,7 @@ import { decodeOffsets, SectionType } from './footer.ts'
 import {
   asBuffer,
   decodeRecordHeader,
+  follows,
   isDropped,
   type LogIdentity,
   RECORD_HEADER_BYTES,
@@ -169,6 +170,31 @@ export class SegmentReader {
       }
       return { epoch: epoch ?? toEpoch(0), firstLsn: lsn, recordCount, byteCount, chunks }
     })
+  }
+
+  /** One record as it stands on disk, or the dropped run that it was part of. @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD */
+  readRawRecord(lsn: Lsn): Promise<Buffer> {
+    return this.#use(lsn, async (segment) => {
+      const { at, end } = this.#extentOf(segment, lsn)
+      const bytes = asBuffer(await segment.file.read(at, end - at))
+      const { metaLength, bodyLength } = this.#prove(bytes, 0, lsn, true)
+      return bytes.subarray(0, RECORD_HEADER_BYTES + metaLength + bodyLength)
+    })
+  }
+
+  /** Whether a whole header stands there and follows that chain value; null: there is none. */
+  async followsChain(lsn: Lsn, chain: Buffer): Promise<boolean | null> {
+    try {
+      return await this.#use(lsn, async (segment) => {
+        const bytes = asBuffer(await segment.file.read(this.#extentOf(segment, lsn).at, RECORD_HEADER_BYTES))
+        const header = decodeRecordHeader(bytes, 0, this.#identity)
+        if (header?.lsn !== lsn || isDropped(header)) return null
+        return follows(bytes, 0, header, chain)
+      })
+    } catch (error) {
+      if (error instanceof LogError) return null
+      throw error
+    }
   }
 
   /** Where a record lies, or must lie; 0 if that is unknown. */

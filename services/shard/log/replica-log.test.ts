@@ -219,6 +219,21 @@ for (const where of ['header', 'body'] as const) {
   }
 }
 
+test('cutAbove() forgets an epoch in which nothing was written also where the last record is rotten', async () => {
+  const primary = await primaryWith(4)
+  const mirror = await emptyMirror()
+  await follow(primary.log, mirror.log)
+  await mirror.log.close()
+  await (await openTestLog(mirror.disk, { epoch: toEpoch(2), segmentBytes })).close()
+  const claimed = await openTestLog(mirror.disk, { epoch: 'seen', segmentBytes })
+  const log = await rotted(mirror.disk, claimed, 4, 'header')
+  assert.equal(log.epoch, 2)
+  assert.equal(await log.cutAbove(toLsn(4)), null)
+  assert.equal(log.epoch, 1)
+  await log.repair([{ lsn: toLsn(4), bytes: await primary.log.readRawRecord(toLsn(4)) }])
+  await assertSame(primary.log, log)
+})
+
 /** As replication does it: all neighbours whose headers cannot be read together. */
 async function repairAll(primary: Log, log: Log): Promise<void> {
   for (let tries = 0; log.rotten.length > 0; tries++) {

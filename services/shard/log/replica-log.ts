@@ -45,6 +45,8 @@ export interface ReplicaLog extends ShardLog {
    * something is written after `trustEnd`.
    */
   readonly endInDoubt: boolean
+  /** `trustEnd` was called since the log was opened. */
+  readonly endProved: boolean
   /** The end was compared with that of a replica which holds all that was acknowledged, or nobody is left who could say. */
   trustEnd(): void
   /** Who may know a record that was found rotten while it was read. True: it was put back, and is read once more. */
@@ -77,7 +79,7 @@ export interface ReplicaLog extends ShardLog {
   cutAbove(lsn: Lsn): Promise<CutTail | null>
   /** An empty log becomes a copy of the peer's: takes its tag. @throws {LogError} LOG_FOREIGN if it is not empty */
   adopt(tag: Uint8Array): Promise<void>
-  /** One durable record with its header, proved, to repair the peer's. @throws {LogError} as `readRaw` */
+  /** One durable record with its header, or the dropped run that it was part of, proved, to repair the peer's. @throws {LogError} as `readRaw` */
   readRawRecord(lsn: Lsn): Promise<Uint8Array>
   /**
    * Puts the peer's bytes in the place of rotten records that are neighbours, after proving that they are those records: by the hash in

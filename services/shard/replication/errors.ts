@@ -25,6 +25,10 @@ export const COMMAND_ERRORS = {
     meaning: 'The other member is fenced or about to stop: handing over would leave nobody to serve.',
   },
   REPLICA_CALLED_OFF: { retry: true, meaning: 'The handover was called off; the phase in status says why.' },
+  REPLICA_RESTORE_REFUSED: {
+    retry: false,
+    meaning: 'The ledger is not made anew from this replica; details say why, and which one to ask or what is missing.',
+  },
   REPLICA_FORCE_REFUSED: { retry: false, meaning: 'What forced recovery demands is not given; details say what.' },
 } as const satisfies Record<string, ErrorSpec>
 

@@ -145,3 +145,12 @@ test('ReplicaMachine does not hand over to a mirror with rotten records before t
   await pair.wait(() => pair.primary === pair.b, 3_000, 'the mirror was repaired and serves')
   await handedOver
 })
+
+test('ReplicaMachine whose log is copied anew from the first record may have an index that is ahead of it', async () => {
+  const pair = await withAcknowledged(5)
+  pair.b.kill()
+  pair.b.replaceDisk()
+  pair.b.applied = 4
+  pair.b.start()
+  await wellAgain(pair)
+})

@@ -22,6 +22,7 @@ import { CommandError } from './errors.ts'
 import { forcePromotion } from './forced-promotion.ts'
 import { Handover } from './handover.ts'
 import { LedgerDesk } from './ledger-desk.ts'
+import { restoreLedger } from './ledger-restoration.ts'
 import { BULK_BYTES_PER_SECOND, TICK_MS } from './limits.ts'
 import type { MachineParts } from './machine-parts.ts'
 import type { MachineNotice, MachineRole, MachineStatus, ReplicaMachineOptions, RoleEvent } from './machine-types.ts'
@@ -30,6 +31,7 @@ import { NoteFollower } from './note-follower.ts'
 import { NoteKeeper } from './note-keeper.ts'
 import { PrimaryDuty } from './primary-duty.ts'
 import { PrimarySide } from './primary-side.ts'
+import { probePeer } from './probe.ts'
 import { ReadWatch } from './read-watch.ts'
 import { Repairer } from './repairer.ts'
 import { retire } from './retirement.ts'
@@ -327,6 +329,31 @@ export class ReplicaMachine {
       onNamed: () => this.#poke(),
     }
     return forcePromotion(options, proof, otherPod)
+  }
+
+  /**
+   * Rule 13. @returns In words why this replica could make the ledger anew; it has happened then.
+   * @throws {CommandError} REPLICA_RESTORE_REFUSED, REPLICA_CALLED_OFF
+   */
+  restoreLedger(pods: { readonly self: string; readonly other: string }): Promise<string> {
+    const { log, self, network, clock, shard } = this.#options
+    if (network === null || this.#mirror === null) {
+      return Promise.reject(
+        new CommandError('REPLICA_RESTORE_REFUSED', 'This shard has one replica: promote it by force'),
+      )
+    }
+    return restoreLedger({
+      self,
+      pods,
+      log,
+      agent: this.#agent,
+      notes: this.#notes,
+      mirror: this.#mirror,
+      probe: () => probePeer(network, clock, shard, this.#notes.note.promisedEpoch),
+      standing: () => ({ role: this.#standingRole, fenced: this.#handover.fenced }),
+      onSwapped: (result, phase) => this.#notice({ kind: 'swap', change: 'restore', result, phase }),
+      onNamed: () => this.#poke(),
+    })
   }
 
   // ---- deciding

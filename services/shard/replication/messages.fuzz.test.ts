@@ -71,7 +71,14 @@ const kind = <K extends PeerFields['kind']>(name: K) => fc.constant(name)
 
 const message: fc.Arbitrary<PeerFields> = fc.oneof(
   record({ kind: kind('probe'), shard }),
-  record({ kind: kind('probed'), replica, ledgerVersion: number, lastLsn: lsn }),
+  record({
+    kind: kind('probed'),
+    replica,
+    ledgerVersion: number,
+    inSync: fc.boolean(),
+    logEpoch: number.map((n) => toEpoch(n)),
+    lastLsn: lsn,
+  }),
   record({ kind: kind('attach'), shard, link, ledgerVersion: number, inSync: fc.boolean(), replica }),
   record({
     kind: kind('attached'),

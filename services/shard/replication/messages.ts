@@ -68,7 +68,17 @@ export interface LogOutline {
 
 export type PeerMessage = { readonly epoch: Epoch } & (
   | { readonly kind: 'probe'; readonly shard: ShardName }
-  | { readonly kind: 'probed'; readonly replica: LedgerReplica; readonly ledgerVersion: number; readonly lastLsn: Lsn }
+  | {
+      /** The frame's epoch is the one promised. */
+      readonly kind: 'probed'
+      readonly replica: LedgerReplica
+      readonly ledgerVersion: number
+      /** By its own note. */
+      readonly inSync: boolean
+      /** Of the last record. */
+      readonly logEpoch: Epoch
+      readonly lastLsn: Lsn
+    }
   | {
       readonly kind: 'attach'
       readonly shard: ShardName
@@ -214,7 +224,7 @@ function writeFields(writer: ByteWriter, m: PeerFields): Uint8Array | null {
       return null
     case 'probed':
       writeReplica(writer, m.replica)
-      writer.u64(m.ledgerVersion).u64(m.lastLsn)
+      writer.u64(m.ledgerVersion).bool(m.inSync).u64(m.logEpoch).u64(m.lastLsn)
       return null
     case 'attach':
       writer.string(m.shard).u32(m.link).u64(m.ledgerVersion).bool(m.inSync)
@@ -288,7 +298,14 @@ function readFields(type: number, r: ByteReader): PeerFields {
     case Type.probe:
       return { kind: 'probe', shard: toShardName(r.string()) }
     case Type.probed:
-      return { kind: 'probed', replica: readReplica(r), ledgerVersion: r.u64(), lastLsn: toLsn(r.u64()) }
+      return {
+        kind: 'probed',
+        replica: readReplica(r),
+        ledgerVersion: r.u64(),
+        inSync: readBool(r),
+        logEpoch: toEpoch(r.u64()),
+        lastLsn: toLsn(r.u64()),
+      }
     case Type.attach: {
       const start = { shard: toShardName(r.string()), link: r.u32(), ledgerVersion: r.u64(), inSync: readBool(r) }
       return { kind: 'attach', ...start, replica: readReplica(r) }

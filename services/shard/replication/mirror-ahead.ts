@@ -1,9 +1,9 @@
 /**
- * Rule 14, the part that one disk cannot tell: whether an in-sync mirror holds what this log may have lost. Pure.
+ * Whether a mirror that the ledger may hold in sync must lead instead of this primary (rules 3 and 14). Pure.
  *
- * A member of the in-sync set holds all that was acknowledged. A primary whose recovery found its end damaged does not know that of itself
- * any more: where the mirror goes on, it may go on with acknowledged records, and where records rotted that the mirror never had, they
- * were never acknowledged and stand in the way of everything new.
+ * A member of the in-sync set holds all that was acknowledged. A primary that was just started does not know that of itself: its disk may have
+ * lost what it had synced, and a torn write looks like a record that rotted. So the longer of the two logs wins. Where records rotted
+ * that the mirror never had, they were never acknowledged, and stand in the way of everything new.
  */
 import type { LsnRange } from './ports.ts'
 
@@ -11,17 +11,19 @@ export interface AheadFacts {
   readonly lastLsn: number
   /** Known here. A mirror that ends below it has lost something itself. */
   readonly commit: number
-  readonly endInDoubt: boolean
+  /** The end was compared in this process life, and is known to hold all that was acknowledged. */
+  readonly endProved: boolean
   readonly rotten: readonly LsnRange[]
   /** Up to here both logs are equal. */
   readonly commonLsn: number
   readonly mirrorLastLsn: number
+  /** Known there. Where it is higher than what is common the mirror refuses to be cut, and needs no help. */
+  readonly mirrorCommit: number
 }
 
-/** Whether the mirror must lead. To be asked only of one that the ledger may hold in sync. */
 export function mirrorIsAhead(facts: AheadFacts): boolean {
-  const { lastLsn, commit, endInDoubt, rotten, commonLsn, mirrorLastLsn } = facts
-  if (mirrorLastLsn < commit) return false
-  if (endInDoubt && commonLsn === lastLsn && mirrorLastLsn > lastLsn) return true
+  const { lastLsn, commit, endProved, rotten, commonLsn, mirrorLastLsn, mirrorCommit } = facts
+  if (mirrorLastLsn < commit || mirrorCommit > commonLsn) return false
+  if (!endProved && commonLsn === lastLsn && mirrorLastLsn > lastLsn) return true
   return commonLsn === mirrorLastLsn && rotten.some(({ last }) => last > mirrorLastLsn)
 }

@@ -11,6 +11,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { PeerChannel, PeerNetwork } from '#lib/ports/network.ts'
 import type { LedgerReplica, ReplicaId } from '../ledger/types.ts'
 import { Assembler } from './assembler.ts'
+import { mayCutAbove } from './cut-allowed.ts'
 import { PeerError } from './errors.ts'
 import { Fetches } from './fetches.ts'
 import { Inbox, type Taker } from './inbox.ts'
@@ -214,8 +215,9 @@ export class MirrorSide {
   #probed(channel: PeerChannel, shard: ShardName): void {
     const { self, notes, log } = this.#options
     if (shard !== this.#options.shard) throw new PeerError('PEER_UNEXPECTED', `Cannot answer for ${shard}`)
-    const { ledgerVersion, promisedEpoch } = notes.note
-    this.#send(channel, promisedEpoch, { kind: 'probed', replica: self, ledgerVersion, lastLsn: log.lastLsn })
+    const { ledgerVersion, promisedEpoch, inSync } = notes.note
+    const end = { logEpoch: toEpoch(log.epochs().at(-1)?.epoch ?? 0), lastLsn: log.lastLsn }
+    this.#send(channel, promisedEpoch, { kind: 'probed', replica: self, ledgerVersion, inSync, ...end })
   }
 
   async #attach(channel: PeerChannel, attach: Attach): Promise<Taker> {
@@ -394,7 +396,9 @@ export class MirrorSide {
     if (reset && (common !== 0 || link.inSync || notes.note.inSync)) {
       throw new PeerError('PEER_UNEXPECTED', 'Cannot set aside the log of a replica that may be in sync')
     }
-    if (!reset && common < Math.max(log.commit, appliedLsn())) {
+    // What this log does not hold is not cut: the index of one that is copied anew is ahead of it.
+    const known = Math.min(log.lastLsn, Math.max(log.commit, appliedLsn()))
+    if (!reset && !mayCutAbove(common, toLsn(known))) {
       this.#refusedEpoch = link.epoch
       this.#refuse(link.data, link.epoch, 'below-commit')
       this.#link = null

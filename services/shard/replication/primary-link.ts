@@ -234,8 +234,9 @@ export class PrimaryLink {
   }
 
   #isAhead(commonLsn: Lsn, theirs: LogOutline): boolean {
-    const { lastLsn, commit, endInDoubt, rotten } = this.#options.log
-    return mirrorIsAhead({ lastLsn, commit, endInDoubt, rotten, commonLsn, mirrorLastLsn: theirs.lastLsn })
+    const { lastLsn, commit, endProved, rotten } = this.#options.log
+    const mirror = { mirrorLastLsn: theirs.lastLsn, mirrorCommit: theirs.commit }
+    return mirrorIsAhead({ lastLsn, commit, endProved, rotten, commonLsn, ...mirror })
   }
 
   #differ(why: string): null {

@@ -64,7 +64,19 @@ export class StandbyDuty {
     if (nowMs - this.#actedMs > times.graceMs / 2) this.restart()
     this.#actedMs = nowMs
     if (agent.settled && !desk.swapping && agent.base?.primary !== options.self.id) mirror?.unmute()
+    if (this.#mayTakeOver) this.#probe()
     this.#carryOut(decideStandby(this.#facts(writtenEpoch)))
+  }
+
+  /**
+   * Nobody is heard and the ledger would let this replica take over. A ledger that was put back to an older copy says the same: the
+   * peer, if it lives, has seen a later version, and must be asked before the grace is over.
+   */
+  get #mayTakeOver(): boolean {
+    const { options, agent, mirror } = this.#parts
+    const entry = agent.base
+    if (entry === null || mirror === null || mirror.following) return false
+    return entry.primary !== options.self.id && entry.inSync.includes(options.self.id)
   }
 
   #facts(writtenEpoch: number): StandbyFacts {
@@ -150,6 +162,7 @@ export class StandbyDuty {
     this.#nextProbeMs = nowMs + REDIAL_MS
     this.#probing = probePeer(network, clock, shard, notes.note.promisedEpoch).then((seen) => {
       this.#probing = null
+      if (seen !== null) this.#parts.agent.heardOf(seen.ledgerVersion)
       if (seen !== null) this.#peerDirectory = seen.ledgerVersion === 0 && seen.lastLsn === 0 ? 'new' : 'used'
       poke()
     })

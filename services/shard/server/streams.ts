@@ -21,6 +21,8 @@ import type { OpenSessionHandler } from '../sessions/host.ts'
 import { type RpcContext, RpcStream } from './rpc.ts'
 
 const HELLO_TIMEOUT_MS = 5_000
+/** How long a stream that was refused stays open, so that the answer is read. */
+const REFUSED_LINGER_MS = 1_000
 
 export interface StreamContext extends RpcContext {
   /** Takes over a stream whose `sessionOpen` was read; `early` are the client's bytes that came with it. */
@@ -55,6 +57,11 @@ export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamC
     }
     writeFrame(stream, FrameType.refused, 0, [encodeRefusal(refusal)])
     stream.end()
+    stream.resume() // what was on its way is dropped, so that the end of it is seen
+    stream.once(
+      'close',
+      context.clock.after(REFUSED_LINGER_MS, () => stream.destroy()),
+    )
   }
   const receive = (chunk: Buffer) => {
     try {

@@ -61,6 +61,7 @@ export class MemoryReplicaLog implements ReplicaLog {
   #failure: Error | null = null
   #rescue: (lsn: Lsn) => Promise<boolean> = async () => false
   #dead = false
+  #endProved = false
   #syncMs = 1
 
   constructor(clock: Clock, disk: MemoryDisk) {
@@ -105,7 +106,12 @@ export class MemoryReplicaLog implements ReplicaLog {
     return this.#disk.endInDoubt
   }
 
+  get endProved(): boolean {
+    return this.#endProved
+  }
+
   trustEnd(): void {
+    this.#endProved = true
     this.#disk.endInDoubt = false
   }
 

@@ -38,6 +38,8 @@ export class Node {
   disk: MemoryDisk
   note: ReplicaNote = { promisedEpoch: toEpoch(0), ledgerVersion: 0, inSync: false, jumpUids: 0 }
   life: Life | null = null
+  /** What its index holds. */
+  applied = 0
   readonly #pair: Pair
   #incarnation = 0
   #boots = 0
@@ -138,7 +140,7 @@ export class Node {
       network: this.#pair.network.end(this.member),
       clock,
       random: new SeededRandom(this.#pair.seed * 100 + this.member * 10 + this.#boots),
-      appliedLsn: () => toLsn(0),
+      appliedLsn: () => toLsn(this.applied),
       space: () => ({ freeBytes: 50, totalBytes: 100 }),
       onNotice: (notice) => {
         notices.push(notice)

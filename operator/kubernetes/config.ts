@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { LOG_LEVELS } from '#lib/log/logger.ts'
+
+const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** Settings of the operator in a cluster; `node operator/kubernetes-main.ts --help` prints them. */
+export const KubernetesOperatorConfig = z.object({
+  namespace: z
+    .string()
+    .regex(NAMESPACE)
+    .describe('Namespace of the operator itself: its Lease and its authority are there.'),
+  watchNamespace: z
+    .string()
+    .regex(NAMESPACE)
+    .nullable()
+    .default(null)
+    .describe('The one namespace whose resources are looked after; null: all of them.'),
+  pod: z.string().min(1).describe('Name of the pod.'),
+  podUid: z.string().min(1).describe('UID of the pod: with the name it is who leads.'),
+  image: z.string().min(1).describe('Image of all services, where a resource names none.'),
+  mailHostname: z.string().min(1).describe('Name that clients see in greetings and Received fields.'),
+  baseDn: z.string().default('o=twinpost').describe('Suffix of the directory tree.'),
+  directoryUrl: z.string().describe('LDAPS address of the directory.'),
+  natsUrl: z.string().describe('Address of the NATS servers.'),
+  publicCertificateSecret: z
+    .string()
+    .default('public-tls')
+    .describe('Secret with the certificate clients see, where a MailNode names none.'),
+  postmaster: z.string().nullable().default(null).describe('Account for postmaster and abuse where a Domain has none.'),
+  workers: z.int().min(1).max(64).default(4).describe('How many resources are worked on at a time.'),
+  listenHost: z.string().default('0.0.0.0').describe('Address of /metrics, /livez, /readyz.'),
+  metricsPort: z.int().min(1).max(65_535).default(9140).describe('Port of /metrics, /livez, /readyz.'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged, here and in the services.'),
+  stopSeconds: z.int().min(1).default(20).describe('Bound of a clean stop: then the process exits anyway.'),
+})
+export type KubernetesOperatorConfig = z.infer<typeof KubernetesOperatorConfig>
