@@ -19,7 +19,7 @@ import {
   SEGMENT_HEADER_BYTES,
 } from './format.ts'
 import type { CutTail } from './replica-log.ts'
-import { walkSegment } from './segment-walk.ts'
+import { type Walk, walkSegment } from './segment-walk.ts'
 import { createSegment, keepCutTail } from './segments.ts'
 import { shorten } from './tail.ts'
 
@@ -52,7 +52,7 @@ export async function cutSegments(options: CutOptions): Promise<CutTail | null> 
   const bytes = await readSegment(disk, kept)
   const start = { identity, firstLsn: kept.firstLsn, chain: null, from: SEGMENT_HEADER_BYTES, to: bytes.length }
   const walk = walkSegment(bytes, start)
-  const keepTo = endOfKept(bytes, walk.offsets, lsn - kept.firstLsn)
+  const keepTo = endOfKept(bytes, walk, kept.firstLsn, lsn)
   const { shortened, keepTo: end } = shorten(walk, keepTo, lsn + 1)
   const tail = [bytes.subarray(end), ...(await Promise.all(removed.map((segment) => readSegment(disk, segment))))]
   const hasRecords = walk.nextLsn > lsn + 1 || removed.length > 0
@@ -98,12 +98,16 @@ async function readSegment(disk: Disk, segment: CutSegment): Promise<Buffer> {
 }
 
 /** Position behind the last kept record: empty batch headers that follow it go too, they may be of an epoch that ends here. */
-function endOfKept(bytes: Buffer, offsets: readonly number[], index: number): number {
+function endOfKept(bytes: Buffer, { offsets, batches }: Walk, firstLsn: number, lsn: number): number {
+  const index = lsn - firstLsn
   if (index < 0) return SEGMENT_HEADER_BYTES
   const at = offsets[index] ?? 0
   if (at > 0) return at + RECORD_HEADER_BYTES + bytes.readUInt32BE(at + 32) + bytes.readUInt32BE(at + 36)
-  // Rotten: where it ends is where the next one begins, if there is one.
-  return offsets.slice(index + 1).find((next) => next > 0) ?? bytes.length
+  // Rotten: where it ends is where the next one, or a batch behind the last record that is whole, begins, if there is one.
+  const before = offsets.slice(0, index).findLast((one) => one > 0) ?? 0
+  const batch = batches.find(({ at, header }) => at > before && header.firstLsn > lsn)
+  const next = offsets.slice(index + 1).find((one) => one > 0)
+  return Math.min(next ?? bytes.length, batch?.at ?? bytes.length)
 }
 
 async function keepTail({ disk, directory, lsn, nowMs }: CutOptions, tail: readonly Buffer[]): Promise<CutTail> {

@@ -189,14 +189,20 @@ test('An idle mirror covers its last batch like any log', async () => {
 })
 
 /** Damages record `lsn` on disk, by a bit in its header or its body, and opens the log again. */
-async function rotted(disk: MemoryDisk, log: Log, lsn: number, where: 'header' | 'body'): Promise<Log> {
+async function rotted(
+  disk: MemoryDisk,
+  log: Log,
+  lsn: number,
+  where: 'header' | 'body',
+  knownUpTo = lsn + 1,
+): Promise<Log> {
   const record = Buffer.from(await log.readRawRecord(toLsn(lsn)))
   await log.close()
   for (const [path, bytes] of disk.files) {
     const at = bytes.indexOf(record)
     if (at >= 0) disk.files.set(path, flipped(bytes, where === 'header' ? at + 20 : at + record.length - 1))
   }
-  return openTestLog(disk, { epoch: 'seen', segmentBytes, knownUpTo: toLsn(lsn + 1) })
+  return openTestLog(disk, { epoch: 'seen', segmentBytes, knownUpTo: toLsn(knownUpTo) })
 }
 
 for (const where of ['header', 'body'] as const) {
@@ -226,7 +232,7 @@ test('cutAbove() forgets an epoch in which nothing was written also where the la
   await mirror.log.close()
   await (await openTestLog(mirror.disk, { epoch: toEpoch(2), segmentBytes })).close()
   const claimed = await openTestLog(mirror.disk, { epoch: 'seen', segmentBytes })
-  const log = await rotted(mirror.disk, claimed, 4, 'header')
+  const log = await rotted(mirror.disk, claimed, 4, 'header', 4)
   assert.equal(log.epoch, 2)
   assert.equal(await log.cutAbove(toLsn(4)), null)
   assert.equal(log.epoch, 1)
