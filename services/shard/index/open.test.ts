@@ -13,7 +13,7 @@ import { RecordType } from '../records/types.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import { WorkerCheckpointer } from './checkpointer.ts'
 import { startIndexMaintenance } from './maintenance.ts'
-import { type IndexFolder, indexAppliedLsn, indexPath, openIndex, rebuildIndex } from './open.ts'
+import { catchUp, type IndexFolder, indexAppliedLsn, indexPath, openIndex, rebuildIndex } from './open.ts'
 
 async function place(context: TestContext): Promise<IndexFolder> {
   const rootPath = await mkdtemp(join(tmpdir(), 'twinpost-index-'))
@@ -110,13 +110,34 @@ test('openIndex() does not throw the index away because of a record that does no
 
 test('WorkerCheckpointer copies the write-ahead log into the file', async (context) => {
   const at = await place(context)
-  const { index } = await openIndex({ log: await logWithLetters(20), place: at })
+  const log = await logWithLetters(20)
+  const { index } = await openIndex({ log, place: at, upTo: toLsn(5) })
+  await catchUp(log, index, log.lastLsn)
   const checkpointer = new WorkerCheckpointer(indexPath(at))
+  context.after(() => checkpointer.stop())
   const { walPages, checkpointedPages } = await checkpointer.run()
   assert.ok(walPages > 0)
   assert.equal(checkpointedPages, walPages)
-  await checkpointer.stop()
   index.close()
+})
+
+test('An index gets its name when all of it is built and synced; what a crash left is rubbish', async (context) => {
+  const at = await place(context)
+  const log = await logWithLetters(3)
+  const names: string[][] = []
+  const scan = log.scan.bind(log)
+  log.scan = async (...parameters) => {
+    names.push((await at.disk.list(at.folder)).sort())
+    await scan(...parameters)
+  }
+  await at.disk.makeDirectory(at.folder)
+  await writeFile(`${indexPath(at)}.building`, 'rubbish')
+  const { index, how } = await openIndex({ log, place: at })
+  assert.deepEqual(names, [['index.db.building']])
+  assert.equal(how.kind, 'created')
+  assert.deepEqual(index.digest(digestAt), (await rebuildIndex(log)).digest(digestAt))
+  index.close()
+  assert.deepEqual(await at.disk.list(at.folder), ['index.db'])
 })
 
 test('startIndexMaintenance() checkpoints when something was applied, and reports a failure', async () => {
