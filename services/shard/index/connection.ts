@@ -17,7 +17,7 @@ const CACHE_KIB = 64 * 1024
 /** While all rows of a large shard are made, with nobody served yet. */
 const CACHE_WHILE_BUILDING_KIB = 256 * 1024
 
-/** `building`: no journal and no sync. A crash leaves rubbish, so such a file gets its name only when it is whole and synced. */
+/** `building`: no journal on disk and no sync. A crash leaves rubbish, so such a file gets its name only when it is whole and synced. */
 export type IndexMode = 'serving' | 'building'
 
 export class IndexConnection {
@@ -73,7 +73,7 @@ export class IndexConnection {
 function pragmas(mode: IndexMode): string {
   return mode === 'serving'
     ? `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA busy_timeout = 5000`
-    : `PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -${CACHE_WHILE_BUILDING_KIB}`
+    : `PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -${CACHE_WHILE_BUILDING_KIB}`
 }
 
 function openDatabase(path: string, mode: IndexMode): DatabaseSync {
