@@ -1,6 +1,6 @@
 # The verbs of Twinpost; `make` alone lists them. Needs make and any Node >= 20 with npm; tools/bootstrap.sh gets the rest.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean test check bench e2e sim generate rfc fuzz format unit bootstrap kube-tools kube-up kube-down
+.PHONY: help up down clean test check bench e2e measure-failover measure-catch-up sim generate rfc fuzz format unit bootstrap kube-tools kube-up kube-down
 .NOTPARALLEL:
 
 NODE := .tools/node/bin/node
@@ -40,8 +40,14 @@ check: bootstrap ## format, lint, types, layering, generated files, RFCs: all th
 unit: bootstrap
 	@$(TEST) $(UNIT_TESTS)
 
-e2e: bootstrap ## end-to-end tests with real clients against an array of their own
+e2e: bootstrap ## end-to-end tests with real clients against an array of their own (E2E=all: the slow ones too)
 	@$(NODE) --test --test-concurrency=1 --test-timeout=600000 $(E2E_TESTS)
+
+measure-failover: bootstrap ## kill -9 a primary ten times: seconds until a login, FETCH, APPEND and delivery succeed
+	@$(NODE) e2e/measure/failover.ts
+
+measure-catch-up: bootstrap ## seconds until a mirror that was away for 100,000 messages is in sync again
+	@$(NODE) e2e/measure/catch-up.ts
 
 sim: bootstrap ## simulate faults from seeds: SEEDS=n histories, from SEED=s on; MUTANT=name must be caught
 	@SEEDS='$(SEEDS)' SEED='$(SEED)' WORLD='$(WORLD)' MUTANT='$(MUTANT)' $(NODE) sim/main.ts

@@ -33,7 +33,13 @@ async function oldRow(): Promise<LedgerRow> {
   const old = row()
   const { mirror } = await pairInSync(array, home)
   assert.ok(mirror)
-  process.kill(mirror.pid, 'SIGKILL')
+  // Frozen, not killed: a process may be back before anybody misses it.
+  process.kill(mirror.pid, 'SIGSTOP')
+  try {
+    await waitFor('the mirror to be taken out', async () => (row().version > old.version ? true : null))
+  } finally {
+    process.kill(mirror.pid, 'SIGCONT')
+  }
   await waitFor('the ledger to go on', async () => (row().version >= old.version + 2 ? true : null))
   await pairInSync(array, home)
   return old

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type ShardLine, TestArray } from './support/array.ts'
+import { onlyInAll } from './support/extent.ts'
 import { allMessages, imapLogin } from './support/imap.ts'
 import { PairNetwork } from './support/network.ts'
 import { pairInSync, waitFor } from './support/pour.ts'
@@ -67,7 +68,10 @@ const cuts: [name: string, from: (line: { primary: string; mirror: string }) => 
   ['from the mirror to the primary only', ({ mirror }) => mirror],
 ]
 for (const [name, from] of cuts) {
-  test(`the network between the members is cut ${name}: the primary stays, goes on alone, and is joined again`, async (t) => {
+  const skip = name === 'both ways' ? false : onlyInAll
+  test(`the network between the members is cut ${name}: the primary stays, goes on alone, and is joined again`, {
+    skip,
+  }, async (t) => {
     const before = await pairInSync(array, home)
     const { primary, mirror } = members(before)
     const session = await imapLogin(array, array.account('alice'), array.at(primary, 'imaps'))
@@ -111,14 +115,20 @@ test('after a cut the member that was away holds everything: it serves alone', a
   const line = await pairInSync(array, home)
   const { primary, mirror } = members(line)
   const before = await allMessages(array, alice)
-  const killedMs = Date.now()
+  const frozenMs = Date.now()
   assert.ok(line.primary)
-  process.kill(line.primary.pid, 'SIGKILL')
-  const now = await waitFor('the other member to serve', async () => {
-    const { primary: found } = await array.shard(home)
-    return found?.member === mirror ? await allMessages(array, alice) : null
-  })
-  t.diagnostic(`served by ${mirror} after ${Date.now() - killedMs} ms`)
+  // Frozen, not killed: a process that is back within the grace keeps its office.
+  process.kill(line.primary.pid, 'SIGSTOP')
+  let now: Awaited<ReturnType<typeof allMessages>>
+  try {
+    now = await waitFor('the other member to serve', async () => {
+      const { primary: found } = await array.shard(home)
+      return found?.member === mirror ? await allMessages(array, alice) : null
+    })
+  } finally {
+    process.kill(line.primary.pid, 'SIGCONT')
+  }
+  t.diagnostic(`served by ${mirror} after ${Date.now() - frozenMs} ms`)
   for (const [uid, bytes] of before) assert.ok(now.get(uid)?.equals(bytes), `UID ${uid} still means the same bytes`)
   assert.notEqual(primary, mirror)
   await pairInSync(array, home)
