@@ -8,6 +8,9 @@ import type { PairMember } from './member.ts'
 import type { Member } from './network.ts'
 import type { PairWorld } from './pair-world.ts'
 
+/** How long an administrator watches whether the two make a lost ledger anew by themselves. */
+const PATIENCE_MS = 10_000
+
 type Fault = (member: PairMember) => void
 
 export class Faults {
@@ -91,18 +94,18 @@ export class Faults {
       if (ill) member.end('kill')
       if (!member.running) member.boot()
     }
-    this.#restoreLedger()
+    if (!members.some(({ process }) => process?.primary)) this.#restoreLedger()
+    else this.#world.world.clock.after(PATIENCE_MS, () => this.#restoreLedger())
   }
 
-  /** Rule 13: when nobody serves who could make the lost ledger anew, an administrator puts the last entry back. */
+  /** Rule 13: where the two cannot make the lost ledger anew, an administrator puts the last entry back. */
   #restoreLedger(): void {
-    const { ledger, shard, members, world } = this.#world
+    const { ledger, shard, coverage } = this.#world
     const last = ledger.history.at(-1)?.entry
     const now = ledger.entry(shard)
     if (last === undefined || now?.nonce === last.nonce) return
-    if (members.some(({ process }) => process?.primary)) return
     this.#told('an administrator puts the ledger back', null)
-    world.coverage.count('ledger put back by hand')
+    coverage.count('ledger put back by hand')
     ledger.put(shard, last)
   }
 
@@ -151,7 +154,8 @@ export class Faults {
         !ledger.faults.unreachable &&
         ledger.faults.lateSwap === 0,
     )
-    if (well && !this.#alone && this.#world.calm && !network.cut[0] && !network.cut[1]) action()
+    const wired = !network.cut[0] && !network.cut[1] && network.slowMs === 0
+    if (well && wired && !this.#alone && this.#world.calm) action()
     else this.#at(250, () => this.#whenCalm(action))
   }
 
@@ -366,7 +370,8 @@ export class Faults {
     const [path, bytes] = files.at(-1) ?? []
     if (path === undefined || bytes === undefined) return
     const batches = [...bytes.toString('latin1').matchAll(/TPB1/g)].map(({ index }) => index)
-    const at = batches.slice(1).at(-this.#random.int(1, 4))
+    // Not all of them: a log without any record of its epochs is another history to everybody, and both stop.
+    const at = batches.slice(4).at(-this.#random.int(1, 4))
     if (at === undefined) return
     this.#told('disk forgot what it had synced', member)
     member.end('kill')

@@ -85,7 +85,9 @@ export class PairWorld {
       b.running &&
       entry.inSync.every((id) => id === a.id || id === b.id) &&
       one.process?.mayServe() === true &&
-      one.process.machine?.status().settled === true
+      one.process.machine?.status().settled === true &&
+      // Not in the moment after a restart that the primary has not noticed yet.
+      [a, b].every((member) => member === one || member.process?.machine?.phase === 'mirror, in sync')
     )
   }
 

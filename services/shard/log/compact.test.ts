@@ -323,3 +323,19 @@ test('A rotten run is filled with what the peer still has, and a run that the ch
   await assert.rejects(again.repair([{ lsn: toLsn(7), bytes: untrue }]), { code: 'LOG_BAD_BATCH' })
   assert.deepEqual(await all(again), before)
 })
+
+test('repair() takes a record of the peer beside records that were dropped here', async () => {
+  const { disk, peer } = await pair()
+  const own = await openTestLog(disk, { segmentBytes: 5_000, epoch: 'seen' })
+  const lsn = known(own.sealed[0], 'a sealed segment').firstLsn + 3
+  await compactFirst(own, [lsn - 1, lsn + 1])
+  const segment = known(own.sealed[0], 'a sealed segment')
+  const at = known((await own.offsetsOf(segment))[lsn - segment.firstLsn], 'its place')
+  await own.close()
+  disk.files.set(segment.path, flipped(known(disk.files.get(segment.path), segment.path), at + 20))
+  const log = await openTestLog(disk, { segmentBytes: 5_000, epoch: 'seen' })
+  assert.equal(await codeOf(log.read(toLsn(lsn))), 'LOG_ROTTEN_RECORD')
+  await log.repair(await fromPeer(peer, [lsn]))
+  assert.deepEqual(await log.readRawRecord(toLsn(lsn)), await peer.readRawRecord(toLsn(lsn)))
+  await log.close()
+})

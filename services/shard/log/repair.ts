@@ -14,7 +14,6 @@ import {
   CHAIN_START,
   decodeBatchHeader,
   decodeRecordHeader,
-  expectedChain,
   follows,
   type LogIdentity,
   RECORD_HEADER_BYTES,
@@ -46,7 +45,7 @@ export async function repairRecords(
   given: readonly PeerRecord[],
 ): Promise<PeerRecord[]> {
   const records = given.map((record, i) => proveContent(identity, record, (given[i - 1]?.lsn ?? record.lsn - 1) + 1))
-  await proveIdentity(reader, identity, records)
+  await proveIdentity(reader, records)
   const homeless: PeerRecord[] = []
   for (const { lsn, bytes } of records) {
     const place = await reader.place(lsn)
@@ -74,12 +73,11 @@ function proveContent(identity: LogIdentity, { lsn, bytes: given }: PeerRecord, 
 }
 
 /** That they are what stood here: by the own headers that are whole, by the record before and by the one behind; one of them must speak. */
-async function proveIdentity(reader: SegmentReader, identity: LogIdentity, records: readonly Proved[]): Promise<void> {
+async function proveIdentity(reader: SegmentReader, records: readonly Proved[]): Promise<void> {
   const [first] = records
   const last = records.at(-1)
   if (first === undefined || last === undefined) return
-  const before = first.lsn === 1 ? CHAIN_START : (await readable(reader, toLsn(first.lsn - 1)))?.chain
-  let chain: Buffer | null = before ?? null
+  let chain = await chainBefore(reader, first.lsn)
   let proved = chain !== null
   for (const { lsn, bytes, header } of records) {
     const own = await readable(reader, lsn)
@@ -90,14 +88,10 @@ async function proveIdentity(reader: SegmentReader, identity: LogIdentity, recor
     proved ||= own !== null
     chain = header.chain
   }
-  const behind = await rawHeader(reader, toLsn(last.header.lastLsn + 1))
-  const next = behind === null ? null : decodeRecordHeader(behind, 0, identity)
-  if (behind !== null && next !== null && next.lsn === last.header.lastLsn + 1 && chain !== null) {
-    if (!expectedChain(behind, 0, chain).equals(next.chain)) {
-      throw bad(last.lsn, 'the record behind does not follow from them')
-    }
-    proved = true
-  }
+  // Null: it cannot be read, or is a run of dropped records, which follows in no way that could be proved.
+  const behind = chain === null ? null : await reader.followsChain(toLsn(last.header.lastLsn + 1), chain)
+  if (behind === false) throw bad(last.lsn, 'the record behind does not follow from them')
+  proved ||= behind === true
   if (!proved) throw bad(first.lsn, 'neither neighbour can be read to prove them')
 }
 
@@ -110,11 +104,11 @@ async function readable(reader: SegmentReader, lsn: Lsn): Promise<RecordHeader |
   }
 }
 
-async function rawHeader(reader: SegmentReader, lsn: Lsn): Promise<Buffer | null> {
+/** What the record follows; null: unknown. */
+async function chainBefore(reader: SegmentReader, lsn: Lsn): Promise<Buffer | null> {
+  if (lsn === 1) return CHAIN_START
   try {
-    const { file, offsets, index } = await reader.place(lsn)
-    const at = offsets[index] ?? 0
-    return at === 0 ? null : asBuffer(await file.read(at, RECORD_HEADER_BYTES))
+    return await reader.chainAt(toLsn(lsn - 1))
   } catch (error) {
     if (error instanceof LogError) return null
     throw error

@@ -95,7 +95,7 @@ export type PeerMessage = { readonly epoch: Epoch } & (
       /** By its own note. */
       readonly inSync: boolean
       readonly freeBytes: number
-      /** Records of it are rotten. */
+      /** Records of it are rotten, or its end is in doubt. */
       readonly damaged: boolean
       /** Fenced, or about to stop: it would not serve if it were made primary. */
       readonly standsBack: boolean

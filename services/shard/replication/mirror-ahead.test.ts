@@ -11,12 +11,14 @@ const facts: AheadFacts = {
   commonLsn: 10,
   mirrorLastLsn: 12,
   mirrorCommit: 9,
+  mirrorDamaged: false,
 }
 const behind = { endProved: true, mirrorLastLsn: 9, commonLsn: 9 }
 
 const cases: [name: string, change: Partial<AheadFacts>, expected: boolean][] = [
   ['that goes on where a primary ends that was just started', {}, true],
   ['not where the own end was proved: what goes on there was never acknowledged', { endProved: true }, false],
+  ['not when its own log is damaged', { mirrorDamaged: true }, false],
   ['not when it ends with this log', { mirrorLastLsn: 10 }, false],
   ['not when this log goes on in another way', { commonLsn: 7, mirrorCommit: 7 }, false],
   ['not when it lacks a commit known here', { commit: 13 }, false],

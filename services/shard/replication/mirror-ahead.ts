@@ -19,11 +19,13 @@ export interface AheadFacts {
   readonly mirrorLastLsn: number
   /** Known there. Where it is higher than what is common the mirror refuses to be cut, and needs no help. */
   readonly mirrorCommit: number
+  /** It says that its own log is damaged: then it does not know either, and could not lead. */
+  readonly mirrorDamaged: boolean
 }
 
 export function mirrorIsAhead(facts: AheadFacts): boolean {
-  const { lastLsn, commit, endProved, rotten, commonLsn, mirrorLastLsn, mirrorCommit } = facts
-  if (mirrorLastLsn < commit || mirrorCommit > commonLsn) return false
+  const { lastLsn, commit, endProved, rotten, commonLsn, mirrorLastLsn, mirrorCommit, mirrorDamaged } = facts
+  if (mirrorDamaged || mirrorLastLsn < commit || mirrorCommit > commonLsn) return false
   if (!endProved && commonLsn === lastLsn && mirrorLastLsn > lastLsn) return true
   return commonLsn === mirrorLastLsn && rotten.some(({ last }) => last > mirrorLastLsn)
 }

@@ -466,7 +466,8 @@ export class MirrorSide {
   }
 
   get #damaged(): boolean {
-    return this.#options.log.rotten.length > 0
+    const { rotten, endInDoubt } = this.#options.log
+    return rotten.length > 0 || endInDoubt
   }
 
   #heardCommit(commit: Lsn): void {

@@ -13,6 +13,7 @@ import type { LedgerReplica, ReplicaId } from '../ledger/types.ts'
 import type { EncodedBatch } from '../log/types.ts'
 import type { RoleTimes } from '../roles/times.ts'
 import { Assembler } from './assembler.ts'
+import { makeReadable } from './before-full-copy.ts'
 import { commonPoint } from './common-point.ts'
 import { PeerError } from './errors.ts'
 import { Fetches } from './fetches.ts'
@@ -66,6 +67,8 @@ export interface LinkEvents {
   condition(freeBytes: number, damaged: boolean, standsBack: boolean): void
   freeBytes(bytes: number): void
   readied(ledgerVersion: number): void
+  /** A record of the own log was rotten, and is whole again. */
+  repaired(lsn: Lsn): void
   leaving(diskFailed: boolean): void
   refused(refusal: Extract<PeerMessage, { kind: 'refused' }>): void
   historiesDiffer(why: string): void
@@ -188,13 +191,18 @@ export class PrimaryLink {
     await this.#startBeacons()
     const point = await this.#compare(attached.log)
     if (point === null) return
-    if (mayBeInSync(attached.replica.id) && this.#isAhead(point.common, attached.log)) {
+    if (mayBeInSync(attached.replica.id) && this.#isAhead(point.common, attached)) {
       // The link stands: over it the mirror hears that it leads.
       this.#phase = 'ahead'
       events.changed()
       return
     }
     const { common, reset } = point
+    if (reset) {
+      this.#cancelHandshake()
+      const fetch = (lsn: Lsn) => this.#fetches.ask(lsn, () => this.send({ kind: 'fetch', lsn }))
+      await makeReadable(log, fetch, events.repaired)
+    }
     this.send({ kind: 'begin', common, reset, tag: log.tag })
     const begun = await this.#answer('begun')
     if (begun.lastLsn !== common)
@@ -233,9 +241,12 @@ export class PrimaryLink {
     return { common: point.lsn, reset: false }
   }
 
-  #isAhead(commonLsn: Lsn, theirs: LogOutline): boolean {
+  #isAhead(
+    commonLsn: Lsn,
+    { log: theirs, damaged: mirrorDamaged }: Extract<PeerMessage, { kind: 'attached' }>,
+  ): boolean {
     const { lastLsn, commit, endProved, rotten } = this.#options.log
-    const mirror = { mirrorLastLsn: theirs.lastLsn, mirrorCommit: theirs.commit }
+    const mirror = { mirrorLastLsn: theirs.lastLsn, mirrorCommit: theirs.commit, mirrorDamaged }
     return mirrorIsAhead({ lastLsn, commit, endProved, rotten, commonLsn, ...mirror })
   }
 

@@ -300,7 +300,8 @@ export class PrimarySide {
   }
 
   #newLink(network: PeerNetwork): PrimaryLink {
-    const { shard, self, clock, log, epoch, times, bulkBytesPerSecond, agent, nextLinkNumber, onChange } = this.#options
+    const { shard, self, clock, log, epoch, times, bulkBytesPerSecond, agent, nextLinkNumber, onChange, onNotice } =
+      this.#options
     return new PrimaryLink({
       shard,
       self,
@@ -333,6 +334,7 @@ export class PrimarySide {
           if (this.#growing?.askedFor === ledgerVersion) this.#growing.readyFor = ledgerVersion
           onChange()
         },
+        repaired: (lsn) => onNotice({ kind: 'repaired', lsn, why: 'fetched before a full copy' }),
         leaving: (diskFailed) => {
           if (diskFailed) this.#broken = this.#mirror?.id ?? null
           // It will not answer: nothing is to be waited for.

@@ -285,6 +285,12 @@ const cases: { [group: string]: Case[] } = {
     ['leaves it to the other member when there is no link', { disk: 'failed', mirror: null }, 'none', /takes over/],
     ['stays alone with a failed disk, reading', { disk: 'failed', mayHold: [alone] }, 'none', /reading only/],
     [
+      'gives the office to nobody whose log is damaged and was not compared',
+      { disk: 'failed', mirror: { ...mirror, phase: 'comparing', damaged: true } },
+      'none',
+      /damaged/,
+    ],
+    [
       'gives the office to nobody who is silent: its disk may be gone',
       { disk: 'failed', silentMs: 601 },
       'none',

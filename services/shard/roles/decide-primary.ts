@@ -25,7 +25,7 @@ export interface MirrorFacts {
   readonly lagBytes: number
   /** It lost records that it had acknowledged as durable, or says that its disk failed. */
   readonly broken: boolean
-  /** Records of its log are rotten, as far as it knows. */
+  /** Records of its log are rotten, or its end is in doubt, as far as it knows. */
   readonly damaged: boolean
   /** Fenced, or about to stop: it would not serve if it were made primary. */
   readonly standsBack: boolean
@@ -162,6 +162,9 @@ function decideFailedDisk(facts: PrimaryFacts, peer: ReplicaId | null): PrimaryA
   }
   if (mirror.standsBack) {
     return { kind: 'none', phase: 'the disk failed and the other member is fenced or stops: reading only; unfence it' }
+  }
+  if (mirror.phase === 'comparing' && mirror.damaged) {
+    return { kind: 'none', phase: 'the disk failed and that of the other member is damaged: reading only; start again' }
   }
   return { kind: 'swap', change: 'abandon', phase: 'the disk failed: the other member becomes primary' }
 }
