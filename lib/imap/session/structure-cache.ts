@@ -2,6 +2,7 @@
  * Parsed structures of messages, so that a client that pages through a large letter part by part costs one scan. Least
  * recently used ones go first; a structure weighs as much as it has parts.
  */
+import { WeightedLru } from '#lib/cache/weighted-lru.ts'
 import type { MimePart } from '#lib/mime/mod.ts'
 import type { MessageStructure } from './message-structure.ts'
 
@@ -12,40 +13,22 @@ export interface StructureCache {
 }
 
 export class LruStructureCache implements StructureCache {
-  readonly #entries = new Map<string, { readonly structure: MessageStructure; readonly weight: number }>()
-  readonly #partsMax: number
-  #parts = 0
+  readonly #kept: WeightedLru<string, MessageStructure>
 
   /** @param partsMax Parts of all kept structures together; each costs about 1 KiB. */
   constructor(partsMax: number) {
-    this.#partsMax = partsMax
+    this.#kept = new WeightedLru(partsMax)
   }
 
   get(key: string): MessageStructure | undefined {
-    const found = this.#entries.get(key)
-    if (found === undefined) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, found)
-    return found.structure
+    return this.#kept.get(key)
   }
 
   set(key: string, structure: MessageStructure): void {
-    this.#drop(key)
-    const weight = countParts(structure)
-    if (weight > this.#partsMax / 4) return // one monster must not push out everything else
-    this.#entries.set(key, { structure, weight })
-    this.#parts += weight
-    for (const oldest of this.#entries.keys()) {
-      if (this.#parts <= this.#partsMax) break
-      this.#drop(oldest)
-    }
-  }
-
-  #drop(key: string): void {
-    const found = this.#entries.get(key)
-    if (found === undefined) return
-    this.#entries.delete(key)
-    this.#parts -= found.weight
+    const parts = countParts(structure)
+    // One monster must not push out everything else.
+    if (parts > this.#kept.weightMax / 4) this.#kept.take(key)
+    else this.#kept.set(key, structure, parts)
   }
 }
 

@@ -7,7 +7,7 @@
  * Invariants: replies come in the order of the commands; while an answer is awaited nothing further is read; only CRLF.CRLF
  * ends DATA, and exactly the announced bytes make a BDAT chunk, accepted or not; nothing said before TLS counts after it; what
  * the actions are does not depend on how the input was cut. No input makes it throw.
- * Read next: actions.ts, commands.ts (what a line says), letter-reader.ts (DATA and BDAT).
+ * Read next: actions.ts, command.ts (what a line says), letter-reader.ts (DATA and BDAT).
  */
 import { assert } from '#lib/errors/assert.ts'
 import type { TransmissionType } from '#lib/letter/mod.ts'

@@ -5,6 +5,7 @@
  * Invariant: no byte is handed out whose checksum was not proved since it was read from the disk.
  */
 import { crc32c } from '#lib/bytes/crc32c.ts'
+import { WeightedLru } from '#lib/cache/weighted-lru.ts'
 import { type Epoch, type Lsn, toEpoch, toLsn } from '#lib/mail/types.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
 import { droppedRecord, LogError } from './errors.ts'
@@ -19,7 +20,6 @@ import {
   type RecordHeader,
   SEGMENT_HEADER_BYTES,
 } from './format.ts'
-import { KeptBodies } from './kept-bodies.ts'
 import {
   KEPT_BODIES_BYTES_MAX,
   OFFSET_TABLE_BYTES_MAX,
@@ -68,7 +68,8 @@ export class SegmentReader {
   /** In order of use, the longest unused first. */
   readonly #open = new Map<number, Held>()
   readonly #opening = new Map<number, Promise<Held>>()
-  readonly #bodies = new KeptBodies(KEPT_BODIES_BYTES_MAX)
+  /** Bodies of which a part was read, until the rest was: who goes through a large letter in pieces has it read and proved once. */
+  readonly #bodies = new WeightedLru<Lsn, Buffer>(KEPT_BODIES_BYTES_MAX)
   readonly #onRot: (lsn: Lsn, what: string) => void
   #active: Held
   #tableBytes = 0
@@ -139,7 +140,7 @@ export class SegmentReader {
   /** @throws {LogError} LOG_NO_SUCH_RECORD, LOG_ROTTEN_RECORD, LOG_DROPPED_RECORD */
   async readBody(lsn: Lsn, offset: number, length: number): Promise<Uint8Array> {
     const body = this.#bodies.take(lsn) ?? (await this.#use(lsn, (segment) => this.#readWholeBody(segment, lsn)))
-    if (offset + length < body.length) this.#bodies.keep(lsn, body)
+    if (offset + length < body.length) this.#bodies.set(lsn, body, body.length)
     return body.subarray(offset, offset + length)
   }
 

@@ -5,6 +5,7 @@
  * Invariants: what is kept was proved when it was read; a record never changes under its LSN as long as a store lives (a term of
  * office), so nothing is ever invalidated; no more than `bytesMax` is kept, least recently used first out.
  */
+import { WeightedLru } from '#lib/cache/weighted-lru.ts'
 import type { Lsn } from '#lib/mail/types.ts'
 import type { ShardLog } from '../log/types.ts'
 
@@ -13,17 +14,15 @@ const KEPT_RECORD_BYTES_MAX = 128 * 1024
 
 export class BodyCache {
   readonly #log: Pick<ShardLog, 'readBody'>
-  readonly #bytesMax: number
-  readonly #kept = new Map<Lsn, Uint8Array>()
-  #keptBytes = 0
+  readonly #kept: WeightedLru<Lsn, Uint8Array>
 
   constructor(log: Pick<ShardLog, 'readBody'>, bytesMax: number) {
     this.#log = log
-    this.#bytesMax = bytesMax
+    this.#kept = new WeightedLru(bytesMax)
   }
 
   get bytes(): number {
-    return this.#keptBytes
+    return this.#kept.weight
   }
 
   /**
@@ -32,30 +31,16 @@ export class BodyCache {
    */
   read(lsn: Lsn, recordBytes: number, offset: number, length: number): Uint8Array | Promise<Uint8Array> {
     const kept = this.#kept.get(lsn)
-    if (kept !== undefined) {
-      this.#kept.delete(lsn)
-      this.#kept.set(lsn, kept)
-      return kept.subarray(offset, offset + length)
-    }
+    if (kept !== undefined) return kept.subarray(offset, offset + length)
     if (recordBytes > KEPT_RECORD_BYTES_MAX) return this.#log.readBody(lsn, offset, length)
     return this.#fill(lsn, recordBytes, offset, length)
   }
 
   async #fill(lsn: Lsn, recordBytes: number, offset: number, length: number): Promise<Uint8Array> {
-    const body = await this.#log.readBody(lsn, 0, recordBytes)
-    this.#keep(lsn, body)
-    return body.subarray(offset, offset + length)
-  }
-
-  #keep(lsn: Lsn, read: Uint8Array): void {
+    const read = await this.#log.readBody(lsn, 0, recordBytes)
     // A view of a larger buffer would keep all of it.
     const body = read.buffer.byteLength > 2 * read.byteLength ? Uint8Array.from(read) : read
-    this.#keptBytes += body.byteLength - (this.#kept.get(lsn)?.byteLength ?? 0)
-    this.#kept.set(lsn, body)
-    for (const [oldest, { byteLength }] of this.#kept) {
-      if (this.#keptBytes <= this.#bytesMax) return
-      this.#kept.delete(oldest)
-      this.#keptBytes -= byteLength
-    }
+    this.#kept.set(lsn, body, body.byteLength)
+    return body.subarray(offset, offset + length)
   }
 }
