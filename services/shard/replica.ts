@@ -107,6 +107,7 @@ export class Replica implements Served {
   #work: Promise<void> = Promise.resolve()
   /** Commit to which the step of `#follow` that waits in the queue will go. */
   #followTo: Lsn | null = null
+  #cancelFollow = () => {}
   #phase = 'opening the replica directory'
   #failed = false
   #stopped = false
@@ -242,6 +243,7 @@ export class Replica implements Served {
     await store?.close(reason)
     await opened.upkeep.stop()
     await opened.machine.stop()
+    this.#cancelFollow()
     await this.#giveBack?.stop()
     await this.#work
     await opened.maintenance.stop()
@@ -375,7 +377,7 @@ export class Replica implements Served {
     const waiting = this.#followTo !== null
     this.#followTo = commit
     if (waiting) return // the step that waits goes this far
-    this.#options.clock.after(FOLLOW_EVERY_MS, () =>
+    this.#cancelFollow = this.#options.clock.after(FOLLOW_EVERY_MS, () =>
       this.#enqueue(async () => {
         const upTo = this.#followTo
         this.#followTo = null

@@ -113,6 +113,7 @@ test('WorkerCheckpointer copies the write-ahead log into the file', async (conte
   const log = await logWithLetters(20)
   const { index } = await openIndex({ log, place: at, upTo: toLsn(5) })
   await catchUp(log, index, log.lastLsn)
+  index.flush()
   const checkpointer = new WorkerCheckpointer(indexPath(at))
   context.after(() => checkpointer.stop())
   const { walPages, checkpointedPages } = await checkpointer.run()

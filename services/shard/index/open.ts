@@ -88,6 +88,7 @@ async function buildIndex(
   let appliedCount: number
   try {
     appliedCount = await catchUp(log, building, upTo)
+    building.flush()
   } finally {
     building.close()
   }
@@ -152,7 +153,6 @@ export async function catchUp(log: ShardLog, index: ShardIndex, upTo: Lsn): Prom
   if (index.appliedLsn < upTo) {
     await log.scan(toLsn(index.appliedLsn + 1), upTo, { bodies: false }, (record) => batch.add(record))
     batch.flush(upTo)
-    index.flush()
   }
   return batch.count
 }

@@ -2,26 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeRecord } from '../records/codec.ts'
 import { RecordType } from '../records/types.ts'
-import { type Node, Pair } from './testing/pair.ts'
+import { type Node, staleLeft } from './testing/pair.ts'
 
 const typed = { kind: 'typed', member: 'n1-0' } as const
-
-/** A acknowledged records that B has not, and is gone; B waits. */
-async function staleLeft(): Promise<Pair> {
-  const pair = new Pair()
-  await pair.startInSync()
-  pair.write(5)
-  await pair.clock.pass(500)
-  pair.b.kill()
-  await pair.clock.pass(2_000)
-  pair.write(5)
-  await pair.clock.pass(100)
-  pair.a.kill()
-  pair.b.start()
-  await pair.clock.pass(5_000)
-  assert.equal(pair.primary, null)
-  return pair
-}
 
 /** Types of what stands in the log of a member, epoch by epoch; only where an epoch began. */
 function beginnings(node: Node): string[] {

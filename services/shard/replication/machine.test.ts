@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toLsn } from '#lib/mail/types.ts'
-import { type Node, Pair, SHARD } from './testing/pair.ts'
+import { type Node, Pair, SHARD, staleLeft } from './testing/pair.ts'
 
 /** Writes, lets it be acknowledged, and proves that both members have everything. */
 async function bothHoldAll(pair: Pair): Promise<void> {
@@ -678,18 +678,7 @@ test('ReplicaMachine is fenced: it hands over, and does not take over', async ()
 })
 
 test('ReplicaMachine is promoted by force only with proof, and says what may be lost', async () => {
-  const pair = new Pair()
-  await pair.startInSync()
-  pair.write(5)
-  await pair.clock.pass(500)
-  pair.b.kill()
-  await pair.clock.pass(2_000)
-  pair.write(5)
-  await pair.clock.pass(100)
-  pair.a.kill()
-  pair.b.start()
-  await pair.clock.pass(5_000)
-  assert.equal(pair.primary, null)
+  const pair = await staleLeft()
   const refusal = assert.rejects(pair.b.machine.promoteByForce(null, 'n1-0'), { code: 'REPLICA_FORCE_REFUSED' })
   await pair.clock.pass(100)
   await refusal

@@ -2,6 +2,7 @@
  * Two replicas of one shard on one virtual clock, a wire and a ledger, with a writer that records what was acknowledged: the
  * smallest world in which the two sides meet. The simulator in `sim/` has the real log and all faults.
  */
+import assert from 'node:assert/strict'
 import { AssertionFailure } from '#lib/errors/assert.ts'
 import { type Lsn, toEpoch, toLsn, toShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
@@ -277,4 +278,21 @@ export class Pair {
     )
     return [...lines.slice(-60), ...states, JSON.stringify(this.entry)].join('\n')
   }
+}
+
+/** A pair of which A acknowledged records that B has not, and is gone; B waits. */
+export async function staleLeft(): Promise<Pair> {
+  const pair = new Pair()
+  await pair.startInSync()
+  pair.write(5)
+  await pair.clock.pass(500)
+  pair.b.kill()
+  await pair.clock.pass(2_000)
+  pair.write(5)
+  await pair.clock.pass(100)
+  pair.a.kill()
+  pair.b.start()
+  await pair.clock.pass(5_000)
+  assert.equal(pair.primary, null)
+  return pair
 }
