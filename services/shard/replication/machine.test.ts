@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { known } from '#lib/errors/assert.ts'
 import { toLsn } from '#lib/mail/types.ts'
 import { type Node, Pair, SHARD, staleLeft } from './testing/pair.ts'
 
@@ -675,6 +676,22 @@ test('ReplicaMachine is fenced: it hands over, and does not take over', async ()
   assert.match(pair.a.machine.phase, /fenced/)
   pair.a.machine.unfence()
   await pair.wait(() => pair.primary === pair.a, 3_000, 'the fence is gone')
+})
+
+test('ReplicaMachine makes a new link when the answers to its beacons alone get lost', async () => {
+  const pair = new Pair()
+  await pair.startInSync()
+  pair.network.deafen(0, 'beacon')
+  // Records are acknowledged all the while.
+  for (let i = 0; i < 60; i++) {
+    pair.write(1)
+    await pair.clock.pass(100)
+  }
+  await pair.wait(() => pair.entry?.inSync.length === 2, 1_000, 'both members are in sync again')
+  const { version } = known(pair.entry, 'the ledger has an entry')
+  await pair.clock.pass(10_000)
+  assert.equal(pair.entry?.version, version, 'and stay so')
+  assert.equal(pair.primary, pair.a)
 })
 
 test('ReplicaMachine is promoted by force only with proof, and says what may be lost', async () => {

@@ -96,7 +96,8 @@ export class PrimaryLink {
   #phase: LinkPhase = 'dialling'
   #acknowledged = 0
   #sequence = 0
-  #heardMs = 0
+  /** When a beacon was acknowledged last, or the first was sent. */
+  #beaconAnsweredMs = 0
   #cancelBeacon = () => {}
   #cancelHandshake = () => {}
   #ended: (() => void) | null = null
@@ -260,6 +261,7 @@ export class PrimaryLink {
   async #startBeacons(): Promise<void> {
     const channel = await this.#dial('beacon', (message) => this.#onBeacon(message))
     this.#join(channel)
+    this.#beaconAnsweredMs = this.#options.clock.monotonicMs()
     this.#beacon(channel)
   }
 
@@ -270,7 +272,8 @@ export class PrimaryLink {
 
   #beacon(channel: PeerChannel): void {
     const { clock, epoch, commit, ledgerVersion, times } = this.#options
-    if (clock.monotonicMs() - this.#heardMs > times.graceMs) {
+    // Acknowledgements of records do not count: the three connections can die one by one, and without beacons nothing may be read.
+    if (clock.monotonicMs() - this.#beaconAnsweredMs > times.graceMs) {
       this.close('the mirror is silent')
       return
     }
@@ -338,6 +341,7 @@ export class PrimaryLink {
   #onBeacon(message: PeerMessage): void {
     const { events } = this.#options
     if (message.kind !== 'beaconAck') throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} for a beacon`)
+    this.#beaconAnsweredMs = this.#options.clock.monotonicMs()
     const sentMs = this.#beaconsSent.get(message.sequence)
     for (const sequence of this.#beaconsSent.keys())
       if (sequence <= message.sequence) this.#beaconsSent.delete(sequence)
@@ -450,7 +454,6 @@ export class PrimaryLink {
           const message = decodeMessage(bytes)
           if (message.epoch !== epoch)
             throw new PeerError('PEER_STALE', `Cannot take a frame of epoch ${message.epoch}`)
-          this.#heardMs = this.#options.clock.monotonicMs()
           events.heard()
           take(message)
         } catch (error) {

@@ -47,6 +47,11 @@ export class PairNetwork {
     this.#ends[member] = null
   }
 
+  /** Nothing arrives any more at `member` over its open channels of that kind, and nobody says so. */
+  deafen(member: 0 | 1, kind: ChannelKind): void {
+    for (const channel of this.#ends[member]?.channels ?? []) if (channel.kind === kind) channel.deafen()
+  }
+
   /** For ends. */
   other(member: 0 | 1): End | null {
     return this.#ends[1 - member] ?? null
