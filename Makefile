@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 # A test that hangs fails by itself, long before anybody would look.
 TEST := $(NODE) --test --test-concurrency=2 --test-timeout=300000
 UNIT_TESTS := 'lib/**/*.test.ts' 'services/**/*.test.ts' 'operator/**/*.test.ts' 'cli/**/*.test.ts' \
-  'sim/**/*.test.ts' 'bench/**/*.test.ts' 'tools/**/*.test.ts'
+  'sim/**/*.test.ts' 'bench/**/*.test.ts' 'tools/**/*.test.ts' 'images/**/*.test.ts' 'charts/**/*.test.ts'
 E2E_TESTS := 'e2e/**/*.test.ts'
 
 help: ## list the verbs
@@ -34,6 +34,7 @@ check: bootstrap ## format, lint, types, layering, generated files, RFCs: all th
 	@$(BIN)/tsc -p .
 	@$(NODE) tools/tidy.ts
 	@$(NODE) tools/gen-crds.ts --check
+	@$(NODE) tools/gen-chart.ts --check
 	@$(NODE) tools/gen-reference.ts --check
 	@$(NODE) tools/rfc.ts
 
@@ -67,9 +68,10 @@ kube-up: bootstrap ## start a Kubernetes of NODES=1..3 nodes on this machine (to
 kube-down: ## stop that Kubernetes and remove its data
 	@tools/kube/down.sh
 
-generate: bootstrap ## write what is generated: crds/*.yaml, docs/reference/*.md
+generate: bootstrap ## write what is generated: crds/*.yaml, docs/reference/*.md, parts of charts/ and images/
 	@$(NODE) tools/gen-crds.ts
 	@$(NODE) tools/gen-reference.ts
+	@$(NODE) tools/gen-chart.ts
 
 rfc: bootstrap ## hold the RFCs that code and docs cite against rfc/index.tsv
 	@$(NODE) tools/rfc.ts

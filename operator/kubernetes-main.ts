@@ -4,6 +4,8 @@
  * Read next: runtime/ (watches, queue, election), kubernetes/mail-node-controller.ts (what one look does), controllers/ (what is
  * rendered).
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
 import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import { createLogger } from '#lib/log/logger.ts'
@@ -12,11 +14,19 @@ import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { ClusterCaches } from './cluster/kubernetes/cluster-caches.ts'
+import { PODS } from './cluster/kubernetes/kinds.ts'
 import { KubernetesCluster } from './cluster/kubernetes/kubernetes-cluster.ts'
-import type { ArrayContext } from './controllers/array-context.ts'
+import { DIRECTORY } from './controllers/array/build.ts'
+import { CLUSTER_SERVICES } from './controllers/array/cluster-services.ts'
+import { type ArrayContext, selectorOf } from './controllers/array-context.ts'
+import { generateDkimKeys } from './controllers/domain/generate-keys.ts'
+import { FILTER_PROGRAM } from './controllers/filterpool/build.ts'
+import { openArrayAccess } from './kubernetes/array-access.ts'
+import { createArrayController } from './kubernetes/array-controller.ts'
 import { openAuthority } from './kubernetes/authority.ts'
 import { KubernetesOperatorConfig } from './kubernetes/config.ts'
 import { createMailNodeController, MAIL_NODES, mailNodeOf } from './kubernetes/mail-node-controller.ts'
+import { createResourceLoops } from './kubernetes/resource-loops.ts'
 import type { KeyPair } from './pki/certificates.ts'
 import { createApiClient } from './runtime/api-client.ts'
 import { askedWaitMs } from './runtime/api-error.ts'
@@ -26,8 +36,11 @@ import { Elector } from './runtime/elector.ts'
 import { EventRecorder } from './runtime/event-recorder.ts'
 import { createRuntimeMetrics } from './runtime/metrics.ts'
 import { Reflector, sumOfCounts, whyStale } from './runtime/reflector.ts'
+import { createTxtLookup } from './runtime/txt-lookup.ts'
 import { WorkQueue } from './runtime/work-queue.ts'
 
+/** Key of the queue for what an array has once; those of resources have a slash. */
+const ARRAY = 'array'
 const ELECTION_LEASE = 'twinpost-operator'
 /** An answer to a renewal must leave time for another try. */
 const ELECTION_ANSWER_MS = ELECTION_TIMES.renewDeadlineMs / 3
@@ -59,7 +72,11 @@ const elector = new Elector({
   started() {
     logger.info('this operator leads')
     // Before the caches are whole nothing is decided; then everything is looked at once.
-    Promise.all([mailNodes.synced, caches.synced()]).then(() => queue.start(), exitWith)
+    const synced = [mailNodes.synced, directoryPods?.synced, caches.synced(), ...loops.all.map((loop) => loop.synced)]
+    Promise.all(synced).then(() => {
+      queue.start()
+      loops.lead()
+    }, exitWith)
   },
   lost(reason) {
     exitWith(new Error(`this operator leads no more: ${reason}`))
@@ -76,7 +93,21 @@ const watched = {
   failed: watchFailed,
 }
 const caches = new ClusterCaches(watched)
-const mailNodes = new Reflector({ ...watched, type: MAIL_NODES, changed: (key) => queue.add(key) })
+const mailNodes = new Reflector({ ...watched, type: MAIL_NODES, changed: resourceChanged })
+function resourceChanged(key: string): void {
+  queue.add(key)
+  queue.add(ARRAY) // shards of the directory
+}
+/** OpenLDAP's pods come with the chart and do not carry our label. */
+const directoryPods = config.directoryPods
+  ? new Reflector({
+      ...watched,
+      namespace: config.namespace,
+      type: PODS,
+      selection: { labels: selectorOf(DIRECTORY, CLUSTER_SERVICES.directory) },
+      changed: () => queue.add(ARRAY),
+    })
+  : null
 const recorder = new EventRecorder({
   client: writer,
   controller: 'twinpost.io/operator',
@@ -86,37 +117,85 @@ const recorder = new EventRecorder({
   failed: (err) => logger.warn({ err }, 'an event could not be written'),
 })
 
-let authority: Promise<KeyPair> | null = null
+let opened: Promise<KeyPair> | null = null
+function authority(): Promise<KeyPair> {
+  const options = { client: writer, namespace: config.namespace, clock: nodeClock, random: nodeRandom }
+  opened ??= openAuthority(options).catch((error: unknown) => {
+    opened = null
+    throw error
+  })
+  return opened
+}
+const contextFor = (namespace: string): ArrayContext => ({
+  namespace,
+  image: config.image,
+  mailHostname: config.mailHostname,
+  baseDn: config.baseDn,
+  directoryUrl: config.directoryUrl,
+  natsUrl: config.natsUrl,
+  publicCertificateSecret: config.publicCertificateSecret,
+  postmaster: config.postmaster,
+  ledger: { kind: 'lease' },
+  serviceAddress: null,
+  imagePullSecrets: config.imagePullSecrets,
+  logLevel: config.logLevel,
+})
+const cluster = new KubernetesCluster({ client: writer, caches, clock: nodeClock })
+const access = openArrayAccess({
+  client: writer,
+  namespace: config.namespace,
+  authority,
+  directoryUrl: config.directoryWriterUrl ?? config.directoryUrl,
+  baseDn: config.baseDn,
+  natsUrl: config.natsUrl,
+  clock: nodeClock,
+  random: nodeRandom,
+  logger,
+})
+const reconcileArray = createArrayController({
+  client: writer,
+  cluster,
+  caches,
+  directoryPods: directoryPods?.cache ?? null,
+  mailNodes: mailNodes.cache,
+  directory: access.directory,
+  authority,
+  context: contextFor(config.namespace),
+  ownPublicCertificate: config.ownPublicCertificate,
+  clock: nodeClock,
+  random: nodeRandom,
+  logger,
+})
+const loops = createResourceLoops({
+  reader,
+  writer,
+  cluster,
+  caches,
+  watchNamespace: config.watchNamespace,
+  workers: config.workers,
+  authority,
+  contextFor,
+  mailHostname: config.mailHostname,
+  directory: access.directory,
+  domainChanged: access.domainChanged,
+  lookupTxt: createTxtLookup(),
+  makeKeys: generateDkimKeys,
+  // The services come in the operator's own image.
+  imageHasFilter: existsSync(join(import.meta.dirname, '..', FILTER_PROGRAM)),
+  recorder,
+  reconciled: (outcome) => metrics.reconciled(outcome),
+  watchFailed,
+  clock: nodeClock,
+  random: nodeRandom,
+  logger,
+})
 const reconcile = createMailNodeController({
   client: writer,
-  cluster: new KubernetesCluster({ client: writer, caches, clock: nodeClock }),
+  cluster,
   caches,
   mailNodes: mailNodes.cache,
-  authority() {
-    authority ??= openAuthority({
-      client: writer,
-      namespace: config.namespace,
-      clock: nodeClock,
-      random: nodeRandom,
-    }).catch((error: unknown) => {
-      authority = null
-      throw error
-    })
-    return authority
-  },
-  contextFor: (namespace): ArrayContext => ({
-    namespace,
-    image: config.image,
-    mailHostname: config.mailHostname,
-    baseDn: config.baseDn,
-    directoryUrl: config.directoryUrl,
-    natsUrl: config.natsUrl,
-    publicCertificateSecret: config.publicCertificateSecret,
-    postmaster: config.postmaster,
-    ledger: { kind: 'lease' },
-    serviceAddress: null,
-    logLevel: config.logLevel,
-  }),
+  authority,
+  contextFor,
   recorder,
   clock: nodeClock,
   random: nodeRandom,
@@ -125,15 +204,20 @@ const reconcile = createMailNodeController({
 const registry = createRegistry('operator')
 const metrics = createRuntimeMetrics(registry, () => ({
   leading: elector.leading,
-  depth: queue.depth,
-  failing: queue.failing,
+  depth: sum([queue, ...loops.all.map((loop) => loop.queue)].map(({ depth }) => depth)),
+  failing: sum([queue, ...loops.all.map((loop) => loop.queue)].map(({ failing }) => failing)),
   lostEvents: recorder.lost,
-  counts: sumOfCounts([mailNodes.counts, ...caches.counts()]),
+  counts: sumOfCounts([
+    mailNodes.counts,
+    ...(directoryPods ? [directoryPods.counts] : []),
+    ...loops.all.map((loop) => loop.counts),
+    ...caches.counts(),
+  ]),
 }))
 const queue = new WorkQueue({
   async work(key) {
     try {
-      const againMs = await reconcile(key)
+      const againMs = key === ARRAY ? await reconcileArray() : await reconcile(key)
       metrics.reconciled('ok')
       return againMs
     } catch (error) {
@@ -152,7 +236,13 @@ const queue = new WorkQueue({
 caches.watch((object) => {
   const key = mailNodeOf(object)
   if (key !== null) queue.add(key)
+  else if (object.metadata.namespace === config.namespace) queue.add(ARRAY)
 })
+queue.add(ARRAY)
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
 
 function exitWith(err: unknown): void {
   logger.error({ err }, 'operator ends')
@@ -160,22 +250,28 @@ function exitWith(err: unknown): void {
 }
 
 mailNodes.start()
+directoryPods?.start()
+loops.start()
 caches.start()
 elector.start()
 const probes = await serveMetrics({
   registry,
   host: config.listenHost,
   port: config.metricsPort,
-  ready: () => whyStale(mailNodes, MAIL_NODES, STALE_MS) ?? caches.whyStale(STALE_MS),
+  ready: () =>
+    whyStale(mailNodes, MAIL_NODES, STALE_MS) ??
+    caches.whyStale(STALE_MS) ??
+    loops.all.map((loop) => loop.whyStale(STALE_MS)).find((reason) => reason !== null) ??
+    null,
 })
 logger.info({ namespace: config.watchNamespace ?? 'all' }, 'operator runs')
 
 stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
   logger.info({ signal }, 'operator stops')
-  await queue.stop()
+  await Promise.all([queue.stop(), loops.rest()])
   await recorder.flush()
   await elector.stop() // last of all that writes: from here on another one leads
-  await Promise.all([mailNodes.stop(), caches.stop()])
+  await Promise.all([mailNodes.stop(), directoryPods?.stop(), caches.stop(), loops.stop(), access.close()])
   await connection.close()
   probes.close()
   logger.info('operator stopped')

@@ -29,15 +29,19 @@ import { EMPTY_STATE, LocalState, readJson, writeJson, writeWhole } from './clus
 import { OperatorConfig } from './config.ts'
 import { DIRECTORY, NATS, serviceHost } from './controllers/array/build.ts'
 import { type ArrayContext, DIRECTORY_PORT, NATS_PORT, PATHS } from './controllers/array-context.ts'
+import { generateDkimKeys } from './controllers/domain/generate-keys.ts'
+import { KeyWatch } from './controllers/domain/key-watch.ts'
 import { COMPONENT } from './controllers/mailnode/build.ts'
 import { LocalArray, toolCertificate } from './local/array.ts'
 import { serveControl } from './local/control.ts'
 import { openCredentials } from './local/credentials.ts'
+import { openKeptSecrets } from './local/kept-secrets.ts'
 import { createAccountMaker } from './local/provisioner.ts'
 import { readResources } from './local/resources.ts'
 import { watchFolder } from './local/watch-folder.ts'
 import { openCertificateStore } from './pki/store.ts'
 import { createLoop } from './runtime/loop.ts'
+import { createTxtLookup } from './runtime/txt-lookup.ts'
 
 const LEFTOVER_GRACE_MS = 10_000
 const JETSTREAM_BYTES_MAX = 256 * 1024 * 1024
@@ -91,12 +95,15 @@ const context: ArrayContext = {
   serviceAddress: serviceAddress(claim.network),
   logLevel: config.logLevel,
 }
+const kept = openKeptSecrets(join(layout.secretsDir, 'kept.json'))
 const cluster = new LocalCluster({
   network: claim.network,
   workloadNumbers: state.workloads,
   numbersChanged: (workloads) => saveState({ workloads: { ...workloads } }),
   held: state.held,
   heldChanged: (held) => saveState({ held: [...held] }),
+  keptSecrets: kept.secrets,
+  secretKept: kept.save,
   hostsFile: layout.hostsFile,
   environment: {
     folders: { claims: layout.volumesDir, run: layout.runDir, mounts: layout.mountsDir },
@@ -159,6 +166,15 @@ const link = connectNats({
 
 const news = createEventPublisher(link, { source: 'operator', clock: nodeClock, random: nodeRandom })
 
+const keyWatch = new KeyWatch({
+  lookup: createTxtLookup(),
+  clock: nodeClock,
+  random: nodeRandom,
+  published() {
+    array.keysPublished()
+    loop.poke()
+  },
+})
 const array = new LocalArray({
   context,
   network: claim.network,
@@ -181,7 +197,11 @@ const array = new LocalArray({
     maxStoreBytes: JETSTREAM_BYTES_MAX,
   }),
   directory,
-  domainChanged: (name) => news.offer('domain.changed', { name }),
+  domains: {
+    keyWatch,
+    makeKeys: generateDkimKeys,
+    domainChanged: (name) => news.offer('domain.changed', { name }),
+  },
   accounts: createAccountMaker(
     createProvisioningClient({
       link,
@@ -239,6 +259,7 @@ stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
   rmSync(layout.endpointsFile, { force: true })
   await loop.stop()
   news.close()
+  await keyWatch.stop()
   await Promise.allSettled([link.close(), directory.close()])
   await cluster.shutdown({ 'app.kubernetes.io/component': COMPONENT })
   control.close()

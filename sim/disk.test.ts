@@ -92,6 +92,24 @@ test('SimDisk shows after a failed sync what it does not have, and no later sync
   assert.ok(lost > SEEDS.length / 2)
 })
 
+test('SimDisk puts what it misplaces over another page, and zeros in its place, for good', async () => {
+  const booted = boot(1)
+  const bytes = booted.world.random.bytes(30_000)
+  await inWorld(booted.world, booted.life, async (disk) => {
+    await (await written(disk, 'f', bytes)).sync()
+    await disk.syncDirectory('.')
+  })
+  assert.ok(booted.machine.disk.misplace('f', 29_000, 500))
+  assert.ok(!booted.machine.disk.misplace('f', 600, 500), 'there is no page before it')
+  booted.machine.crash()
+  const back = await readBack(booted, 'f')
+  const wrong = back?.indexOf(bytes.subarray(29_000, 29_500)) ?? -1
+  assert.ok(wrong > 0 && wrong < 29_000)
+  const expected = Buffer.from(bytes)
+  expected.copy(expected, wrong, 29_000, 29_500)
+  assert.deepEqual(back, expected.fill(0, 29_000, 29_500))
+})
+
 test('A killed process loses nothing that it wrote, and what it awaits never comes', async () => {
   const booted = boot(1)
   const bytes = booted.world.random.bytes(5_000)

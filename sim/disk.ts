@@ -127,6 +127,23 @@ export class SimDisk {
     inode.apart.clear()
   }
 
+  /**
+   * What was written at `at` stands at the begin of another page before it, over whatever was there, and zeros in its place; false if there is
+   * no such page.
+   */
+  misplace(path: string, at: number, length: number): boolean {
+    const inode = this.lookUp(path)
+    const pages = Math.floor((at - length) / this.#pageBytes)
+    if (pages < 1) return false
+    const wrong = this.#random.int(1, pages) * this.#pageBytes
+    for (const view of [inode.stable, inode.cached]) {
+      view.put(wrong, Buffer.from(view.slice(at, at + length)))
+      view.put(at, Buffer.alloc(length))
+    }
+    this.#coverage.count('misdirected write')
+    return true
+  }
+
   /** The volume is replaced by an empty one. */
   wipe(): void {
     this.#names = new Map()

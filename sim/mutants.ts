@@ -30,6 +30,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'truncate-committed': { world: 'pair', module: 'services/shard/replication/cut-allowed.ts' },
   'cut-ahead': { world: 'pair', module: 'services/shard/replication/mirror-ahead.ts' },
   'trust-cut-end': { world: 'pair', module: 'services/shard/roles/log-end.ts' },
+  'recover-without-jump': { world: 'pair', module: 'services/shard/roles/recovery-jump.ts' },
   'compact-beyond-horizon': { world: 'pair', module: 'services/shard/upkeep/upkeep.ts' },
 }
 

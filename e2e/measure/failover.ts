@@ -8,22 +8,14 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type DemoAccount, TestArray } from '../support/array.ts'
-import { imapLogin } from '../support/imap.ts'
-import { letter, pairInSync, pour } from '../support/pour.ts'
-import { SmtpDialogue } from '../support/smtp.ts'
+import { pairInSync, pour } from '../support/pour.ts'
+import { PROBES, type Probe, SERVED, ServiceProbe } from '../support/service-probe.ts'
 import { assertNothingLost } from '../support/writer.ts'
 import { machineText, median } from './machine.ts'
 
 const KILLS = Number(process.argv[2] ?? 10)
-const RETRY_MS = 25
-const GIVE_UP_MS = 60_000
 /** Longer than the hold-down after a change of role, and than a restarted container needs. */
 const REST_MS = 3_000
-
-type Probe = 'login' | 'FETCH' | 'APPEND' | 'LMTP' | 'SMTP'
-const PROBES: readonly Probe[] = ['login', 'FETCH', 'APPEND', 'LMTP', 'SMTP']
-/** All of them make "served again"; mail from outside is told apart. */
-const SERVED: readonly Probe[] = ['login', 'FETCH', 'APPEND', 'LMTP']
 
 interface Run {
   readonly ms: Readonly<Record<Probe, number>>
@@ -33,11 +25,17 @@ interface Run {
 class Measurement {
   readonly #array: TestArray
   readonly #account: DemoAccount
-  readonly accepted: string[] = []
+  readonly #probe: ServiceProbe
+  readonly #poured: string[] = []
 
   constructor(array: TestArray) {
     this.#array = array
     this.#account = array.account('alice')
+    this.#probe = new ServiceProbe(array, this.#account)
+  }
+
+  get accepted(): readonly string[] {
+    return [...this.#poured, ...this.#probe.accepted]
   }
 
   /** Kills the primary once. */
@@ -45,53 +43,10 @@ class Measurement {
     const { primary } = await pairInSync(this.#array, this.#account.home)
     assert.ok(primary)
     const before = await pour(this.#array, `before-${number}`, this.#account.address, 20)
-    this.accepted.push(...before.accepted)
+    this.#poured.push(...before.accepted)
     const killedMs = performance.now()
     process.kill(primary.pid, 'SIGKILL')
-    const entries = await Promise.all(
-      PROBES.map(async (probe) => [probe, await this.#until(probe, number, killedMs)] as const),
-    )
-    const ms = Object.fromEntries(entries)
-    return { ms: { login: 0, FETCH: 0, APPEND: 0, LMTP: 0, SMTP: 0, ...ms }, accepted: before.accepted }
-  }
-
-  async #until(probe: Probe, number: number, killedMs: number): Promise<number> {
-    for (let attempt = 0; performance.now() - killedMs < GIVE_UP_MS; attempt++) {
-      const subject = `${probe}-${number}-${attempt}`
-      const done = await this.#try(probe, subject).catch(() => false)
-      if (done) {
-        const ms = performance.now() - killedMs
-        if (probe !== 'login' && probe !== 'FETCH') this.accepted.push(subject)
-        return ms
-      }
-      await pause(RETRY_MS)
-    }
-    return Number.POSITIVE_INFINITY
-  }
-
-  async #try(probe: Probe, subject: string): Promise<boolean> {
-    if (probe === 'LMTP' || probe === 'SMTP') return await this.#deliver(probe, subject)
-    const client = await imapLogin(this.#array, this.#account)
-    try {
-      if (probe === 'APPEND') return (await client.append('INBOX', letter(subject))) !== false
-      if (probe === 'login') return true
-      await client.mailboxOpen('INBOX')
-      const message = await client.fetchOne('1', { source: true })
-      return message !== false && (message.source?.length ?? 0) > 0
-    } finally {
-      client.close()
-    }
-  }
-
-  async #deliver(probe: 'LMTP' | 'SMTP', subject: string): Promise<boolean> {
-    const { lmtp, smtp } = this.#array.endpoints
-    const dialogue = await SmtpDialogue.open(probe === 'LMTP' ? lmtp : smtp)
-    try {
-      await dialogue.say(probe === 'LMTP' ? 'LHLO measure.example.net' : 'EHLO measure.example.net')
-      return (await dialogue.deliver('s@example.net', [this.#account.address], letter(subject))).code === 250
-    } finally {
-      dialogue.close()
-    }
+    return { ms: await this.#probe.measure(String(number), killedMs), accepted: before.accepted }
   }
 }
 

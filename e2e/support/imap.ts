@@ -1,9 +1,17 @@
 /** imapflow, set up as a careful user's client: TLS verified against the array's CA, nothing hidden. */
 import { ImapFlow } from 'imapflow'
-import type { DemoAccount, Endpoint, TestArray } from './array.ts'
+import type { DemoAccount, Endpoint } from './array.ts'
+
+/** What a client has to know of an array, wherever it runs. */
+export interface MailAccess {
+  /** PEM. */
+  readonly ca: string
+  readonly endpoints: { readonly imaps: Endpoint; readonly smtp: Endpoint; readonly lmtp: Endpoint }
+  account(name: string): DemoAccount
+}
 
 export async function imapLogin(
-  array: TestArray,
+  array: MailAccess,
   account: DemoAccount,
   { host, port }: Endpoint = array.endpoints.imaps,
 ): Promise<ImapFlow> {
@@ -23,7 +31,7 @@ export async function imapLogin(
 
 /** UID and exact bytes of every message of a mailbox. */
 export async function allMessages(
-  array: TestArray,
+  array: MailAccess,
   account: DemoAccount,
   mailbox = 'INBOX',
 ): Promise<Map<number, Buffer>> {

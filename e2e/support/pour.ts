@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ShardLine, TestArray } from './array.ts'
-import { allMessages } from './imap.ts'
+import { allMessages, type MailAccess } from './imap.ts'
 import { type Reply, SmtpDialogue } from './smtp.ts'
 
 export function letter(subject: string): Buffer {
@@ -10,7 +10,7 @@ export function letter(subject: string): Buffer {
 }
 
 /** Subjects of all messages; every one of them must be whole. */
-export async function subjects(array: TestArray, name: string): Promise<string[]> {
+export async function subjects(array: MailAccess, name: string): Promise<string[]> {
   const found: string[] = []
   for (const bytes of (await allMessages(array, array.account(name))).values()) {
     const text = bytes.toString('latin1')
@@ -45,7 +45,7 @@ export function pairInSync(array: TestArray, shard: string): Promise<ShardLine> 
 
 /** Sends `count` letters over some connections; a temporary refusal or a lost connection leaves the letter unsent. */
 export async function pour(
-  array: TestArray,
+  array: MailAccess,
   prefix: string,
   to: string,
   count: number,

@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ImapFlow } from 'imapflow'
-import type { DemoAccount, Endpoint, TestArray } from './array.ts'
-import { imapLogin } from './imap.ts'
+import type { DemoAccount, Endpoint } from './array.ts'
+import { imapLogin, type MailAccess } from './imap.ts'
 import { letter, subjects } from './pour.ts'
 import { SmtpDialogue } from './smtp.ts'
 
@@ -98,7 +98,7 @@ export function bySmtp(endpoint: Endpoint, to: string): () => Way & { close: () 
 
 /** A user: one IMAP session that is kept, one APPEND after the other. */
 export function byAppend(
-  array: TestArray,
+  array: MailAccess,
   account: DemoAccount,
   endpoint: Endpoint = array.endpoints.imaps,
 ): () => Way & { close: () => void } {
@@ -185,7 +185,7 @@ export function assertKeptAccepting(
 
 /** All that was accepted is in the account's INBOX once, whole; what was refused or lost is there once at most. */
 export async function assertNothingLost(
-  array: TestArray,
+  array: MailAccess,
   name: string,
   ...writers: readonly { readonly accepted: readonly string[] }[]
 ): Promise<void> {

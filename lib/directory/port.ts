@@ -3,6 +3,7 @@
  * The directory's word on a home shard is a hint: the shard itself decides (rule 17 of the replication design).
  */
 import type { AccountId, ShardName } from '#lib/mail/types.ts'
+import type { ScramKeys } from '#lib/sasl/scram.ts'
 
 export type AccountStatus = 'active' | 'suspended' | 'deleting'
 
@@ -48,6 +49,13 @@ export type PasswordVerdict =
   | { readonly kind: 'denied' }
   | { readonly kind: 'suspended'; readonly account: DirectoryAccount }
 
+/** What SCRAM asks for before it knows whether a client can prove anything. */
+export interface ScramRecord {
+  /** Null: there is no such name, or it has no keys. Then nobody can match `keys`, and they are the same at each try. */
+  readonly account: DirectoryAccount | null
+  readonly keys: ScramKeys
+}
+
 /** What an app password may be used for. */
 export type Scope = 'imap' | 'pop3' | 'smtp' | 'sieve'
 
@@ -56,6 +64,8 @@ export interface Directory {
   lookup(address: string): Promise<AddressLookup>
   /** Constant work for known and unknown names; success is cached for at most 5 minutes and dropped on change. */
   checkPassword(login: string, password: string, scope: Scope): Promise<PasswordVerdict>
+  /** Constant work for known and unknown names. App passwords have no keys. */
+  scramKeys(login: string): Promise<ScramRecord>
   domain(name: string): Promise<DirectoryDomain | null>
   /** Drops what is cached about an account or address; null drops everything. */
   forget(addressOrId: string | null): void

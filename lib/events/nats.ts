@@ -13,13 +13,16 @@ import { EventError } from './errors.ts'
 import { PING_MS, RECONNECT_PAUSE_MS } from './limits.ts'
 import { inboxPrefix, type NatsUser } from './permissions.ts'
 
-export interface NatsLinkOptions {
+/** Password of the user and PEM of the server's authority: files, or whatever finds them; looked at for each connection. */
+export type NatsSecrets =
+  | { readonly passwordFile: string; readonly caFile: string }
+  | { readonly secrets: () => Promise<{ readonly password: string; readonly ca: string }> }
+
+export type NatsLinkOptions = NatsSecrets & LinkOptions
+interface LinkOptions {
   /** As `tls://nats.default.svc:4222`; the server's certificate must be for this host. */
   readonly url: string
   readonly user: NatsUser
-  /** File with the password; read at each connection. */
-  readonly passwordFile: string
-  readonly caFile: string
   /** Shown by the server: `provision`, `edge n1-0`. */
   readonly name: string
   readonly resolve: Resolver
@@ -115,18 +118,19 @@ class Link implements NatsLink {
   }
 
   async #connect(): Promise<NatsConnection> {
-    const { url, user, passwordFile, caFile, name, resolve } = this.#options
+    const { url, user, name, resolve } = this.#options
+    const { password, ca } = await secretsOf(this.#options)
     const { hostname, port } = new URL(url)
     const host = hostname.replace(/^\[|\]$/g, '')
     const tls = {
-      ca: readFileSync(caFile, 'utf8'),
+      ca,
       servername: /[a-z]/i.test(host) ? host : '',
       checkServerIdentity: (_name: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
     }
     return await connect({
       servers: `${await resolve(host)}:${port || '4222'}`,
       user,
-      pass: readFileSync(passwordFile, 'utf8').trim(),
+      pass: password,
       name,
       tls,
       inboxPrefix: inboxPrefix(user),
@@ -171,4 +175,9 @@ class Link implements NatsLink {
     this.#waiting.clear()
     for (const heard of this.#gaps) heard()
   }
+}
+
+async function secretsOf(from: NatsSecrets): Promise<{ readonly password: string; readonly ca: string }> {
+  if ('secrets' in from) return await from.secrets()
+  return { password: readFileSync(from.passwordFile, 'utf8').trim(), ca: readFileSync(from.caFile, 'utf8') }
 }

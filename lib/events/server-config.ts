@@ -17,16 +17,13 @@ export interface NatsServerOptions {
 
 const MAX_STORE_BYTES = 10 * 1024 ** 3
 
+/** Who may connect and what each may say and hear: a part of the file that a configuration written elsewhere includes. */
+export function natsAuthorization(passwords: NatsServerOptions['passwords']): string {
+  return `${settingText('authorization', authorization(passwords))}\n`
+}
+
 export function natsServerConfig(options: NatsServerOptions): string {
   const { tls, passwords } = options
-  const users = NATS_USERS.map((user) => {
-    const rights = rightsOf(user)
-    return {
-      user,
-      password: passwords[user],
-      permissions: { publish: { allow: rights.publish }, subscribe: { allow: rights.subscribe } },
-    }
-  })
   const settings: [key: string, value: unknown][] = [
     ['server_name', options.serverName],
     ['host', options.host],
@@ -45,7 +42,21 @@ export function natsServerConfig(options: NatsServerOptions): string {
         sync_interval: 'always',
       },
     ],
-    ['authorization', { users, timeout: 5 }],
+    ['authorization', authorization(passwords)],
   ]
-  return `${settings.map(([key, value]) => `${key}: ${JSON.stringify(value, null, 2)}`).join('\n')}\n`
+  return `${settings.map(([key, value]) => settingText(key, value)).join('\n')}\n`
 }
+
+function authorization(passwords: NatsServerOptions['passwords']) {
+  const users = NATS_USERS.map((user) => {
+    const rights = rightsOf(user)
+    return {
+      user,
+      password: passwords[user],
+      permissions: { publish: { allow: rights.publish }, subscribe: { allow: rights.subscribe } },
+    }
+  })
+  return { users, timeout: 5 }
+}
+
+const settingText = (key: string, value: unknown): string => `${key}: ${JSON.stringify(value, null, 2)}`

@@ -86,7 +86,13 @@ const payloads: [name: string, value: unknown, encoded: Buffer, decode: (payload
     protocol.decodeRecipientsVerdict,
   ),
   row('replicaOpen', 'bulk' as const, protocol.encodeReplicaOpen, protocol.decodeReplicaOpen),
-  row('deliverEnd', { commit: false }, ({ commit }) => protocol.encodeDeliverEnd(commit), protocol.decodeDeliverEnd),
+  row('deliverEnd', { commit: false, amendments: [] }, protocol.encodeDeliverEnd, protocol.decodeDeliverEnd),
+  row(
+    'deliverEnd with amendments',
+    { commit: true, amendments: [{ mailbox: '\\Junk', headerBlock: Buffer.from('X: y\r\n') }] },
+    protocol.encodeDeliverEnd,
+    protocol.decodeDeliverEnd,
+  ),
   row(
     'deliverResult',
     [{ kind: 'stored', uid: 7, duplicate: true }, { kind: 'unavailable' }, { kind: 'moved', target: 'n2/0' }],

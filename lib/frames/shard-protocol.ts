@@ -26,6 +26,8 @@ export const FrameType = {
   deliverData: 13,
   deliverEnd: 14,
   deliverResult: 15,
+  /** A `deliverBegin` with something for the queue before it; goes on and is answered like one, with one outcome more. */
+  queueBegin: 16,
   accountCommand: 20,
   accountResult: 21,
   statusQuery: 22,
@@ -37,6 +39,15 @@ export const FrameType = {
   sessionOpen: 30,
   sessionOpened: 31,
   replicaOpen: 40,
+  queueTake: 50,
+  queueItems: 51,
+  queueRead: 52,
+  queueBytes: 53,
+  queueConfirm: 54,
+  queueResult: 55,
+  queueHolding: 56,
+  queueOrder: 57,
+  queueReport: 58,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
@@ -87,7 +98,10 @@ export interface DeliveryRecipient {
   readonly account: AccountId
   /** Made by the edge per transaction and recipient; the same one on every retry (replication.md rule 7). 16 bytes. */
   readonly deliveryId: Uint8Array
-  /** Mailbox name; `INBOX` unless a subaddress or policy says otherwise. A missing one falls back to INBOX. */
+  /**
+   * Mailbox name, or a special use as `\Junk` (RFC 6154); `INBOX` unless a subaddress or policy says otherwise. A missing one
+   * falls back to INBOX.
+   */
   readonly mailbox: string
   /** Return-Path, Received, Delivered-To and so on, with CRLF line ends, no empty line. Served before the body. */
   readonly headerBlock: Uint8Array
@@ -111,6 +125,8 @@ export type DeliveryOutcome =
   | { readonly kind: 'stored'; readonly uid: number; readonly duplicate: boolean }
   /** `no-room`: the disk of a member is nearly full. */
   | { readonly kind: 'unknown' | 'suspended' | 'over-quota' | 'unavailable' | 'no-room' }
+  /** Of what is queued: taken, or more than the account may send for now. */
+  | { readonly kind: 'queued' | 'rate-limited' }
   | { readonly kind: 'moved'; readonly target: string }
 
 export type SessionProtocol = 'imap' | 'pop3' | 'managesieve'
@@ -171,6 +187,8 @@ const OUTCOMES: readonly DeliveryOutcome['kind'][] = [
   'unavailable',
   'moved',
   'no-room',
+  'queued',
+  'rate-limited',
 ]
 const PROTOCOLS: readonly SessionProtocol[] = ['imap', 'pop3', 'managesieve']
 
@@ -274,12 +292,25 @@ export function decodeDeliverBegin(payload: Uint8Array): DeliverBegin {
   return { traceId, reversePath, fromUser, recipients, complete, body: from.raw(from.remaining) }
 }
 
-export function encodeDeliverEnd(commit: boolean): Buffer {
-  return new ByteWriter(1).bool(commit).finish()
+/** What is known of a recipient only when the whole letter has been seen. */
+export type DeliveryAmendment = Pick<DeliveryRecipient, 'mailbox' | 'headerBlock'>
+
+export interface DeliverEnd {
+  readonly commit: boolean
+  /** In the order of the request's recipients, or empty: as it was said at the beginning. */
+  readonly amendments: readonly DeliveryAmendment[]
 }
 
-export function decodeDeliverEnd(payload: Uint8Array): { commit: boolean } {
-  return reading(payload, (from) => ({ commit: from.bool() }))
+export function encodeDeliverEnd({ commit, amendments }: DeliverEnd): Buffer {
+  const to = new ByteWriter(64).bool(commit)
+  return to.list(amendments, ({ mailbox, headerBlock }) => to.string(mailbox).bytes(headerBlock)).finish()
+}
+
+export function decodeDeliverEnd(payload: Uint8Array): DeliverEnd {
+  return reading(payload, (from) => ({
+    commit: from.bool(),
+    amendments: from.list(() => ({ mailbox: from.string(), headerBlock: from.bytes() })),
+  }))
 }
 
 export function encodeDeliverResult(outcomes: readonly DeliveryOutcome[]): Buffer {

@@ -41,6 +41,14 @@ export const SESSION_BAD_COMMANDS_MAX = 100
 export const NESTING_MAX = 64
 /** Keys of one SEARCH: the cost per message grows with each. */
 export const SEARCH_KEYS_MAX = 1024
+/** Keys of one SORT: there are nine, and each may be reversed. */
+export const SORT_CRITERIA_MAX = 18
+/** Messages of one SORT: each costs a row with its keys until the answer is written, 100 MB together. */
+export const SORT_MESSAGES_MAX = 500_000
+/** Ancestors of one letter that THREAD looks at, the nearest: those tie it to letters that name the others. */
+export const REFERENCES_MAX = 100
+/** Messages of one THREAD together with ancestors that are not there. */
+export const THREAD_NODES_MAX = 500_000
 /** Items of one FETCH: the cost per message grows with each. */
 export const FETCH_ITEMS_MAX = 256
 /** Names in one BODY[HEADER.FIELDS (...)]. */
@@ -52,6 +60,8 @@ export const FLAGS_MAX = 64
 export const KEYWORD_BYTES_MAX = 128
 /** As sent, in modified UTF-7. The store has its own, smaller limit on the decoded name. */
 export const MAILBOX_NAME_BYTES_MAX = 2048
+/** Patterns of one LIST: the cost per mailbox grows with each. */
+export const LIST_PATTERNS_MAX = 64
 /** Pattern times name is the cost of matching one mailbox. */
 export const LIST_PATTERN_BYTES_MAX = 1024
 
@@ -61,8 +71,20 @@ export const FLUSH_BYTES = 32 * KIB
 export const GATHERED_BODY_BYTES_MAX = 16 * KIB
 /** One read of a message and one write of it; two of these are all that a FETCH holds of a body. */
 export const FETCH_CHUNK_BYTES = 256 * KIB
+/** Sessions of a process with COMPRESS: each holds 40 KiB of its client's window. */
+export const COMPRESSED_SESSIONS_MAX = 2_000
+/** One piece of unpacked input. */
+export const INFLATE_PIECE_BYTES = 8 * KIB
+/** What unpacks to more than this and so many times its size is a flood: deflate reaches 1,000, letters seldom 10. */
+export const INFLATE_FREE_BYTES = 64 * MIB
+export const INFLATE_RATIO_MAX = 100
+/** RFC 8970 section 3.2: a preview has 200 characters at most; they are looked for in this much of the text. */
+export const PREVIEW_CHARS_MAX = 200
+export const PREVIEW_READ_BYTES = 32 * KIB
 /** Messages whose facts are asked for at once; after each batch other sessions get their turn. */
 export const FACTS_BATCH = 512
+/** Numbers of one search result that are written before others get a turn: a millisecond. */
+export const RESULT_BATCH = 8192
 /** Bytes of an APPEND whose line ends are checked before others get a turn: some milliseconds. */
 export const APPEND_CHECK_BYTES = 1 * MIB
 /** Messages changed by one request to the store: one log record each request. */
@@ -71,9 +93,13 @@ export const STORE_BATCH = 8192
 export const HEADER_READ_BYTES = 16 * KIB
 /** A header block longer than this is cut here for ENVELOPE and SEARCH; BODY[HEADER] gives it all. */
 export const HEADER_PARSE_BYTES_MAX = 1 * MIB
+/** A VANISHED is cut into lines of about this: RFC 7162 section 4 advises clients and servers to keep to 8,192 bytes. */
+export const VANISHED_BYTES_MAX = 7 * KIB
 /** Own flag changes remembered so that they are not reported back; more than this and some are reported twice. */
 export const TOLD_MAX = 65_536
 /** Parts of all structures kept per process: each has about 1 KiB. */
 export const STRUCTURE_PARTS_MAX = 16_384
 /** Memory of all parsed headers kept per process: some 8,000 letters. */
 export const HEADER_CACHE_BYTES = 32 * MIB
+/** Memory of what SORT and THREAD know of letters, per process: some 60,000 letters. */
+export const SORT_FIELDS_BYTES = 32 * MIB

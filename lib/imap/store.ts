@@ -82,6 +82,12 @@ export interface MailboxDelta {
   readonly firstNew: number
 }
 
+/** UIDs `from` up to and with `to`. */
+export interface UidRange {
+  readonly from: number
+  readonly to: number
+}
+
 export interface StoreRequest {
   readonly uids: readonly Uid[]
   readonly change: FlagChange
@@ -104,13 +110,44 @@ export interface CopyResult {
   readonly target: readonly Uid[]
 }
 
-export interface AppendRequest {
-  readonly mailbox: string
+/** A letter that a client brings. */
+export interface NewLetter {
   readonly flags: Flags
   /** Null: now. */
   readonly internalDateMs: number | null
   /** The literal in the pieces in which it arrived. */
   readonly body: readonly Uint8Array[]
+}
+
+export interface AppendRequest extends NewLetter {
+  readonly mailbox: string
+}
+
+/** RFC 4315 APPENDUID. */
+export interface Appended {
+  readonly uidValidity: number
+  /** Ascending. */
+  readonly uids: readonly Uid[]
+}
+
+/** RFC 9208: one quota root for each account, on what its letters weigh together. */
+export interface Quota {
+  readonly usedBytes: number
+  /** Null: none. */
+  readonly limitBytes: number | null
+}
+
+/** A text that letters are searched for. */
+export interface TextWish {
+  readonly part: 'header' | 'body'
+  /** As `fold()` makes it. */
+  readonly text: string
+}
+
+/** What a text index knows. It spares a search the letters that cannot match; it never says which do. */
+export interface TextFilter {
+  /** False: for certain `message` has no such text there (`session/search/letter-text.ts` says which texts count). */
+  mayHave(wish: TextWish, message: MessageFacts): boolean
 }
 
 /** One mailbox that a session has selected. */
@@ -126,6 +163,10 @@ export interface OpenMailbox {
   delta(from: MailboxView): MailboxDelta
   /** Facts for `uids` (ascending), also of messages that were expunged while this session still shows them; unknown ones are left out. */
   facts(uids: readonly Uid[]): MessageFacts[]
+  /** UIDs of messages that were added or changed after `modSeq`, ascending, as of now: newer than the session's view perhaps. */
+  changedSince(modSeq: ModSeq): Uint32Array
+  /** UIDs that were expunged after `modSeq`, ascending and merged, as of now. Complete however long ago that is (RFC 7162 section 3.2). */
+  vanishedSince(modSeq: ModSeq): readonly UidRange[]
   /** All keywords in use, for the FLAGS response. */
   keywords(): readonly string[]
   message(uid: Uid): MessageBytes | null
@@ -133,7 +174,11 @@ export interface OpenMailbox {
   /** Expunges those of `uids` that carry \Deleted (null: all that do); returns what went. */
   expunge(uids: readonly Uid[] | null): Promise<readonly Uid[]>
   copy(uids: readonly Uid[], target: string): Promise<CopyResult>
+  /** Puts a letter into `request.mailbox` and expunges `uid` here, both or neither (RFC 8508). Null: `uid` is gone already, and nothing was done. */
+  replace(uid: Uid, request: AppendRequest): Promise<Appended | null>
   move(uids: readonly Uid[], target: string): Promise<CopyResult>
+  /** For a search by `wishes` in what this session shows now. Null: every letter must be looked at. */
+  textFilter(wishes: readonly TextWish[]): Promise<TextFilter | null>
   /** Frees the snapshot; the session no longer shows anything of it. */
   close(): void
 }
@@ -155,6 +200,12 @@ export interface ImapAccount {
   delete(name: string): Promise<void>
   subscribe(name: string, on: boolean): Promise<void>
   append(request: AppendRequest): Promise<{ uidValidity: number; uid: Uid }>
+  /** All of `letters`, or none (RFC 3502). */
+  appendAll(mailbox: string, letters: readonly NewLetter[]): Promise<Appended>
   /** Bytes an APPEND may have (RFC 7889). */
   readonly appendLimitBytes: number
+  /** Committed state, from memory. */
+  quota(): Quota
+  /** Bytes of the messages that carry \Deleted. Scans the mailbox, if there are any. */
+  deletedBytes(mailbox: MailboxId): number
 }

@@ -66,8 +66,13 @@ export interface DirectoryAdmin {
   /** Makes `ou=shards` say this: those not named stay, but get no new accounts. */
   ensureShards(shards: readonly StoredShard[]): Promise<void>
   shards(): Promise<StoredShard[]>
-  /** @returns true if anything changed. @throws {DirectoryError} DIRECTORY_ADDRESS for a name that is none */
+  /**
+   * Makes the entry say this; an owner that is not named here stays as it is.
+   * @returns true if anything changed. @throws {DirectoryError} DIRECTORY_ADDRESS for a name that is none
+   */
   ensureDomain(domain: StoredDomain): Promise<boolean>
+  /** Removes the entry if `owner` keeps it. Accounts below the domain stay. @returns false if there was no such entry. */
+  removeDomain(name: string, owner: string): Promise<boolean>
   domain(name: string): Promise<StoredDomain | null>
   listDomains(): Promise<StoredDomain[]>
   /** In the order of addresses. */
@@ -144,11 +149,11 @@ class LdapAdmin implements DirectoryAdmin {
     const name = canonicalDomain(domain.name)
     if (name === null)
       throw new DirectoryError('DIRECTORY_ADDRESS', `Cannot use ${JSON.stringify(domain.name)} as a domain name`)
-    const wanted = { ...domain, name }
     const existing = await this.domain(name)
+    const wanted = { ...(existing?.owner === undefined ? {} : { owner: existing.owner }), ...domain, name }
     if (existing && JSON.stringify(domainEntry(existing)) === JSON.stringify(domainEntry(wanted))) return false
     const entry = domainEntry(wanted)
-    const target = dn([['associatedDomain', name]], unitDn(UNITS.domains, this.#pool.baseDn))
+    const target = this.#domainDn(name)
     if (!existing && (await this.#addIfMissing(target, { objectClass: ['twinpostDomain'], ...present(entry) })))
       return true
     const changes = Object.entries(entry)
@@ -156,6 +161,17 @@ class LdapAdmin implements DirectoryAdmin {
       .map(([type, list]) => replace(type, list))
     await this.#write((client) => client.modify(target, changes))
     return true
+  }
+
+  async removeDomain(name: string, owner: string): Promise<boolean> {
+    if ((await this.domain(name))?.owner !== owner) return false
+    try {
+      await this.#write((client) => client.del(this.#domainDn(name.toLowerCase())))
+      return true
+    } catch (error) {
+      if (isResult(error, Result.noSuchObject)) return false
+      throw error
+    }
   }
 
   async domain(name: string): Promise<StoredDomain | null> {
@@ -268,6 +284,10 @@ class LdapAdmin implements DirectoryAdmin {
     await this.#pool.close()
   }
 
+  #domainDn(name: string): string {
+    return dn([['associatedDomain', name]], unitDn(UNITS.domains, this.#pool.baseDn))
+  }
+
   #accountDn(account: Pick<StoredAccount, 'address'>): string {
     return dn([['mail', account.address]], unitDn(UNITS.people, this.#pool.baseDn))
   }
@@ -325,6 +345,7 @@ function domainEntry(domain: StoredDomain): Record<string, string[]> {
     twinpostPostmaster: domain.postmaster === null ? [] : [domain.postmaster],
     twinpostCatchAll: domain.catchAll === null ? [] : [domain.catchAll],
     twinpostDefaultDomain: domain.isDefault ? ['TRUE'] : [],
+    description: domain.owner === undefined ? [] : [domain.owner],
   }
 }
 

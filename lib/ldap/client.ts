@@ -2,6 +2,7 @@
  * Port `Directory` over LDAP: addresses to accounts, domains, password checks. What it caches are hints with a short life,
  * dropped on news (`forget`); when the directory cannot answer, it says so and never guesses.
  */
+import { createHmac } from 'node:crypto'
 import type {
   AddressLookup,
   Directory,
@@ -9,9 +10,11 @@ import type {
   DirectoryDomain,
   PasswordVerdict,
   Scope,
+  ScramRecord,
 } from '#lib/directory/port.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
+import { fakeScramKeys, parseScramKeys } from '#lib/sasl/scram.ts'
 import { type Address, addressText, canonicalDomain, parseAddress, splitDetail } from './address.ts'
 import { TtlCache } from './cache.ts'
 import {
@@ -42,19 +45,26 @@ const ROLE_ADDRESSES: ReadonlySet<string> = new Set(['postmaster', 'abuse'])
 export function openDirectory(
   options: LdapAccess & { readonly clock: Clock; readonly random: Random },
 ): OpenedDirectory {
-  return new LdapDirectory(new LdapPool(options), options.clock, options.random)
+  // The same for all edges, across restarts: an unknown name must have one salt wherever it is asked for.
+  const scramSecret = createHmac('sha256', options.password).update('salts of unknown names').digest()
+  return new LdapDirectory(new LdapPool(options), options.clock, options.random, scramSecret)
 }
 
 class LdapDirectory implements OpenedDirectory {
   readonly #pool: LdapPool
   readonly #lookups: TtlCache<AddressLookup>
   readonly #domains: TtlCache<StoredDomain | null>
+  /** Active ones: at most one, if nobody but the operator writes. */
+  readonly #defaultDomains: TtlCache<readonly StoredDomain[]>
   readonly #checker: PasswordChecker
+  readonly #scramSecret: Uint8Array
 
-  constructor(pool: LdapPool, clock: Clock, random: Random) {
+  constructor(pool: LdapPool, clock: Clock, random: Random, scramSecret: Uint8Array) {
     this.#pool = pool
+    this.#scramSecret = scramSecret
     this.#lookups = new TtlCache(clock, CACHE_ENTRIES_MAX, (found) => ttlMs(found.kind === 'account'))
     this.#domains = new TtlCache(clock, CACHE_ENTRIES_MAX, (found) => ttlMs(found !== null))
+    this.#defaultDomains = new TtlCache(clock, 1, (found) => ttlMs(found.length > 0))
     this.#checker = new PasswordChecker({
       clock,
       random,
@@ -74,8 +84,18 @@ class LdapDirectory implements OpenedDirectory {
   }
 
   async checkPassword(login: string, password: string, scope: Scope): Promise<PasswordVerdict> {
-    const address = parseAddress(login)
-    return await this.#checker.check(address && addressText(address), password, scope)
+    return await this.#checker.check(await this.#loginAddress(login), password, scope)
+  }
+
+  async scramKeys(login: string): Promise<ScramRecord> {
+    const address = await this.#loginAddress(login)
+    const record = address === null ? null : await this.#loginRecord(address)
+    const keys = parseScramKeys(record?.secrets.scramKeys ?? '')
+    // Of the address, not of what was typed: two ways to write one name must not differ only where nobody has it.
+    if (record === null || keys === null) {
+      return { account: null, keys: fakeScramKeys(address ?? login, this.#scramSecret) }
+    }
+    return { account: record.account, keys }
   }
 
   async domain(name: string): Promise<DirectoryDomain | null> {
@@ -88,10 +108,13 @@ class LdapDirectory implements OpenedDirectory {
     if (what === null) {
       this.#lookups.forget(null)
       this.#domains.forget(null)
+      this.#defaultDomains.forget(null)
       this.#checker.forget(null)
       return
     }
     const wanted = what.toLowerCase()
+    // News of a domain: it may be the default one, or be so no longer.
+    if (!wanted.includes('@')) this.#defaultDomains.forget(null)
     this.#lookups.forget(
       (key, found) =>
         key === wanted ||
@@ -147,10 +170,23 @@ class LdapDirectory implements OpenedDirectory {
   /** RFC 5321 section 4.5.1: `postmaster` without a domain is always accepted. */
   async #defaultPostmaster(): Promise<AddressLookup> {
     return await this.#lookups.get('postmaster', async () => {
-      const found = await this.#search(UNITS.domains, equals('twinpostDefaultDomain', 'TRUE'), DOMAIN_ATTRIBUTES)
-      const domain = found.map(domainFrom).find((candidate) => candidate.active && candidate.postmaster !== null)
+      const domain = (await this.#activeDefaults()).find((candidate) => candidate.postmaster !== null)
       return domain?.postmaster ? await this.#accountAt(domain.postmaster) : { kind: 'unknown-address' }
     })
+  }
+
+  #activeDefaults(): Promise<readonly StoredDomain[]> {
+    return this.#defaultDomains.get('', async () => {
+      const found = await this.#search(UNITS.domains, equals('twinpostDefaultDomain', 'TRUE'), DOMAIN_ATTRIBUTES)
+      return found.map(domainFrom).filter(({ active }) => active)
+    })
+  }
+
+  /** The canonical address that a client logs in as: without a domain it is one of the default domain. Null: it cannot be any. */
+  async #loginAddress(login: string): Promise<string | null> {
+    const [domain] = login.includes('@') ? [] : await this.#activeDefaults()
+    const address = parseAddress(domain === undefined ? login : `${login}@${domain.name}`)
+    return address && addressText(address)
   }
 
   async #accountAt(address: string): Promise<AddressLookup> {

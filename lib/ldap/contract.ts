@@ -11,6 +11,7 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import { randomId } from '#lib/ports/random.ts'
 import { newAppPassword } from '#lib/sasl/app-password.ts'
 import { hashPassword } from '#lib/sasl/password.ts'
+import { formatScramKeys } from '#lib/sasl/scram.ts'
 import { type DirectoryAdmin, openDirectoryAdmin } from './admin.ts'
 import { type OpenedDirectory, openDirectory } from './client.ts'
 import { accountEntry, type NewAccount, type StoredAccount } from './entry.ts'
@@ -33,6 +34,8 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
     let directory: OpenedDirectory
     let passwordHash: string
     let domains = 0
+    /** Those that a test made the default one. */
+    const defaults: string[] = []
 
     before(async () => {
       target = await open()
@@ -51,6 +54,7 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
     ): Promise<string> {
       const domain = `d${++domains}.example`
       const { postmaster = null, catchAll = null, isDefault = false } = more
+      if (isDefault) defaults.push(domain)
       const at = (local: string | null) => (local === null ? null : `${local}@${domain}`)
       await admin.ensureDomain({
         name: domain,
@@ -177,6 +181,17 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
       await activeAccount(`chief@${own}`)
       const without = await newDomain()
       const lost = await newDomain({ postmaster: 'missing' })
+      // Logins without a domain mean the same one, however they are written, with every mechanism.
+      for (const login of ['boss', 'BOSS', `boss@${main}`]) {
+        const verdict = await directory.checkPassword(login, 'right', 'imap')
+        assert.equal(verdict.kind === 'ok' && verdict.account.address, `boss@${main}`, login)
+        assert.equal((await directory.scramKeys(login)).account?.address, `boss@${main}`, login)
+      }
+      for (const login of ['chief', 'nobody', '', 'a b']) {
+        assert.equal((await directory.checkPassword(login, 'right', 'imap')).kind, 'denied', login)
+        assert.equal((await directory.scramKeys(login)).account, null, login)
+      }
+      assert.deepEqual(await directory.scramKeys('Nobody'), await directory.scramKeys(`nobody@${main}`))
       for (const [address, want] of [
         [`postmaster@${main}`, `boss@${main}`],
         [`Abuse@${own}`, `chief@${own}`],
@@ -187,6 +202,28 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
         const found = await directory.lookup(address)
         assert.equal(found.kind === 'account' && found.account.address, want, address)
       }
+    })
+
+    test('A login without a domain follows the domain that is the default one, and means nobody where there is none', async () => {
+      const domain = await newDomain({ isDefault: true })
+      await activeAccount(`moved@${domain}`)
+      const other = await newDomain()
+      await activeAccount(`moved@${other}`)
+      const entry = { active: true, postmaster: null, catchAll: null }
+      for (const name of defaults) await admin.ensureDomain({ ...entry, name, isDefault: name === domain })
+      directory.forget(domain)
+      const loggedIn = async () => {
+        const verdict = await directory.checkPassword('moved', 'right', 'pop3')
+        return verdict.kind === 'ok' ? verdict.account.address : verdict.kind
+      }
+      assert.equal(await loggedIn(), `moved@${domain}`)
+      await admin.ensureDomain({ ...entry, name: domain, isDefault: false })
+      await admin.ensureDomain({ ...entry, name: other, isDefault: true })
+      directory.forget(other)
+      assert.equal(await loggedIn(), `moved@${other}`)
+      await admin.ensureDomain({ ...entry, name: other, isDefault: false })
+      directory.forget(other)
+      assert.equal(await loggedIn(), 'denied')
     })
 
     test('lookup() gives a catch-all what no address matches', async () => {
@@ -305,6 +342,21 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
       directory.forget(account.address)
       assert.equal((await directory.checkPassword(`anna@${domain}`, 'right', 'imap')).kind, 'denied')
       assert.equal((await directory.checkPassword(`anna@${domain}`, 'new', 'imap')).kind, 'ok')
+    })
+
+    test('scramKeys() gives the keys of an account, and of a name without keys always the same ones', async () => {
+      const domain = await newDomain()
+      const account = await activeAccount(`anna@${domain}`)
+      const known = await directory.scramKeys(`Anna@${domain}`)
+      assert.equal(known.account?.id, account.id)
+      assert.equal(formatScramKeys(known.keys), SCRAM_KEYS)
+      const unknown = await directory.scramKeys(`nobody@${domain}`)
+      assert.equal(unknown.account, null)
+      assert.deepEqual(await directory.scramKeys(`nobody@${domain}`), unknown)
+      const restarted = openDirectory({ ...target.access('edge'), clock: nodeClock, random: nodeRandom })
+      assert.deepEqual(await restarted.scramKeys(`nobody@${domain}`), unknown)
+      await restarted.close()
+      assert.notDeepEqual((await directory.scramKeys('not an address')).keys, unknown.keys)
     })
 
     test('checkPassword() keeps an app password to its scopes', async () => {
@@ -505,6 +557,21 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
       assert.deepEqual(await admin.domain(domain), { ...want, postmaster: null, active: false })
       assert.ok((await admin.listDomains()).some((listed) => listed.name === domain))
       await assert.rejects(admin.ensureDomain({ ...want, name: 'no domain' }), { code: 'DIRECTORY_ADDRESS' })
+    })
+
+    test('removeDomain() removes what the owner keeps and nothing else', async () => {
+      const operator = openDirectoryAdmin(target.access('operator'))
+      const domain = await newDomain()
+      const entry = { name: domain, active: true, postmaster: null, catchAll: null, isDefault: false }
+      assert.equal(await operator.removeDomain(domain, 'Domain mail/a'), false, 'nobody keeps it')
+      assert.equal(await operator.ensureDomain({ ...entry, owner: 'Domain mail/a' }), true)
+      assert.equal(await admin.ensureDomain(entry), false, 'a command does not take it over')
+      assert.equal(await operator.removeDomain(domain, 'Domain mail/b'), false)
+      assert.deepEqual(await admin.domain(domain), { ...entry, owner: 'Domain mail/a' })
+      assert.equal(await operator.removeDomain(domain, 'Domain mail/a'), true)
+      assert.equal(await operator.removeDomain(domain, 'Domain mail/a'), false)
+      assert.equal(await admin.domain(domain), null)
+      await operator.close()
     })
 
     test('ensureShards() makes the list of shards true and drains the others', async () => {

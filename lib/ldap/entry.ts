@@ -26,6 +26,8 @@ export interface StoredAccount extends Omit<DirectoryAccount, 'status'> {
 export interface StoredDomain extends DirectoryDomain {
   readonly postmaster: string | null
   readonly isDefault: boolean
+  /** Who keeps the entry, as `Domain mail/example`; absent: made by hand or by a command. */
+  readonly owner?: string
 }
 
 export interface StoredShard {
@@ -60,6 +62,7 @@ export const DOMAIN_ATTRIBUTES = [
   'twinpostPostmaster',
   'twinpostCatchAll',
   'twinpostDefaultDomain',
+  'description',
 ] as const
 
 /** Values of an attribute; none if it is missing. */
@@ -118,7 +121,9 @@ export function secretsFrom(entry: RawEntry): AccountSecrets {
 }
 
 export function domainFrom(entry: RawEntry): StoredDomain {
+  const owner = value(entry, 'description')
   return {
+    ...(owner === null ? {} : { owner }),
     name: (value(entry, 'associatedDomain') ?? '').toLowerCase(),
     active: value(entry, 'twinpostStatus')?.toLowerCase() === 'active',
     catchAll: value(entry, 'twinpostCatchAll')?.toLowerCase() ?? null,

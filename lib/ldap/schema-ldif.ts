@@ -66,6 +66,13 @@ export function schemaLdif(): string {
   return `${lines.map(folded).join('\n')}\n`
 }
 
+/** Values of olcUniqueURI (slapo-unique(5)): two who take one address at a time must not both succeed. */
+export function uniqueUris(baseDn: string): string[] {
+  return ATTRIBUTES.filter((type) => type.unique).map(
+    ({ name }) => `serialize ldap:///${unitDn('people', baseDn)}?${name}?one`,
+  )
+}
+
 /** Values of olcAccess, in order, that grant what `ACCESS` says. */
 export function accessRules(baseDn: string): string[] {
   const who = (services: readonly Service[], right: string) =>

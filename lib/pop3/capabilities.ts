@@ -11,12 +11,14 @@ export interface AuthorizationFacts {
   /** A password may be sent now. */
   readonly loginAllowed: boolean
   readonly startTls: boolean
+  /** Of SASL, the best first. */
+  readonly mechanisms: readonly string[]
 }
 
 /** In AUTHORIZATION. */
 export function capabilitiesBeforeLogin(facts: AuthorizationFacts, implementation: string): string[] {
   const lines: string[] = [...ALWAYS]
-  if (facts.loginAllowed) lines.push('USER', `SASL ${MECHANISMS.join(' ')}`) // RFC 5034 section 3
+  if (facts.loginAllowed) lines.push('USER', `SASL ${facts.mechanisms.join(' ')}`) // RFC 5034 section 3
   if (facts.startTls) lines.push('STLS') // RFC 2595 section 4
   lines.push(`IMPLEMENTATION ${implementation}`)
   return lines

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -9,8 +8,8 @@ import {
   parseClientFirst,
   parseScramKeys,
   ScramExchange,
-  type ScramKeys,
 } from './scram.ts'
+import { ScramClient } from './testing/scram-client.ts'
 
 // RFC 7677 section 3: user "user", password "pencil".
 const CLIENT_FIRST = 'n,,n=user,r=rOprNGfwEbeRWgbNEkqO'
@@ -22,7 +21,7 @@ const CLIENT_FINAL =
 const bytes = (text: string) => Buffer.from(text)
 
 async function exchange(): Promise<ScramExchange> {
-  const first = parseClientFirst(bytes(CLIENT_FIRST), false)
+  const first = parseClientFirst(bytes(CLIENT_FIRST), { plus: false, plusOffered: false })
   assert.ok(first)
   assert.equal(first.user, 'user')
   return new ScramExchange(first, await deriveScramKeys('pencil', SALT, 4096), SERVER_NONCE)
@@ -52,19 +51,22 @@ for (const [name, final, message] of wrong)
     assert.deepEqual((await exchange()).finish(bytes(final)), { kind: 'denied', message })
   })
 
-const firsts: [name: string, text: string, plusOffered: boolean, user: string | null][] = [
-  ['reads an escaped name', 'n,,n=a=2Cb=3Dc,r=x', false, 'a,b=c'],
-  ['reads an authzid', 'n,a=admin,n=user,r=x', false, 'user'],
-  ['refuses a stray equals sign', 'n,,n=a=b,r=x', false, null],
-  ['refuses channel binding', 'p=tls-exporter,,n=user,r=x', false, null],
-  ['refuses mandatory extensions', 'n,,m=1,n=user,r=x', false, null],
-  ['takes y where -PLUS was not offered', 'y,,n=user,r=x', false, 'user'],
-  ['sees a downgrade where -PLUS was offered', 'y,,n=user,r=x', true, null],
-  ['refuses an empty nonce', 'n,,n=user,r=', false, null],
-  ['refuses bytes that are not UTF-8', 'n,,n=\udc80,r=x', false, '\ufffd'],
+const firsts: [name: string, text: string, policy: { plus: boolean; plusOffered: boolean }, user: string | null][] = [
+  ['reads an escaped name', 'n,,n=a=2Cb=3Dc,r=x', { plus: false, plusOffered: false }, 'a,b=c'],
+  ['reads an authzid', 'n,a=admin,n=user,r=x', { plus: false, plusOffered: false }, 'user'],
+  ['refuses a stray equals sign', 'n,,n=a=b,r=x', { plus: false, plusOffered: false }, null],
+  ['refuses channel binding without -PLUS', 'p=tls-exporter,,n=user,r=x', { plus: false, plusOffered: true }, null],
+  ['takes channel binding with -PLUS', 'p=tls-exporter,,n=user,r=x', { plus: true, plusOffered: true }, 'user'],
+  ['refuses -PLUS without channel binding', 'n,,n=user,r=x', { plus: true, plusOffered: true }, null],
+  ['refuses mandatory extensions', 'n,,m=1,n=user,r=x', { plus: false, plusOffered: false }, null],
+  ['takes y where -PLUS was not offered', 'y,,n=user,r=x', { plus: false, plusOffered: false }, 'user'],
+  ['sees a downgrade where -PLUS was offered', 'y,,n=user,r=x', { plus: false, plusOffered: true }, null],
+  ['takes n where -PLUS was offered', 'n,,n=user,r=x', { plus: false, plusOffered: true }, 'user'],
+  ['refuses an empty nonce', 'n,,n=user,r=', { plus: false, plusOffered: false }, null],
+  ['refuses bytes that are not UTF-8', 'n,,n=\udc80,r=x', { plus: false, plusOffered: false }, '\ufffd'],
 ]
-for (const [name, text, plusOffered, user] of firsts)
-  test(`parseClientFirst() ${name}`, () => assert.equal(parseClientFirst(bytes(text), plusOffered)?.user ?? null, user))
+for (const [name, text, policy, user] of firsts)
+  test(`parseClientFirst() ${name}`, () => assert.equal(parseClientFirst(bytes(text), policy)?.user ?? null, user))
 
 test('parseScramKeys() reads what formatScramKeys() wrote', async () => {
   const keys = await deriveScramKeys('pencil', SALT, 4096)
@@ -79,31 +81,38 @@ test('fakeScramKeys() gives a name the same salt at every try, and others anothe
   assert.notDeepEqual(fakeScramKeys('a', secret).salt, fakeScramKeys('b', secret).salt)
 })
 
-/** A client made from the RFC's formulas, to check the server against. */
-function clientFinal(password: string, scram: ScramExchange, bare: string, gs2: string, keys: ScramKeys): string {
-  const salted = pbkdf2Sync(password, keys.salt, keys.iterations, 32, 'sha256')
-  const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest()
-  const clientKey = hmac(salted, 'Client Key')
-  const nonce = /^r=([^,]+)/.exec(scram.challenge)?.[1]
-  const withoutProof = `c=${Buffer.from(gs2).toString('base64')},r=${nonce}`
-  const signature = hmac(createHash('sha256').update(clientKey).digest(), `${bare},${scram.challenge},${withoutProof}`)
-  return `${withoutProof},p=${Buffer.from(clientKey.map((byte, i) => byte ^ (signature[i] ?? 0))).toString('base64')}`
-}
-
 test('ScramExchange accepts the right password and denies another, whatever they are', async () => {
   const word = fc.string({ minLength: 1, maxLength: 20 }).filter((text) => /^[\x21-\x7e]+$/.test(text))
   await fc.assert(
     fc.asyncProperty(word, word, async (password, other) => {
       const keys = await deriveScramKeys(password, SALT, 4096)
-      const first = parseClientFirst(bytes('n,,n=u,r=abc'), false)
-      assert.ok(first)
       const run = (typed: string) => {
+        const client = new ScramClient('u', typed)
+        const first = parseClientFirst(bytes(client.first()), { plus: false, plusOffered: true })
+        assert.ok(first)
         const scram = new ScramExchange(first, keys, 'def')
-        return scram.finish(bytes(clientFinal(typed, scram, first.bare, 'n,,', keys))).kind
+        const verdict = scram.finish(bytes(client.final(scram.challenge)))
+        if (verdict.kind === 'ok') assert.ok(client.accepts(verdict.serverFinal))
+        return verdict.kind
       }
       assert.equal(run(password), 'ok')
       if (other !== password) assert.equal(run(other), 'denied')
     }),
     { numRuns: 15 },
   )
+})
+
+test('ScramExchange with -PLUS holds only on the connection whose data the proof covers', async () => {
+  const keys = await deriveScramKeys('pencil', SALT, 4096)
+  const own = Buffer.from('this connection')
+  const run = (data: Uint8Array) => {
+    const client = new ScramClient('user', 'pencil', { type: 'tls-exporter', data })
+    const first = parseClientFirst(bytes(client.first()), { plus: true, plusOffered: true })
+    assert.ok(first)
+    const scram = new ScramExchange(first, keys, 'def', own)
+    return scram.finish(bytes(client.final(scram.challenge)))
+  }
+  assert.equal(run(own).kind, 'ok')
+  const passedOn = run(Buffer.from('the connection of somebody in between'))
+  assert.deepEqual(passedOn, { kind: 'denied', message: 'e=channel-bindings-dont-match' })
 })

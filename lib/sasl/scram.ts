@@ -1,6 +1,7 @@
 /**
- * SCRAM-SHA-256 (RFC 5802, RFC 7677): stored keys in the text form of RFC 5803 and the server's side of the exchange, without
- * I/O: client-first -> challenge -> client-final -> server-final. The keys prove a password but do not hold it.
+ * SCRAM-SHA-256 and -PLUS (RFC 5802, RFC 7677): stored keys in the text form of RFC 5803 and the server's side of the exchange,
+ * without I/O: client-first -> challenge -> client-final -> server-final. The keys prove a password but do not hold it; with -PLUS the proof
+ * also covers the TLS connection, so that nobody in between can pass it on.
  * An unknown user gets the same dialogue with keys that nobody can match and a salt that is the same at every try.
  */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
@@ -76,26 +77,38 @@ export interface ClientFirst {
   /** Identity to act as; null when the client gave none. */
   readonly authzid: string | null
   readonly nonce: string
-  /** `n,,` or `y,,` with the authzid: comes back in the client's final message. */
+  /** Type of channel binding that the client uses (`tls-exporter`), null: none. */
+  readonly binding: string | null
+  /** `n,,`, `y,,` or `p=tls-exporter,,` with the authzid: comes back in the client's final message. */
   readonly gs2Header: string
   readonly bare: string
 }
 
 // RFC 5802 section 7: gs2-header, then [reserved-mext ","] username "," nonce ["," extensions]; `m=` must be refused.
-const CLIENT_FIRST = /^(([ny]),(?:a=([^,]+))?,)(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s
+const CLIENT_FIRST = /^((n|y|p=([A-Za-z0-9.-]+)),(?:a=([^,]+))?,)(n=([^,]+),r=([\x21-\x2b\x2d-\x7e]+)(?:,.*)?)$/s
+
+/** What a listener offers when the first message comes. */
+export interface BindingPolicy {
+  /** The mechanism is -PLUS: the client must bind. */
+  readonly plus: boolean
+  /** -PLUS was announced on this connection. */
+  readonly plusOffered: boolean
+}
 
 /**
- * Reads the first message. @param plusOffered Whether the listener announced -PLUS.
- * @returns null when it is malformed, asks for channel binding, or shows a downgrade (RFC 5802 section 6, flag `y`).
+ * Reads the first message.
+ * @returns null when it is malformed, binds without -PLUS or does not with it, or shows a downgrade (RFC 5802 section 6, flag `y`: the
+ *   client would have bound, had it seen our -PLUS).
  */
-export function parseClientFirst(message: Uint8Array, plusOffered: boolean): ClientFirst | null {
+export function parseClientFirst(message: Uint8Array, { plus, plusOffered }: BindingPolicy): ClientFirst | null {
   const match = CLIENT_FIRST.exec(decodeUtf8(message) ?? '')
   if (!match) return null
-  const [, gs2Header = '', flag, authzid, bare = '', name = '', nonce = ''] = match
+  const [, gs2Header = '', flag, binding = null, authzid, bare = '', name = '', nonce = ''] = match
   const user = saslName(name)
   const actAs = authzid === undefined ? null : saslName(authzid)
-  if (user === null || (authzid !== undefined && actAs === null) || (flag === 'y' && plusOffered)) return null
-  return { user, authzid: actAs, nonce, gs2Header, bare }
+  if (user === null || (authzid !== undefined && actAs === null)) return null
+  if ((flag === 'y' && plusOffered) || plus !== (binding !== null)) return null
+  return { user, authzid: actAs, nonce, binding, gs2Header, bare }
 }
 
 /** RFC 5802 section 5.1: `=2C` is a comma, `=3D` an equals sign, any other `=` an error. */
@@ -117,12 +130,17 @@ export class ScramExchange {
   readonly #first: ClientFirst
   readonly #keys: ScramKeys
   readonly #nonce: string
+  readonly #bindingData: Uint8Array
 
-  /** @param serverNonce Printable, without commas, new for each exchange: `randomId(random, 24)`. */
-  constructor(first: ClientFirst, keys: ScramKeys, serverNonce: string) {
+  /**
+   * @param serverNonce Printable, without commas, new for each exchange: `randomId(random, 24)`.
+   * @param bindingData What the client's channel binding must cover; empty without -PLUS.
+   */
+  constructor(first: ClientFirst, keys: ScramKeys, serverNonce: string, bindingData: Uint8Array = new Uint8Array()) {
     this.#first = first
     this.#keys = keys
     this.#nonce = first.nonce + serverNonce
+    this.#bindingData = bindingData
     this.challenge = `r=${this.#nonce},s=${keys.salt.toString('base64')},i=${keys.iterations}`
   }
 
@@ -131,8 +149,9 @@ export class ScramExchange {
     const match = CLIENT_FINAL.exec(decodeUtf8(message) ?? '')
     if (!match) return { kind: 'denied', message: 'e=invalid-encoding' }
     const [, withoutProof, binding = '', nonce, proof = ''] = match
-    const echoed = Buffer.from(binding, 'base64').toString()
-    if (echoed !== this.#first.gs2Header) return { kind: 'denied', message: 'e=channel-bindings-dont-match' }
+    const covered = Buffer.concat([Buffer.from(this.#first.gs2Header), this.#bindingData])
+    if (!Buffer.from(binding, 'base64').equals(covered))
+      return { kind: 'denied', message: 'e=channel-bindings-dont-match' }
     if (nonce !== this.#nonce) return { kind: 'denied', message: 'e=other-error' }
     const authMessage = `${this.#first.bare},${this.challenge},${withoutProof}`
     const signature = hmac(this.#keys.storedKey, authMessage)

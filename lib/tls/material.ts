@@ -13,9 +13,16 @@ export interface TlsMaterial {
   readonly ca: string
 }
 
+/** What a server shows to clients that bring no certificate. `ca.crt` is not wanted: Secrets of public authorities hold none. */
+export type ServerCertificate = Pick<TlsMaterial, 'cert' | 'key'>
+
 export function readTlsMaterial(folder: string): TlsMaterial {
+  return { ...readServerCertificate(folder), ca: readFileSync(join(folder, 'ca.crt'), 'utf8') }
+}
+
+export function readServerCertificate(folder: string): ServerCertificate {
   const read = (name: string) => readFileSync(join(folder, name), 'utf8')
-  return { cert: read('tls.crt'), key: read('tls.key'), ca: read('ca.crt') }
+  return { cert: read('tls.crt'), key: read('tls.key') }
 }
 
 /** Only what RFC 8996 leaves, with the ciphers Node's OpenSSL prefers. */
@@ -29,6 +36,17 @@ export function watchTlsMaterial(
   changed: (material: TlsMaterial) => void,
   failed: (error: unknown) => void,
 ): () => void {
+  return watchCertificate(folder, clock, everyMs, () => changed(readTlsMaterial(folder)), failed)
+}
+
+/** As `watchTlsMaterial`; what is read is the caller's business. */
+export function watchCertificate(
+  folder: string,
+  clock: Clock,
+  everyMs: number,
+  changed: () => void,
+  failed: (error: unknown) => void,
+): () => void {
   const stamp = () => statSync(join(folder, 'tls.crt')).mtimeMs
   let seen = stamp()
   let stopped = false
@@ -39,7 +57,7 @@ export function watchTlsMaterial(
       const now = stamp()
       if (now !== seen) {
         seen = now
-        changed(readTlsMaterial(folder))
+        changed()
       }
     } catch (error) {
       failed(error) // half-written folder: the next look finds it whole
@@ -53,6 +71,6 @@ export function watchTlsMaterial(
   }
 }
 
-export function secureContext(material: TlsMaterial): SecureContext {
+export function secureContext(material: ServerCertificate & Partial<TlsMaterial>): SecureContext {
   return createSecureContext({ ...material, ...TLS_DEFAULTS })
 }

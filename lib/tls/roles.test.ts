@@ -29,6 +29,13 @@ const senders: Record<keyof typeof FrameType, readonly Role[]> = {
   deliverBegin: ['edge'],
   deliverData: ['edge'],
   deliverEnd: ['edge'],
+  queueBegin: ['edge'],
+  queueTake: ['edge'],
+  queueRead: ['edge'],
+  queueConfirm: ['edge'],
+  queueResult: ['edge'],
+  queueHolding: ['edge'],
+  queueOrder: ['cli', 'operator'],
   sessionOpen: ['edge'],
   accountCommand: ['provision', 'cli', 'operator'],
   sessionsEnd: ['edge', 'provision', 'cli', 'operator'],
@@ -44,6 +51,9 @@ const senders: Record<keyof typeof FrameType, readonly Role[]> = {
   done: [],
   roleResult: [],
   sessionOpened: [],
+  queueItems: [],
+  queueBytes: [],
+  queueReport: [],
 }
 for (const [frame, roles] of Object.entries(senders) as [keyof typeof FrameType, readonly Role[]][]) {
   for (const role of ROLES) {

@@ -54,7 +54,8 @@ for (const kind of KINDS) {
 
   test(`the CRD of ${kind.kind} has a status subresource and one stored version`, () => {
     const crd = JSON.parse(JSON.stringify(customResourceDefinition(kind)))
-    assert.deepEqual(crd.spec.versions[0].subresources, { status: {} })
+    assert.deepEqual(crd.spec.versions[0].subresources.status, {})
+    assert.equal('scale' in crd.spec.versions[0].subresources, kind.scale !== undefined)
     assert.deepEqual([crd.spec.versions.length, crd.spec.versions[0].storage], [1, true])
     assert.match(crd.metadata.name, /^[a-z]+\.twinpost\.io$/)
   })

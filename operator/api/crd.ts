@@ -96,7 +96,18 @@ export function customResourceDefinition(kind: KindDefinition): Record<string, u
           served: true,
           storage: true,
           additionalPrinterColumns: kind.columns.map((column) => ({ ...column })),
-          subresources: { status: {} },
+          subresources: {
+            status: {},
+            ...(kind.scale === undefined
+              ? {}
+              : {
+                  scale: {
+                    specReplicasPath: kind.scale.specReplicas,
+                    statusReplicasPath: kind.scale.statusReplicas,
+                    labelSelectorPath: kind.scale.selector,
+                  },
+                }),
+          },
           schema: {
             openAPIV3Schema: {
               type: 'object',

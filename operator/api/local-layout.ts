@@ -18,6 +18,8 @@ export interface LocalLayout {
   readonly processesFile: string
   readonly hostsFile: string
   readonly endpointsFile: string
+  /** DNS records of all Domains, for people. */
+  readonly zoneFile: string
   readonly logsDir: string
   readonly volumesDir: string
   readonly mountsDir: string
@@ -43,6 +45,7 @@ export function localLayout(stateDir: string, tmpDir: string): LocalLayout {
     processesFile: at('processes.json'),
     hostsFile: at('hosts'),
     endpointsFile: at('endpoints.json'),
+    zoneFile: at('dns.zone'),
     logsDir: at('logs'),
     volumesDir: at('volumes'),
     mountsDir: at('mounts'),

@@ -72,7 +72,7 @@ const Amounts = z.object({
   cpu: Quantity.optional().describe('As 500m or 2.'),
   memory: Quantity.optional().describe('As 512Mi.'),
 })
-const ContainerResources = z.object({
+export const ContainerResources = z.object({
   requests: Amounts.optional().describe('What the scheduler sets aside.'),
   limits: Amounts.optional().describe('What the container may use at most.'),
 })
@@ -153,6 +153,11 @@ export const MailNodeSpec = z.object({
     .describe(
       'After a failover a shard goes back to the member it belongs to, once both have been in sync for so long. `never` leaves it.',
     ),
+  paused: z.boolean().default(false).describe('The operator goes on to report and changes nothing: for work by hand.'),
+  hibernated: z
+    .boolean()
+    .default(false)
+    .describe('Stops both members, one after the other. Volumes and ledgers stay; false starts them again.'),
   edge: Edge.prefault({}),
   resources: z
     .object({
@@ -179,6 +184,7 @@ const Replica = z.object({
 export const MailNodeStatus = z.object({
   observedGeneration: z.int().min(0).optional().describe('Generation that the rest of the status speaks of.'),
   phase: z.enum(['Pending', 'Starting', 'Running', 'Degraded', 'Stopped']).optional().describe('One word for people.'),
+  phaseReason: z.string().max(1024).optional().describe('Why, for people: what is waited for, what is wrong.'),
   shards: z
     .array(
       z.object({
@@ -238,6 +244,7 @@ export const mailNodeKind: KindDefinition = {
     conditionColumn('InSync', 'Whether every shard has two copies.'),
     { name: 'Shards', type: 'integer', jsonPath: '.spec.shards', description: 'Number of shards.' },
     AGE_COLUMN,
+    { name: 'Reason', type: 'string', jsonPath: '.status.phaseReason', description: 'Why.', priority: 1 },
     { name: 'Image', type: 'string', jsonPath: '.spec.image', description: 'Container image.', priority: 1 },
     {
       name: 'Primary',

@@ -6,7 +6,14 @@ import type { KindDefinition } from './resource.ts'
 
 export { Domain, type DomainSpec } from './domain.ts'
 export { FilterPool } from './filter-pool.ts'
-export { type ContainerResources, type ListenerName, MailNode, type MailNodeSpec, MEMBERS } from './mail-node.ts'
+export {
+  type ContainerResources,
+  type ListenerName,
+  MailNode,
+  type MailNodeSpec,
+  type MailNodeStatus,
+  MEMBERS,
+} from './mail-node.ts'
 export { API_VERSION, type Condition, GROUP, type KindDefinition, VERSION } from './resource.ts'
 
 export const KINDS: readonly KindDefinition[] = [mailNodeKind, domainKind, filterPoolKind]

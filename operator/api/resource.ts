@@ -74,6 +74,8 @@ export interface KindDefinition {
   readonly spec: z.ZodObject
   readonly status: z.ZodObject
   readonly columns: readonly PrinterColumn[]
+  /** Paths of the scale subresource, where one number of the resource is how many pods there are. */
+  readonly scale?: { readonly specReplicas: string; readonly statusReplicas: string; readonly selector: string }
   /** CEL rules on the whole resource, where spec alone does not know enough (its name). */
   readonly rules: readonly CelRule[]
 }

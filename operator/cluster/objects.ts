@@ -85,12 +85,16 @@ export interface Container {
   readonly startupProbe?: Probe
   readonly readinessProbe?: Probe
   readonly livenessProbe?: Probe
+  /** What the kubelet does before the signal; processes of one machine get the signal at once. */
+  readonly lifecycle?: { readonly preStop: { readonly sleep: { readonly seconds: number } } }
   readonly securityContext?: Readonly<Record<string, unknown>>
 }
 
 export interface PodSpec {
   readonly serviceAccountName?: string
   readonly automountServiceAccountToken?: boolean
+  readonly enableServiceLinks?: false
+  readonly imagePullSecrets?: readonly { readonly name: string }[]
   readonly terminationGracePeriodSeconds?: number
   readonly securityContext?: Readonly<Record<string, unknown>>
   readonly affinity?: Readonly<Record<string, unknown>>
@@ -140,7 +144,12 @@ export interface Deployment {
   readonly apiVersion: 'apps/v1'
   readonly kind: 'Deployment'
   readonly metadata: ObjectMeta
-  readonly spec: { readonly replicas: number; readonly selector: LabelSelector; readonly template: PodTemplate }
+  readonly spec: {
+    /** Left out where an autoscaler says how many. */
+    readonly replicas?: number
+    readonly selector: LabelSelector
+    readonly template: PodTemplate
+  }
 }
 
 export interface ServicePort {
@@ -214,6 +223,52 @@ export interface PodDisruptionBudget {
   readonly spec: { readonly maxUnavailable: number; readonly selector: LabelSelector }
 }
 
+export interface HorizontalPodAutoscaler {
+  readonly apiVersion: 'autoscaling/v2'
+  readonly kind: 'HorizontalPodAutoscaler'
+  readonly metadata: ObjectMeta
+  readonly spec: {
+    readonly scaleTargetRef: { readonly apiVersion: 'apps/v1'; readonly kind: 'Deployment'; readonly name: string }
+    readonly minReplicas: number
+    readonly maxReplicas: number
+    readonly metrics: readonly {
+      readonly type: 'Resource'
+      readonly resource: {
+        readonly name: 'cpu'
+        readonly target: { readonly type: 'Utilization'; readonly averageUtilization: number }
+      }
+    }[]
+  }
+}
+
+export interface NetworkPolicyPeer {
+  readonly podSelector?: LabelSelector | Readonly<Record<string, never>>
+  readonly namespaceSelector?: LabelSelector | Readonly<Record<string, never>>
+}
+
+export interface NetworkPolicyPort {
+  readonly protocol: 'TCP' | 'UDP'
+  readonly port: string | number
+}
+
+export interface NetworkPolicy {
+  readonly apiVersion: 'networking.k8s.io/v1'
+  readonly kind: 'NetworkPolicy'
+  readonly metadata: ObjectMeta
+  readonly spec: {
+    readonly podSelector: LabelSelector
+    readonly policyTypes: readonly ('Ingress' | 'Egress')[]
+    readonly ingress?: readonly {
+      readonly from?: readonly NetworkPolicyPeer[]
+      readonly ports?: readonly NetworkPolicyPort[]
+    }[]
+    readonly egress?: readonly {
+      readonly to?: readonly NetworkPolicyPeer[]
+      readonly ports?: readonly NetworkPolicyPort[]
+    }[]
+  }
+}
+
 /** Made empty and written by others: what they put into it is theirs. */
 export interface Lease {
   readonly apiVersion: 'coordination.k8s.io/v1'
@@ -231,6 +286,8 @@ export type Manifest =
   | Role
   | RoleBinding
   | PodDisruptionBudget
+  | HorizontalPodAutoscaler
+  | NetworkPolicy
   | Lease
 export type ManifestKind = Manifest['kind']
 /** The manifest type of a kind: `ManifestOf<'Secret'>` is `Secret`. */

@@ -2,7 +2,8 @@
  * What all rendered objects of one array have in common: where it runs, which names its services have, and the few settings
  * that differ between a cluster and one machine. Builders take it as an argument, so the same call gives the same bytes.
  */
-import type { Manifest, ObjectMeta } from '#operator/cluster/objects.ts'
+import type { ContainerResources } from '#operator/api/mod.ts'
+import type { Manifest, ObjectMeta, ResourceRequirements } from '#operator/cluster/objects.ts'
 
 export interface ArrayContext {
   readonly namespace: string
@@ -22,6 +23,8 @@ export interface ArrayContext {
   /** One more address that all edges listen on; null in Kubernetes, where a Service does that. */
   readonly serviceAddress: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Secrets that the images are pulled with; none without it. */
+  readonly imagePullSecrets?: readonly string[]
 }
 
 /** Folders that containers see. Every one comes to a service as a setting, so that a process can have others. */
@@ -37,7 +40,7 @@ export const PATHS = {
   temporary: '/tmp',
 } as const
 
-export const METRICS_PORTS = { edge: 9100, shardBase: 9110, directory: 9120, provision: 9130 } as const
+export const METRICS_PORTS = { edge: 9100, shardBase: 9110, directory: 9120, provision: 9130, filter: 9151 } as const
 export const DIRECTORY_PORT = 3636
 export const NATS_PORT = 4222
 export const NATS_MONITORING_PORT = 8222
@@ -60,6 +63,15 @@ export const CONTAINER_SECURITY = {
   readOnlyRootFilesystem: true,
   capabilities: { drop: ['ALL'] },
 } as const
+
+/**
+ * What all pods say. Without the first line Kubernetes puts variables for every Service into every container: those of a Service named
+ * twinpost-nats begin with TWINPOST_ and would be taken for settings.
+ */
+export function podDefaults(context: ArrayContext) {
+  const secrets = (context.imagePullSecrets ?? []).map((name) => ({ name }))
+  return { enableServiceLinks: false, ...(secrets.length > 0 ? { imagePullSecrets: secrets } : {}) } as const
+}
 
 /** Recommended labels of Kubernetes; the first two select. */
 export function labelsOf(component: string, instance: string): Record<string, string> {
@@ -103,9 +115,26 @@ export function inApplyOrder(manifests: readonly Manifest[]): Manifest[] {
     'ConfigMap',
     'Service',
     'PodDisruptionBudget',
+    'NetworkPolicy',
     'Lease',
     'StatefulSet',
     'Deployment',
+    'HorizontalPodAutoscaler',
   ]
   return [...manifests].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
+}
+
+/** Resources of a container as a resource of ours names them; nothing where it names none. */
+export function containerResources(
+  wanted: ContainerResources | undefined,
+): { resources: ResourceRequirements } | Record<string, never> {
+  if (!wanted) return {}
+  const amounts = (found: ContainerResources['requests']) =>
+    Object.fromEntries(Object.entries(found ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined))
+  return {
+    resources: {
+      ...(wanted.requests ? { requests: amounts(wanted.requests) } : {}),
+      ...(wanted.limits ? { limits: amounts(wanted.limits) } : {}),
+    },
+  }
 }

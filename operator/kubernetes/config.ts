@@ -20,13 +20,27 @@ export const KubernetesOperatorConfig = z.object({
   image: z.string().min(1).describe('Image of all services, where a resource names none.'),
   mailHostname: z.string().min(1).describe('Name that clients see in greetings and Received fields.'),
   baseDn: z.string().default('o=twinpost').describe('Suffix of the directory tree.'),
-  directoryUrl: z.string().describe('LDAPS address of the directory.'),
+  directoryUrl: z.string().describe('LDAPS address of the directory, for reading.'),
+  directoryWriterUrl: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('LDAPS address of the directory for writing; null: the same as for reading.'),
+  directoryPods: z
+    .boolean()
+    .default(false)
+    .describe("Whether the directory is the chart's OpenLDAP: then the server that takes writes is chosen here."),
   natsUrl: z.string().describe('Address of the NATS servers.'),
   publicCertificateSecret: z
     .string()
     .default('public-tls')
     .describe('Secret with the certificate clients see, where a MailNode names none.'),
+  ownPublicCertificate: z
+    .boolean()
+    .default(false)
+    .describe('Whether that certificate is made here, by an authority that no mail client knows.'),
   postmaster: z.string().nullable().default(null).describe('Account for postmaster and abuse where a Domain has none.'),
+  imagePullSecrets: z.array(z.string()).default([]).describe('Names of Secrets that images of pods are pulled with.'),
   workers: z.int().min(1).max(64).default(4).describe('How many resources are worked on at a time.'),
   listenHost: z.string().default('0.0.0.0').describe('Address of /metrics, /livez, /readyz.'),
   metricsPort: z.int().min(1).max(65_535).default(9140).describe('Port of /metrics, /livez, /readyz.'),

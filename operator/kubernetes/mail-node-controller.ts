@@ -6,13 +6,15 @@ import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { MailNode, mailNodeKind } from '#operator/api/mail-node.ts'
-import { GROUP, VERSION } from '#operator/api/resource.ts'
 import type { Cluster } from '#operator/cluster/cluster.ts'
 import type { ClusterCaches } from '#operator/cluster/kubernetes/cluster-caches.ts'
+import { PODS } from '#operator/cluster/kubernetes/kinds.ts'
 import { FIELD_MANAGER } from '#operator/cluster/kubernetes/kubernetes-cluster.ts'
 import type { ArrayContext } from '#operator/controllers/array-context.ts'
-import { COMPONENT } from '#operator/controllers/mailnode/build.ts'
-import { reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
+import { saysAlready } from '#operator/controllers/conditions.ts'
+import { COMPONENT, SERVING_LABEL } from '#operator/controllers/mailnode/build.ts'
+import type { ReplaceReason } from '#operator/controllers/mailnode/decide.ts'
+import { type MailNodeOutcome, reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
 import { memberCertificates } from '#operator/local/material.ts'
 import type { KeyPair } from '#operator/pki/certificates.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
@@ -20,18 +22,21 @@ import type { EventRecorder } from '#operator/runtime/event-recorder.ts'
 import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
 import { nodeCertificates, secretText } from './authority.ts'
-import { saysAlready, statusOf } from './mail-node-status.ts'
+import { statusOf } from './mail-node-status.ts'
+import { resourceTypeOf, unreadable } from './resource-types.ts'
+import { growVolumes, type VolumeOutcome } from './volume-growth.ts'
 
-export const MAIL_NODES: ResourceType = {
-  group: GROUP,
-  version: VERSION,
-  kind: mailNodeKind.kind,
-  plural: mailNodeKind.plural,
-  namespaced: true,
-}
+export const MAIL_NODES: ResourceType = resourceTypeOf(mailNodeKind)
 
 /** Nothing has to happen for so long: certificates are looked at, and what no watch told of is found. */
 const LOOK_AGAIN_MS = 600_000
+/** Claims are not watched: while they grow they are looked at. */
+const VOLUMES_LOOK_MS = 10_000
+
+const REPLACE_WORDS: Readonly<Record<ReplaceReason, string>> = {
+  Outdated: 'it was made from an older template; its shards hand over first',
+  OutdatedAndDown: 'it was made from an older template and does not serve',
+}
 
 export interface MailNodeControllerOptions {
   /** Changes nothing while this operator does not lead. */
@@ -62,33 +67,61 @@ export function createMailNodeController(options: MailNodeControllerOptions): (k
     return memberCertificates(node, context, store, null)
   }
 
+  const report = (object: KubeObject, outcome: MailNodeOutcome, volumes: VolumeOutcome): void => {
+    const { action } = outcome
+    if (action.kind === 'replace') {
+      const note = `Replaces ${action.pod}: ${REPLACE_WORDS[action.reason]}`
+      recorder.record(object, { type: 'Normal', reason: 'MemberReplaced', action: 'Replace', note })
+      logger.info({ mailNode: object.metadata.name, ...action }, 'replaces a member')
+    }
+    if (action.kind === 'wait') {
+      recorder.record(object, { type: 'Normal', reason: action.reason, action: 'WaitToRoll', note: action.message })
+    }
+    if (volumes.refused !== null) {
+      recorder.record(object, { type: 'Warning', reason: 'VolumesCannotGrow', action: 'Grow', note: volumes.refused })
+    }
+  }
+
+  const label = async (object: KubeObject, namespace: string, outcome: MailNodeOutcome): Promise<void> => {
+    for (const { pod, serving } of outcome.serving) {
+      await client.mergePatch(PODS, namespace, pod, { metadata: { labels: { [SERVING_LABEL]: String(serving) } } })
+      const note = serving
+        ? `${pod} is counted in again: its edge is back in the Services`
+        : `Every ledger goes on without ${pod}: its edge left the Services`
+      recorder.record(object, {
+        type: serving ? 'Normal' : 'Warning',
+        reason: serving ? 'EdgeServes' : 'EdgeTakenOut',
+        action: 'Label',
+        note,
+      })
+      logger.info({ pod, serving }, 'changed whether an edge is in the Services')
+    }
+  }
+
   return async (key) => {
     const object = mailNodes.get(key)
     // What it owned goes with it; volumes and ledgers are not owned and stay.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return null
     const parsed = MailNode.safeParse(object)
     if (!parsed.success) {
-      const [problem] = parsed.error.issues
-      const note = `Cannot read the resource: ${problem?.path.join('.')}: ${problem?.message}; is this operator older than its CRDs?`
-      recorder.record(object, { type: 'Warning', reason: 'NotUnderstood', action: 'Read', note })
-      logger.error({ mailNode: key, problem }, 'a MailNode that passed the API server is not understood')
+      recorder.record(object, unreadable(parsed.error))
+      logger.error({ mailNode: key }, 'a MailNode that passed the API server is not understood')
       return LOOK_AGAIN_MS
     }
     const node = parsed.data
-    const context = contextFor(node.metadata.namespace)
-    const { phase, action } = await reconcileMailNode(node, context, await certificatesOf(node, context), cluster)
-    if (action.kind === 'replace') {
-      const note = `Replaced ${action.pod}: ${action.reason === 'outdated' ? 'it was' : 'it was down and'} made from an older template`
-      recorder.record(object, { type: 'Normal', reason: 'MemberReplaced', action: 'Replace', note })
-      logger.info({ mailNode: key, ...action }, 'replaced a member')
-    }
-    const status = statusOf(node, phase, clock.nowMs())
-    if (!saysAlready(node, status)) {
-      const { name, namespace } = node.metadata
+    const { name, namespace } = node.metadata
+    const context = contextFor(namespace)
+    const volumes = await growVolumes(node, { client, cluster })
+    const certificates = await certificatesOf(node, context)
+    const outcome = await reconcileMailNode(node, context, certificates, cluster, volumes)
+    report(object, outcome, volumes)
+    await label(object, namespace, outcome)
+    const status = statusOf(node, { ...outcome, volumes: volumes.waiting }, clock.nowMs())
+    if (!saysAlready(node.status, status)) {
       const wanted = { metadata: { name, namespace }, status }
       await client.apply(MAIL_NODES, wanted, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' })
     }
-    return LOOK_AGAIN_MS
+    return volumes.waiting === null ? LOOK_AGAIN_MS : VOLUMES_LOOK_MS
   }
 }
 

@@ -10,6 +10,7 @@ import type { DirectoryAdmin } from '#lib/ldap/admin.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import { toShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
+import type { Domain } from '#operator/api/domain.ts'
 import type { LocalLayout, OperatorStatus, ProcessStatus } from '#operator/api/local-layout.ts'
 import type { SeenPod } from '#operator/cluster/cluster.ts'
 import { serviceAddress } from '#operator/cluster/local/addresses.ts'
@@ -26,7 +27,9 @@ import {
   provisionObjects,
 } from '#operator/controllers/array/build.ts'
 import { type ArrayContext, inApplyOrder } from '#operator/controllers/array-context.ts'
-import { bytesOf, decideDomains } from '#operator/controllers/domain/decide.ts'
+import { Claims } from '#operator/controllers/domain/claims.ts'
+import { bytesOf, claimOf } from '#operator/controllers/domain/decide.ts'
+import { type DomainPorts, forgetDomain, leftBehind, reconcileDomain } from '#operator/controllers/domain/reconcile.ts'
 import { mailNodeObjects, podNames, shardNames } from '#operator/controllers/mailnode/build.ts'
 import { reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
 import type { CertificateStore } from '#operator/pki/store.ts'
@@ -55,8 +58,7 @@ export interface LocalArrayOptions {
   readonly natsConfig: string
   readonly directory: DirectoryAdmin
   readonly accounts: AccountMaker
-  /** Tells the services that what the directory says of a domain is new. */
-  readonly domainChanged: (name: string) => void
+  readonly domains: Pick<DomainPorts, 'keyWatch' | 'makeKeys' | 'domainChanged'>
   readonly readResources: () => LocalResources
   readonly clock: Clock
   readonly logger: Logger
@@ -82,6 +84,11 @@ export class LocalArray {
     options.cluster.watchPods((pod) => {
       for (const container of pod.containers) if (container.ready) this.#everReady.add(`${pod.name}/${container.name}`)
     })
+  }
+
+  /** The DNS has records of keys of a domain: what is said of them is looked at anew. */
+  keysPublished(): void {
+    this.#directoryHas = ''
   }
 
   /** The files changed: they are read at the next `reconcile()`. */
@@ -205,26 +212,40 @@ export class LocalArray {
   }
 
   async #fillDirectory(resources: LocalResources): Promise<void> {
-    const { directory, domainChanged, logger } = this.#options
+    const { directory, logger } = this.#options
     const shards = resources.mailNodes
       .flatMap((node) => shardNames(node))
       .map((name) => ({ name: toShardName(name), active: true }))
-    const verdicts = decideDomains(resources.domains)
-    const wanted = JSON.stringify([shards, verdicts])
+    const wanted = JSON.stringify([shards, resources.domains])
     if (wanted === this.#directoryHas) return
     try {
       await directory.ensureShards(shards)
-      for (const { entry, conflict, resource } of verdicts) {
-        if (entry) {
-          if (await directory.ensureDomain(entry)) domainChanged(entry.name)
-        } else logger.warn({ resource, conflict }, 'another Domain has this name')
-      }
+      await this.#reconcileDomains(resources.domains)
     } catch (error) {
       this.#waiting.push(`domains: ${errorMessage(error)}`)
       throw error
     }
     this.#directoryHas = wanted
-    logger.info({ shards: shards.length, domains: verdicts.length }, 'the directory has shards and domains')
+    logger.info({ shards: shards.length, domains: resources.domains.length }, 'the directory has shards and domains')
+  }
+
+  async #reconcileDomains(domains: readonly Domain[]): Promise<void> {
+    const { context, cluster, directory, clock, layout, logger } = this.#options
+    const claims = new Claims()
+    for (const claim of domains.map(claimOf)) claims.set(claim.key, claim)
+    const ports = { ...this.#options.domains, cluster, claims, directory, mailHostname: context.mailHostname }
+    const zones: string[] = []
+    for (const domain of domains) {
+      const { status, failure } = await reconcileDomain(domain, ports, clock.nowMs())
+      if (failure !== null) throw failure
+      const untrue =
+        status.conditions?.filter(({ type, status: holds }) => type === 'Conflict' && holds === 'True') ?? []
+      for (const { message } of untrue) logger.warn({ domain: domain.metadata.name }, message)
+      zones.push(status.zone ?? '')
+    }
+    const left = leftBehind(await directory.listDomains(), new Set(domains.map((domain) => claimOf(domain).key)))
+    for (const [key, names] of left) await forgetDomain(key, names, ports)
+    writeWhole(layout.zoneFile, zones.join('\n'), 0o644)
   }
 
   async #createAccounts(resources: LocalResources): Promise<void> {

@@ -21,6 +21,8 @@ export interface ApiRequest {
   readonly path: string
   readonly body?: string
   readonly contentType?: string
+  /** application/json without it. */
+  readonly accept?: string
   /** What is being done, for messages: `apply Service mail/n1`. */
   readonly doing: string
   /** Bound of the whole answer; for streams of its beginning. */
@@ -109,7 +111,7 @@ export function openConnection(options: ConnectionOptions): ApiConnection {
       ...(wanted.body === undefined ? {} : { body: wanted.body }),
       headers: {
         ...headers,
-        accept: 'application/json',
+        accept: wanted.accept ?? 'application/json',
         'user-agent': userAgent,
         ...(wanted.body === undefined ? {} : { 'content-type': wanted.contentType ?? 'application/json' }),
       },

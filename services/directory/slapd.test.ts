@@ -9,8 +9,8 @@ import { Client } from 'ldapts'
 import { openDirectoryAdmin } from '#lib/ldap/admin.ts'
 import { directoryContract } from '#lib/ldap/contract.ts'
 import type { LdapAccess } from '#lib/ldap/pool.ts'
-import { SERVICES, type Service, serviceDn, unitDn } from '#lib/ldap/schema.ts'
-import { accessRules, schemaLdif } from '#lib/ldap/schema-ldif.ts'
+import { SERVICES, type Service, serviceDn } from '#lib/ldap/schema.ts'
+import { accessRules, schemaLdif, uniqueUris } from '#lib/ldap/schema-ldif.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { sleep } from '#lib/ports/clock.ts'
 
@@ -23,6 +23,7 @@ const usable = SLAPD !== undefined && existsSync(SCHEMA_DIR) && existsSync(MODUL
 
 function configLdif(folder: string): string {
   const rules = accessRules(BASE).map((rule, i) => `olcAccess: {${i}}${rule}`)
+  const unique = uniqueUris(BASE).map((uri) => `olcUniqueURI: ${uri}`)
   return [
     'dn: cn=config\nobjectClass: olcGlobal\ncn: config\n',
     `dn: cn=module{0},cn=config\nobjectClass: olcModuleList\ncn: module{0}\nolcModulePath: ${MODULE_DIR}\nolcModuleLoad: back_mdb\nolcModuleLoad: unique\n`,
@@ -30,7 +31,7 @@ function configLdif(folder: string): string {
     ...['core', 'cosine', 'inetorgperson', 'misc'].map((name) => `include: file://${SCHEMA_DIR}/${name}.ldif\n`),
     schemaLdif(),
     `dn: olcDatabase={1}mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\nolcDatabase: {1}mdb\nolcDbDirectory: ${folder}/data\nolcSuffix: ${BASE}\nolcRootDN: ${ROOT.dn}\nolcRootPW: ${ROOT.password}\nolcDbIndex: mailLocalAddress,twinpostAccountId,mail eq\n${rules.join('\n')}\n`,
-    `dn: olcOverlay=unique,olcDatabase={1}mdb,cn=config\nobjectClass: olcOverlayConfig\nobjectClass: olcUniqueConfig\nolcOverlay: unique\nolcUniqueURI: serialize ldap:///${unitDn('people', BASE)}?mailLocalAddress?one\nolcUniqueURI: ldap:///${unitDn('people', BASE)}?twinpostAccountId?one\n`,
+    `dn: olcOverlay=unique,olcDatabase={1}mdb,cn=config\nobjectClass: olcOverlayConfig\nobjectClass: olcUniqueConfig\nolcOverlay: unique\n${unique.join('\n')}\n`,
   ].join('\n')
 }
 

@@ -27,7 +27,7 @@ export const EdgeConfig = z.object({
   pop3Port: port(2110, 'POP3 with STLS'),
   pop3sPort: port(2995, 'POP3 over TLS'),
   metricsPort: z.int().min(0).max(65_535).default(9100).describe('Port of /metrics, /livez, /readyz.'),
-  publicTlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt shown to mail clients.'),
+  publicTlsDir: z.string().describe('Folder with tls.crt and tls.key: what mail clients are shown.'),
   tlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt of the role edge.'),
   socketDir: z
     .string()
@@ -65,6 +65,12 @@ export const EdgeConfig = z.object({
     .default(128 * 1024 * 1024)
     .describe('Bytes of letters held in memory by all connections together; beyond it DATA gets 452.'),
   recipientsMax: z.int().min(1).max(10_000).default(1000).describe('Recipients of one transaction.'),
+  scram: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether SCRAM-SHA-256 is offered: every account must have keys in the directory. App passwords have none.',
+    ),
   connectionsMax: z.int().min(1).default(20_000).describe('Connections of all listeners together.'),
   connectionsPerAddressMax: z.int().min(1).default(200).describe('Connections of one client address.'),
   sessionsPerAccountMax: z.int().min(1).default(100).describe('IMAP and POP3 sessions of one account at this edge.'),

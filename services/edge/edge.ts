@@ -11,7 +11,7 @@ import type { Logger } from '#lib/log/logger.ts'
 import type { AccountId } from '#lib/mail/types.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
-import { secureContext, type TlsMaterial } from '#lib/tls/material.ts'
+import { type ServerCertificate, secureContext } from '#lib/tls/material.ts'
 import { PasswordGate } from './auth/password-gate.ts'
 import type { EdgeConfig } from './config.ts'
 import { ConnectionLimits } from './connection-limits.ts'
@@ -33,7 +33,7 @@ export interface EdgeDependencies {
   readonly directory: Directory
   readonly router: ShardRouter
   /** Shown to mail clients. */
-  readonly publicTls: TlsMaterial
+  readonly publicTls: ServerCertificate
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -129,6 +129,7 @@ export class Edge {
       directory,
       router,
       registry: this.#registry,
+      scram: config.scram,
       limits,
       patienceMs: config.sessionPatienceMs,
       clock,
@@ -173,7 +174,7 @@ export class Edge {
   }
 
   /** New certificates for new connections. */
-  renewTls(material: TlsMaterial): void {
+  renewTls(material: ServerCertificate): void {
     this.#context = secureContext(material)
   }
 

@@ -11,7 +11,7 @@ import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createResolver } from '#lib/platform/resolver.ts'
-import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
+import { readServerCertificate, readTlsMaterial, watchCertificate, watchTlsMaterial } from '#lib/tls/material.ts'
 import { EdgeConfig } from './config.ts'
 import { Edge } from './edge.ts'
 import { TLS_LOOK_MS } from './limits.ts'
@@ -46,7 +46,7 @@ const edge = new Edge({
   config,
   directory,
   router,
-  publicTls: readTlsMaterial(config.publicTlsDir),
+  publicTls: readServerCertificate(config.publicTlsDir),
   clock: nodeClock,
   random: nodeRandom,
   logger,
@@ -79,7 +79,13 @@ if (nats) {
 
 const failed = (err: unknown) => logger.warn({ err }, 'cannot read new certificates')
 const stopWatching = [
-  watchTlsMaterial(config.publicTlsDir, nodeClock, TLS_LOOK_MS, (material) => edge.renewTls(material), failed),
+  watchCertificate(
+    config.publicTlsDir,
+    nodeClock,
+    TLS_LOOK_MS,
+    () => edge.renewTls(readServerCertificate(config.publicTlsDir)),
+    failed,
+  ),
   watchTlsMaterial(
     config.tlsDir,
     nodeClock,

@@ -16,6 +16,9 @@ export interface EdgeMetrics {
   /** Asks `used` at each scrape: the budget changes with every chunk. */
   watchBodyBytes(used: () => number): void
   readonly directoryErrors: Counter
+  readonly filterFailures: Counter<'pool'>
+  readonly filterSeconds: Histogram<'pool'>
+  readonly filterActions: Counter<'action'>
 }
 
 export function createEdgeMetrics(registry: Registry): EdgeMetrics {
@@ -95,6 +98,25 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     bodyRefusals: new Counter({
       name: 'twinpost_edge_body_budget_refusals_total',
       help: 'DATA commands refused with 452 because the budget was spent.',
+      registers,
+    }),
+    filterFailures: new Counter({
+      name: 'twinpost_edge_filter_failures_total',
+      help: 'Times that a pod of a filter pool did not judge a letter.',
+      labelNames: ['pool'],
+      registers,
+    }),
+    filterSeconds: new Histogram({
+      name: 'twinpost_edge_filter_seconds',
+      help: 'From the last byte of a letter to the verdict of its filter pool.',
+      labelNames: ['pool'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2, 10, 30],
+      registers,
+    }),
+    filterActions: new Counter({
+      name: 'twinpost_edge_filter_actions_total',
+      help: 'Recipients of letters by what the policy decided.',
+      labelNames: ['action'],
       registers,
     }),
     directoryErrors: new Counter({

@@ -52,6 +52,7 @@ const Settings = z.object({
     .max(512 * 1024 * 1024)
     .default(50 * 1024 * 1024)
     .describe('Largest letter that is stored (APPENDLIMIT and SIZE), in bytes.'),
+  hostname: z.string().min(1).default('localhost').describe('Name under which notifications about letters are sent.'),
   sessionsMax: z.int().min(1).default(20_000).describe('Most client sessions at once on this replica.'),
   stopSeconds: z
     .int()

@@ -68,6 +68,7 @@ const replica = new Replica({
     users: config.durabilityUsers,
   },
   messageBytesMax: config.messageBytesMax,
+  hostname: config.hostname,
   giveBackAfterMs: config.giveBackAfterSeconds < 0 ? null : config.giveBackAfterSeconds * 1_000,
   onPeerRefused: () => metrics.brokenStreams.inc(),
   onFailure: () => {
@@ -85,6 +86,7 @@ const metrics = createShardMetrics(
   registry,
   () => replica.status(),
   () => replica.upkeepCounts,
+  () => replica.queue,
 )
 const openSession = createSessionHost({
   served: replica,

@@ -32,18 +32,19 @@ import {
   startIndexMaintenance,
 } from './index/mod.ts'
 import type { Ledger, LedgerReplica } from './ledger/types.ts'
-import { SEGMENT_BYTES_DEFAULT } from './log/limits.ts'
 import type { ReplicaLock } from './log/lock.ts'
 import { Log } from './log/log.ts'
 import { ReplicaDirectory } from './log/replica-directory.ts'
+import { SpaceWait } from './log/space-wait.ts'
 import { type CommitSource, MailStore } from './mailbox/mod.ts'
+import type { OutgoingQueue } from './queue/outgoing-queue.ts'
 import { noteStore } from './replication/directory-notes.ts'
 import { ReplicaMachine, type RoleEvent } from './replication/machine.ts'
 import { FenceMark, runRoleCommand } from './role-commands.ts'
 import { admit, type DurabilityPolicy, type OperationKind, replyTo } from './roles/admission.ts'
 import type { Served, Serving } from './server/served.ts'
 import { startUpkeep } from './upkeep/replica-upkeep.ts'
-import { Reserve, withReserve } from './upkeep/reserve.ts'
+import { Reserve, reserveFileBytes, withReserve } from './upkeep/reserve.ts'
 import type { Upkeep, UpkeepCounts } from './upkeep/upkeep.ts'
 
 const BOOT_ID_CHARACTERS = 16
@@ -78,6 +79,8 @@ export interface ReplicaOptions {
   readonly logger: Logger
   readonly durability: DurabilityPolicy
   readonly messageBytesMax: number
+  /** Name under which notifications about letters are sent. */
+  readonly hostname: string
   /** After so long with both members in sync a shard goes back to the member it prefers; null: never by itself. */
   readonly giveBackAfterMs: number | null
   /** What the other member sent was refused: malformed, out of turn, of an epoch that is over. */
@@ -113,10 +116,15 @@ export class Replica implements Served {
   #stopped = false
   #space = { freeBytes: 0, totalBytes: 0 }
   #cancelSpaceLook = () => {}
+  /** Where the start and the replica's notes wait for space; the log has one of its own. */
+  readonly #spaceWait: SpaceWait
 
   constructor(options: ReplicaOptions) {
     this.shard = options.shard
     this.#options = options
+    this.#spaceWait = new SpaceWait(options.clock, (full) => {
+      if (full) options.logger.error('the disk is full to the last byte: waiting for space')
+    })
   }
 
   /** True once the replica knows what it is. */
@@ -131,7 +139,13 @@ export class Replica implements Served {
 
   /** Opens everything and takes part. @throws what makes it impossible: foreign directory, lock held, unreadable log */
   async start(): Promise<void> {
-    const { disk, folder, shard, pod, podUid, member, lock, clock, random, logger } = this.#options
+    const { disk: bare, folder, shard, pod, podUid, member, lock, clock, random, logger } = this.#options
+    let reserve: Reserve | null = null
+    const tapped = () => {
+      logger.error({ missingBytes: reserve?.missingBytes }, 'the disk is full: living on the reserve')
+      this.#lookAtSpaceNow()
+    }
+    const disk = withReserve(bare, () => reserve, tapped)
     const directory = await ReplicaDirectory.open({
       disk,
       directory: folder,
@@ -143,23 +157,31 @@ export class Replica implements Served {
     })
     const place = this.#place
     this.#phase = 'opening the log'
-    const reserve = await Reserve.open(disk, folder, SEGMENT_BYTES_DEFAULT)
-    const tapped = () => logger.error({ missingBytes: reserve.missingBytes }, 'the disk is full: living on the reserve')
-    const log = await Log.open({
-      disk: withReserve(disk, reserve, tapped),
-      directory: directory.logDirectory,
-      shard,
-      clock,
-      random,
-      epoch: 'seen',
-      gather: true,
-      // Not of one that gets a full copy: its log may end below the index, and nothing of it was lost.
-      knownUpTo: directory.note.inSync ? await indexAppliedLsn(place) : toLsn(0),
-    })
+    await this.#lookAtSpace()
+    reserve = await Reserve.open(bare, folder, reserveFileBytes(this.#space.totalBytes))
+    const openLog = async () =>
+      Log.open({
+        disk,
+        directory: directory.logDirectory,
+        shard,
+        clock,
+        random,
+        epoch: 'seen',
+        gather: true,
+        onSpace: (full) => {
+          if (full) logger.error('the disk is full to the last byte: what was written waits for space')
+          else logger.info('there is space again: what waited is written')
+          this.#lookAtSpaceNow()
+        },
+        // Not of one that gets a full copy: its log may end below the index, and nothing of it was lost.
+        knownUpTo: directory.note.inSync ? await indexAppliedLsn(place) : toLsn(0),
+      })
+    const log = await this.#spaceWait.run(openLog)
     if (log.recovery.cut) logger.warn({ ...log.recovery.cut }, 'cut a torn tail of the log')
     for (const range of log.recovery.rotten) logger.error({ ...range }, 'the log has rotten records')
     this.#phase = 'bringing the index up to the log'
-    const { index, how, appliedCount } = await openIndex({ log, place, upTo: log.commit })
+    const bringUp = () => openIndex({ log, place, upTo: log.commit })
+    const { index, how, appliedCount } = await this.#spaceWait.run(bringUp)
     logger.info({ how, appliedCount, lastLsn: log.lastLsn, commit: log.commit }, 'replica directory is open')
     const maintenance = startIndexMaintenance({
       index,
@@ -176,14 +198,13 @@ export class Replica implements Served {
       incarnation,
       bootId: randomId(random, BOOT_ID_CHARACTERS),
     }
-    await this.#lookAtSpace()
     const fenced = await this.#fenceMark.stands()
     const machine = new ReplicaMachine({
       shard,
       self,
       preferred: preferredMember(shard) === member,
       log,
-      notes: noteStore(directory),
+      notes: noteStore(directory, this.#spaceWait),
       ledger: this.#options.ledger,
       network: this.#options.network,
       clock,
@@ -198,7 +219,7 @@ export class Replica implements Served {
       onFailure: (error) => this.#fail(error),
     })
     const space = () => this.#space
-    const kept = { disk, folder, self: self.id, log, index, maintenance, machine, reserve, clock, logger, space }
+    const kept = { disk: bare, folder, self: self.id, log, index, maintenance, machine, reserve, clock, logger, space }
     const upkeep = startUpkeep(kept)
     log.onFailure(() => void upkeep.stop())
     this.#opened = { directory, log, index, maintenance, machine, reserve, upkeep }
@@ -235,11 +256,14 @@ export class Replica implements Served {
     this.#stopped = true
     this.#phase = reason
     this.#cancelSpaceLook()
+    this.#spaceWait.end()
     const opened = this.#opened
     if (!opened) return
     const store = this.#store
     this.#store = null
     this.#term++
+    // Whatever waits for space waits no longer: everything that is awaited here comes to an end.
+    opened.log.space.end()
     await store?.close(reason)
     await opened.upkeep.stop()
     await opened.machine.stop()
@@ -341,6 +365,11 @@ export class Replica implements Served {
     }
   }
 
+  /** Null: this replica is not primary. */
+  get queue(): OutgoingQueue | null {
+    return this.#store?.queue ?? null
+  }
+
   /** Null: not open yet. */
   get upkeepCounts(): UpkeepCounts | null {
     return this.#opened?.upkeep.counts ?? null
@@ -393,7 +422,7 @@ export class Replica implements Served {
   #serve(commits: CommitSource): void {
     const opened = this.#opened
     if (!opened) return
-    const { clock, random, logger, messageBytesMax } = this.#options
+    const { clock, random, logger, messageBytesMax, hostname } = this.#options
     const { log, index } = opened
     this.#store = new MailStore({
       log,
@@ -402,6 +431,7 @@ export class Replica implements Served {
       clock,
       random,
       limits: { bodyBytesMax: messageBytesMax },
+      hostname,
       onFailure: (error) => this.#fail(error),
       refusal: (kind) => this.#writeRefusal(kind),
       doubt: (kind) => this.#writeDoubt(kind),
@@ -428,6 +458,11 @@ export class Replica implements Served {
     return { freeBytes: Math.max(0, freeBytes - (this.#opened?.reserve.missingBytes ?? 0)), totalBytes }
   }
 
+  #lookAtSpaceNow(): void {
+    this.#cancelSpaceLook()
+    void this.#lookAtSpace()
+  }
+
   async #lookAtSpace(): Promise<void> {
     const { disk, clock, logger } = this.#options
     try {
@@ -435,6 +470,7 @@ export class Replica implements Served {
     } catch (err) {
       logger.warn({ err }, 'free space of the volume is unknown')
     }
+    this.#cancelSpaceLook()
     if (!this.#stopped) this.#cancelSpaceLook = clock.after(SPACE_LOOK_MS, () => void this.#lookAtSpace())
   }
 

@@ -6,7 +6,7 @@ import { AssertionFailure } from '#lib/errors/assert.ts'
 import { flagNames } from '#lib/mail/flags.ts'
 import type { MailboxId } from '#lib/mail/types.ts'
 import { decodeRecord } from '#shard/records/codec.ts'
-import { type NewMailbox, type NewMessage, RecordType, type ShardRecord } from '#shard/records/types.ts'
+import { type Body, type NewMailbox, type NewMessage, RecordType, type ShardRecord } from '#shard/records/types.ts'
 import type { FinalBox, FinalMessage } from './check-model.ts'
 import type { RawLog, RawRecord } from './check-raw.ts'
 
@@ -27,6 +27,8 @@ export class Fold {
   readonly #deliveries = new Set<string>()
   readonly #epochs = new Map<number, string>()
   readonly #records: RawLog
+  /** After a recovery by force no mailbox may get what the lost member can have given out. */
+  #uidValidityMin = 0
 
   constructor(records: RawLog) {
     this.#records = records
@@ -36,8 +38,7 @@ export class Fold {
       claim(record.epoch >= epoch, `record ${record.lsn} has epoch ${record.epoch} after ${epoch}`)
       epoch = record.epoch
       const fact = decodeRecord(record.type, record.meta)
-      if (!('account' in fact) && fact.type !== RecordType.epochStart) continue
-      this.#fact(fact, record)
+      if (!isBody(fact)) this.#fact(fact, record)
     }
   }
 
@@ -97,11 +98,19 @@ export class Fold {
         this.#add(fact.account, fact.target, fact.messages, lsn)
         this.#grow(fact.account, fact.modSeq, lsn)
         return
-      case RecordType.recoveryJump: // by an administrator only, and none acts here
+      case RecordType.recoveryJump:
+        for (const box of this.#boxes.values()) box.uidMax += fact.uids
+        for (const [account, modSeq] of this.#modSeq) this.#modSeq.set(account, modSeq + fact.modSeqs)
+        this.#uidValidityMin = Math.max(this.#uidValidityMin, fact.uidValidity + 1)
+        return
       case RecordType.accountUpdate:
       case RecordType.accountDelete:
       case RecordType.mailboxSubscribe:
       case RecordType.mailboxRecent:
+      case RecordType.queueAdd: // nothing leaves the system in these histories
+      case RecordType.queueAttempt:
+      case RecordType.queueDefer:
+      case RecordType.queueDone:
         return
       default:
         fact satisfies never
@@ -110,6 +119,7 @@ export class Fold {
 
   #create(account: string, { id, uidValidity }: NewMailbox): void {
     claim(!this.#boxes.has(id), `mailbox ${id} is made twice`)
+    claim(uidValidity >= this.#uidValidityMin, `mailbox ${id} has UIDVALIDITY ${uidValidity} after a recovery`)
     this.#boxes.set(id, { account, uidValidity, exists: true, messages: new Map(), uidMax: 0 })
   }
 
@@ -152,6 +162,10 @@ export class Fold {
     claim(modSeq >= before, `record ${lsn} has MODSEQ ${modSeq} after ${before}`)
     this.#modSeq.set(account, modSeq)
   }
+}
+
+function isBody(fact: ReturnType<typeof decodeRecord>): fact is Body {
+  return fact.type === RecordType.body || fact.type === RecordType.bodyChunk || fact.type === RecordType.bodyEnd
 }
 
 function claim(condition: boolean, words: string): asserts condition {

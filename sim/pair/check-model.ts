@@ -178,6 +178,22 @@ export class Model {
     for (const message of shown.messages) this.#shownMessage(box, message, nowMs)
   }
 
+  /**
+   * An administrator gave up what was acknowledged from `sinceMs` on: it may be there or not, as if it had not been answered. What was shown
+   * under a UID keeps it all the same, so that it never means anything else; and UIDNEXT and MODSEQ stay as high as anybody saw them.
+   */
+  giveUp(sinceMs: number): void {
+    for (const box of this.#boxes.values()) {
+      if (box.sinceMs >= sinceMs) box.sinceMs = NEVER
+      takeBack(box, sinceMs)
+      for (const message of box.messages.values()) {
+        if (message.sinceMs >= sinceMs) message.sinceMs = NEVER
+        takeBack(message, sinceMs)
+        for (const [flag, atMs] of message.flags) if (atMs >= sinceMs) message.flags.delete(flag)
+      }
+    }
+  }
+
   /** The end: the log folded by a reader of its own. */
   final(boxes: readonly FinalBox[]): void {
     const byKey = new Map(boxes.map((box) => [boxKey(box.account, box.uidValidity), box]))
@@ -283,6 +299,13 @@ function boxKey(account: string, uidValidity: number): string {
 /** Nobody asked for its removal, nor for that of its mailbox. */
 function mayStay({ removers, removedMs, box }: Message): boolean {
   return removers === 0 && removedMs === NEVER && box.removers === 0 && box.removedMs === NEVER
+}
+
+/** A removal that was answered from then on may have happened or not. */
+function takeBack(thing: { removers: number; removedMs: number }, sinceMs: number): void {
+  if (thing.removedMs === NEVER || thing.removedMs < sinceMs) return
+  thing.removedMs = NEVER
+  thing.removers++
 }
 
 function grows(highest: Highest, value: number, askedMs: number, nowMs: number, what: string): void {

@@ -1,40 +1,46 @@
 /**
  * What goes wrong in a history: some faults at chance times, each with its own end. What two faults together could destroy for good
  * (all copies of a record, the ledger and its only witness) is kept apart, because no shard can promise anything then: one history
- * has rot or lost disks on one member alone, and the ledger is lost only while both members are well.
+ * has rot or lost disks on one member alone (`damage.ts`), and the ledger is lost only while both members are well. In some histories both
+ * copies of acknowledged mail are lost all the same, and an administrator decides (`recovery.ts`).
  */
 import type { SimRandom } from '../random.ts'
+import { Damage } from './damage.ts'
 import type { PairMember } from './member.ts'
 import type { Member } from './network.ts'
 import type { PairWorld } from './pair-world.ts'
+import { Recovery } from './recovery.ts'
+import { Scene } from './scene.ts'
 
 /** How long an administrator watches whether the two make a lost ledger anew by themselves. */
 const PATIENCE_MS = 10_000
 
 type Fault = (member: PairMember) => void
 
+export interface FaultOptions {
+  /** An administrator gave up all that was acknowledged from that time on: it may be there or not. */
+  readonly onGivenUp: (sinceMs: number) => void
+}
+
 export class Faults {
-  struck = 0
+  readonly #scene: Scene
   readonly #world: PairWorld
   readonly #random: SimRandom
-  /** The member whose disk rots, or is lost, in this history. */
-  readonly #weak: Member
-  readonly #weakness: 'rot' | 'loss' | 'none'
-  #over = false
-  #rotten = 0
-  /** Something is under way with which another fault would make a disaster: nothing strikes until it is over. */
-  #alone = false
+  readonly #damage: Damage
+  readonly #recovery: Recovery
   readonly #plain: readonly (readonly [string, Fault, number])[]
 
-  constructor(world: PairWorld) {
+  constructor(world: PairWorld, { onGivenUp }: FaultOptions) {
+    const scene = new Scene(world)
+    this.#scene = scene
     this.#world = world
-    this.#random = world.world.random.fork()
-    this.#weak = this.#random.chance(0.5) ? 0 : 1
-    this.#weakness = this.#random.pick(['rot', 'loss', 'none'])
+    this.#random = scene.random
+    this.#damage = new Damage(scene)
+    this.#recovery = new Recovery(scene, onGivenUp)
     this.#plain = [
-      ['power lost', (member) => this.#end(member, 'crash'), 3],
-      ['killed', (member) => this.#end(member, 'kill'), 3],
-      ['restart at once', (member) => this.#restart(member), 3],
+      ['power lost', (member) => this.#scene.end(member, 'crash'), 3],
+      ['killed', (member) => this.#scene.end(member, 'kill'), 3],
+      ['restart at once', (member) => this.#scene.restart(member), 3],
       ['died in the middle of disk work', (member) => this.#dieSoon(member), 2],
       ['both members died', () => this.#both(), 1],
       ['paused longer than every timeout', (member) => this.#pause(member, this.#random.int(2_500, 8_000), false), 3],
@@ -56,27 +62,31 @@ export class Faults {
       ['sync error', (member) => this.#disk(member, 'sync-error'), 1],
       ['disk full', (member) => this.#disk(member, 'no-space'), 1],
       ['disk nearly full', (member) => this.#nearlyFull(member), 1],
-      ['growth lands late', () => this.#whenCalm(() => this.#lateGrowth()), 2],
+      ['growth lands late', () => this.#scene.whenCalm(() => this.#lateGrowth()), 2],
       ['switchover asked for', () => this.#switchover(), 2],
     ]
   }
 
+  get struck(): number {
+    return this.#scene.struck
+  }
+
   /** Begins; faults strike until `forMs` have gone by. */
   run(forMs: number): void {
-    const count = this.#random.int(7, 12)
-    for (let i = 0; i < count; i++) this.#at(this.#random.fraction() * forMs, () => this.#strike())
-    if (this.#weakness === 'loss') this.#at(this.#random.fraction() * forMs, () => this.#whenCalm(() => this.#lose()))
-    if (this.#weakness === 'rot') {
-      for (let i = 0; i < 3; i++) this.#at(this.#random.fraction() * forMs, () => this.#whenCalm(() => this.#rot()))
-    }
+    const scene = this.#scene
+    const count = this.#random.int(9, 15)
+    for (let i = 0; i < count; i++) scene.at(this.#random.fraction() * forMs, () => this.#strike())
+    this.#damage.run(forMs)
+    // Where one copy is lost for good the other must not have been damaged before.
+    if (this.#damage.weakness === 'none') this.#recovery.run(forMs)
     if (this.#random.chance(0.3)) {
-      this.#at(this.#random.fraction() * forMs, () => this.#whenCalm(() => this.#ledgerLost()))
+      scene.at(this.#random.fraction() * forMs, () => scene.whenCalm(() => this.#ledgerLost()))
     }
   }
 
   /** Everything is mended, everybody runs. */
   heal(): void {
-    this.#over = true
+    this.#scene.over = true
     const { network, members } = this.#world
     for (const member of [0, 1] as const) network.setCut(member, false)
     network.slowMs = 0
@@ -92,7 +102,7 @@ export class Faults {
       const { process } = member
       const ill = process?.machine?.role === 'failed' || process?.machine?.admissionFacts().disk === 'failed'
       if (ill) member.end('kill')
-      if (!member.running) member.boot()
+      if (!member.running && !member.heldDown) member.boot()
     }
     if (!members.some(({ process }) => process?.primary)) this.#restoreLedger()
     else this.#world.world.clock.after(PATIENCE_MS, () => this.#restoreLedger())
@@ -104,15 +114,15 @@ export class Faults {
     const last = ledger.history.at(-1)?.entry
     const now = ledger.entry(shard)
     if (last === undefined || now?.nonce === last.nonce) return
-    this.#told('an administrator puts the ledger back', null)
+    this.#scene.told('an administrator puts the ledger back', null)
     coverage.count('ledger put back by hand')
     ledger.put(shard, last)
   }
 
   #strike(): void {
-    if (this.#over) return
-    if (this.#alone) {
-      this.#at(500, () => this.#strike())
+    if (this.#scene.over) return
+    if (this.#scene.alone) {
+      this.#scene.at(500, () => this.#strike())
       return
     }
     const total = this.#plain.reduce((sum, [, , weight]) => sum + weight, 0)
@@ -121,54 +131,11 @@ export class Faults {
       dice -= weight
       if (dice >= 0) continue
       // The primary is where most can go wrong.
-      const member = (this.#random.chance(0.4) ? this.#primary() : null) ?? this.#random.pick(this.#world.members)
-      this.#told(name, member)
+      const member = (this.#random.chance(0.4) ? this.#scene.primary : null) ?? this.#random.pick(this.#world.members)
+      this.#scene.told(name, member)
       fault(member)
       return
     }
-  }
-
-  #told(name: string, member: PairMember | null): void {
-    this.struck++
-    this.#world.coverage.count(`fault: ${name}`)
-    this.#world.trace.add('FAULT', name, member?.name ?? '')
-  }
-
-  #primary(): PairMember | null {
-    return this.#world.members.find(({ process }) => process?.primary) ?? null
-  }
-
-  #at(afterMs: number, action: () => void): void {
-    this.#world.world.clock.after(afterMs, () => {
-      if (!this.#over) action()
-    })
-  }
-
-  /** Waits for a moment in which both members are in sync and nothing else is under way. */
-  #whenCalm(action: () => void): void {
-    const { network, members } = this.#world
-    const well = members.every(
-      ({ process, ledger }) =>
-        process?.life.paused === false &&
-        process.machine?.admissionFacts().disk !== 'failed' &&
-        !ledger.faults.unreachable &&
-        ledger.faults.lateSwap === 0,
-    )
-    const wired = !network.cut[0] && !network.cut[1] && network.slowMs === 0
-    if (well && wired && !this.#alone && this.#world.calm) action()
-    else this.#at(250, () => this.#whenCalm(action))
-  }
-
-  #end(member: PairMember, how: 'kill' | 'crash'): void {
-    if (!member.running) return
-    member.end(how)
-    member.bootLater(this.#random.chance(0.4) ? this.#random.int(20, 500) : this.#random.int(500, 7_000))
-  }
-
-  #restart(member: PairMember): void {
-    if (!member.running) return
-    member.end(this.#random.pick(['kill', 'crash', 'exit']))
-    member.bootLater(this.#random.int(0, 300))
   }
 
   #dieSoon(member: PairMember): void {
@@ -185,7 +152,7 @@ export class Faults {
   }
 
   #both(): void {
-    for (const member of this.#world.members) this.#end(member, this.#random.pick(['crash', 'kill']))
+    for (const member of this.#world.members) this.#scene.end(member, this.#random.pick(['crash', 'kill']))
   }
 
   #pause(member: PairMember, forMs: number, frozen: boolean): void {
@@ -202,17 +169,17 @@ export class Faults {
 
   /** A primary sleeps until the other member was promoted and served; it wakes while that one starts again and knows nobody yet. */
   #deposedWakes(): void {
-    const deposed = this.#primary()
+    const deposed = this.#scene.primary
     const other = this.#world.members[1 - (deposed?.member ?? 0)]
     const life = deposed?.process?.life
     if (deposed === null || other === undefined || life === undefined || life.paused) return
     life.pause()
     const sinceMs = this.#world.nowMs
     const served = () => other.process?.primary === true || this.#world.nowMs > sinceMs + 6_000
-    this.#when(served, () => {
-      this.#at(this.#random.int(0, 900), () => {
-        this.#restart(other)
-        this.#at(this.#random.int(0, 40), () => life.wake())
+    this.#scene.when(served, () => {
+      this.#scene.at(this.#random.int(0, 900), () => {
+        this.#scene.restart(other)
+        this.#scene.at(this.#random.int(0, 40), () => life.wake())
       })
     })
   }
@@ -220,7 +187,7 @@ export class Faults {
   #cut(members: readonly Member[]): void {
     const { network } = this.#world
     for (const member of members) network.setCut(member, true)
-    this.#at(this.#random.int(300, 9_000), () => {
+    this.#scene.at(this.#random.int(300, 9_000), () => {
       for (const member of members) network.setCut(member, false)
       this.#world.trace.add('FAULT', 'cut mended')
     })
@@ -229,14 +196,14 @@ export class Faults {
   #slowLink(): void {
     const { network } = this.#world
     network.slowMs = this.#random.int(20, 900)
-    this.#at(this.#random.int(1_000, 8_000), () => {
+    this.#scene.at(this.#random.int(1_000, 8_000), () => {
       network.slowMs = 0
     })
   }
 
   #ledgerAway(members: readonly PairMember[]): void {
     for (const { ledger } of members) ledger.faults.unreachable = true
-    this.#at(this.#random.int(500, 9_000), () => {
+    this.#scene.at(this.#random.int(500, 9_000), () => {
       for (const { ledger } of members) ledger.faults.unreachable = false
       this.#world.trace.add('FAULT', 'ledger back')
     })
@@ -246,12 +213,11 @@ export class Faults {
   #unsure(member: PairMember): void {
     const { faults } = member.ledger
     Object.assign(faults, { lostAnswer: 0.25, lostSwap: 0.25, lateSwap: 0.35, latencyMs: this.#random.int(5, 300) })
-    this.#at(this.#random.int(3_000, 9_000), () => {
+    this.#scene.at(this.#random.int(3_000, 9_000), () => {
       Object.assign(faults, { lostAnswer: 0, lostSwap: 0, lateSwap: 0, latencyMs: 5 })
     })
-    const other = this.#world.members[1 - member.member]
-    if (other !== undefined && this.#random.chance(0.6))
-      this.#at(this.#random.int(10, 600), () => this.#end(other, 'kill'))
+    const other = this.#scene.otherOf(member)
+    if (this.#random.chance(0.6)) this.#scene.at(this.#random.int(10, 600), () => this.#scene.end(other, 'kill'))
   }
 
   /**
@@ -259,19 +225,19 @@ export class Faults {
    * failed acknowledges alone, and then the mirror is in sync without having what was acknowledged.
    */
   #lateGrowth(): void {
-    const primary = this.#primary()
+    const primary = this.#scene.primary
     const mirror = this.#world.members[1 - (primary?.member ?? 0)]
     if (primary === null || mirror === undefined) return
     mirror.end('kill')
-    this.#aloneUntil(() => {
+    this.#scene.aloneUntil(() => {
       const alone = this.#world.entry?.inSync.length === 1
       if (!alone || mirror.running) return false
       primary.ledger.next = 'late-swap'
       mirror.boot()
       const swapped = () => primary.ledger.next === null
-      this.#when(swapped, () => {
+      this.#scene.when(swapped, () => {
         mirror.end('kill')
-        this.#at(2_100 + this.#random.int(0, 300), () => {
+        this.#scene.at(2_100 + this.#random.int(0, 300), () => {
           primary.end('kill')
           primary.bootLater(this.#random.int(3_000, 7_000))
           mirror.bootLater(0)
@@ -292,20 +258,20 @@ export class Faults {
   #disk(member: PairMember, fault: 'sync-error' | 'no-space'): void {
     member.machine.disk.arm(fault)
     // A replica whose disk failed may wait for ever; somebody restarts it in the end.
-    this.#at(this.#random.int(2_000, 6_000), () => {
-      if (member.process?.machine?.admissionFacts().disk === 'failed') this.#restart(member)
+    this.#scene.at(this.#random.int(2_000, 6_000), () => {
+      if (member.process?.machine?.admissionFacts().disk === 'failed') this.#scene.restart(member)
     })
   }
 
   #nearlyFull(member: PairMember): void {
     member.freeShare = 0.05
-    this.#at(this.#random.int(1_000, 5_000), () => {
+    this.#scene.at(this.#random.int(1_000, 5_000), () => {
       member.freeShare = 0.5
     })
   }
 
   #switchover(): void {
-    const { machine, life } = this.#primary()?.process ?? {}
+    const { machine, life } = this.#scene.primary?.process ?? {}
     if (machine === undefined || machine === null || life === undefined) return
     life.gate(() => {
       machine.switchover().then(
@@ -313,76 +279,6 @@ export class Faults {
         () => this.#world.coverage.count('switchover called off'),
       )
     })
-  }
-
-  #lose(): void {
-    const member = this.#world.members[this.#weak]
-    this.#told('replica directory lost', member)
-    member.loseDirectory()
-    member.bootLater(this.#random.int(100, 4_000))
-  }
-
-  /** One record rots that both members have; or the newest ones, just before a restart. */
-  #rot(): void {
-    const member = this.#world.members[this.#weak]
-    const { disk } = member.machine
-    if (this.#rotten >= 2) return
-    this.#rotten++
-    member.rotted = true
-    const dice = this.#random.fraction()
-    if (dice < 0.15 && this.#primary() === member) {
-      this.#forget(member)
-    } else if (dice < 0.35) {
-      this.#told('bit flip at rest', member)
-      disk.flipBit('n1/0/log/', '.seg')
-    } else if (dice < 0.8) this.#rotNewest(member)
-    else {
-      this.#told('misdirected write', member)
-      disk.arm('misdirected-write')
-      // Sometimes it ends before a later write shows what is missing.
-      if (this.#random.chance(0.5)) {
-        this.#when(
-          () => !disk.armed('misdirected-write'),
-          () => this.#restart(member),
-        )
-      }
-    }
-  }
-
-  /** Covered by a later header or not, acknowledged or not; in some histories the other member fails in the same moment. */
-  #rotNewest(member: PairMember): void {
-    this.#told('newest record rots before a restart', member)
-    member.end(this.#random.pick(['kill', 'crash']))
-    member.machine.disk.flipLate('n1/0/log/', '.seg', 600)
-    member.bootLater(this.#random.int(0, 400))
-    const other = this.#world.members[1 - member.member]
-    if (other !== undefined && this.#random.chance(0.3)) {
-      this.#at(this.#random.int(0, 600), () => {
-        this.#told('the other member fails beside a rotten end', other)
-        this.#end(other, this.#random.pick(['kill', 'crash']))
-      })
-    }
-  }
-
-  /** The disk loses whole batches that it had called synced, without a trace: only the mirror can know. No two fail at once here. */
-  #forget(member: PairMember): void {
-    const files = [...member.machine.disk.stableFiles('n1/0/log/')].filter(([path]) => path.endsWith('.seg')).sort()
-    const [path, bytes] = files.at(-1) ?? []
-    if (path === undefined || bytes === undefined) return
-    const batches = [...bytes.toString('latin1').matchAll(/TPB1/g)].map(({ index }) => index)
-    // Not all of them: a log without any record of its epochs is another history to everybody, and both stop.
-    const at = batches.slice(4).at(-this.#random.int(1, 4))
-    if (at === undefined) return
-    this.#told('disk forgot what it had synced', member)
-    member.end('kill')
-    member.machine.disk.forget(path, at)
-    member.bootLater(this.#random.int(0, 400))
-    this.#aloneUntil(() => this.#world.calm)
-  }
-
-  #when(holds: () => boolean, action: () => void): void {
-    if (holds()) action()
-    else this.#at(1, () => this.#when(holds, action))
   }
 
   #ledgerLost(): void {
@@ -393,15 +289,10 @@ export class Faults {
     }
     const { version } = this.#world.entry ?? { version: 0 }
     // It is made anew only while both members are well.
-    this.#aloneUntil(() => (this.#world.entry?.version ?? 0) > version && this.#world.calm)
+    this.#scene.aloneUntil(() => (this.#world.entry?.version ?? 0) > version && this.#world.calm)
     if (this.#random.chance(0.5)) {
-      this.#told('ledger lost', null)
+      this.#scene.told('ledger lost', null)
       ledger.lose(shard)
-    } else if (ledger.rollBack(shard, this.#random.int(1, 3))) this.#told('ledger rolled back', null)
-  }
-
-  #aloneUntil(over: () => boolean): void {
-    this.#alone = !over()
-    if (this.#alone) this.#at(100, () => this.#aloneUntil(over))
+    } else if (ledger.rollBack(shard, this.#random.int(1, 3))) this.#scene.told('ledger rolled back', null)
   }
 }

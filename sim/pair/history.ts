@@ -1,5 +1,5 @@
 /**
- * One history of a pair: clients work for most of a simulated minute while faults strike; then all is mended, and the pair must come together,
+ * One history of a pair, a simulated minute: clients work while faults strike; then all is mended, and the pair must come together,
  * serve, and hold everything that anybody was told.
  */
 import { createHash } from 'node:crypto'
@@ -15,10 +15,10 @@ import { emptyIndex } from './index-image.ts'
 import type { PairMember } from './member.ts'
 import { PairWorld } from './pair-world.ts'
 
-const HISTORY_MS = 45_000
+const HISTORY_MS = 57_000
 const STEP_MS = 50
 const CALM_WITHIN_MS = 45_000
-const THINK_MS = 700
+const THINK_MS = 1_500
 
 export interface PairHistoryOptions {
   /** False: nothing goes wrong. */
@@ -59,7 +59,8 @@ class PairHistory {
   constructor(world: PairWorld, faults: boolean) {
     this.#world = world
     this.#clients = new Clients(world)
-    this.#faults = faults ? new Faults(world) : null
+    const onGivenUp = (sinceMs: number) => this.#clients.model.giveUp(sinceMs)
+    this.#faults = faults ? new Faults(world, { onGivenUp }) : null
   }
 
   async run(): Promise<void> {

@@ -24,6 +24,8 @@ export class PairMember {
   /** Of the replica directory that is there now. */
   id = ''
   freeShare = 0.5
+  /** An administrator keeps it stopped, and vouches for that. */
+  heldDown = false
   /** Bits of its disk changed in this history. */
   rotted = false
   readonly #random: SimRandom
@@ -90,7 +92,7 @@ export class PairMember {
 
   bootLater(delayMs: number): void {
     this.world.world.clock.after(delayMs, () => {
-      if (!this.running && !this.world.over) this.boot()
+      if (!this.running && !this.heldDown && !this.world.over) this.boot()
     })
   }
 

@@ -13,6 +13,7 @@ import type { ShardIndex } from '#shard/index/port.ts'
 import type { Ledger, LedgerReplica } from '#shard/ledger/types.ts'
 import { Log } from '#shard/log/log.ts'
 import { ReplicaDirectory } from '#shard/log/replica-directory.ts'
+import { SpaceWait } from '#shard/log/space-wait.ts'
 import { MailStore } from '#shard/mailbox/mod.ts'
 import { noteStore } from '#shard/replication/directory-notes.ts'
 import { type MachineNotice, ReplicaMachine, type RoleEvent } from '#shard/replication/machine.ts'
@@ -29,9 +30,9 @@ const ROTTEN_RETRY_MS = 300
 const HOLD_MS = 20
 const HOLD_TRIES = 60
 
-/** Everything that takes days takes a second here, so that a history sees much of it. */
-const UPKEEP = { deadShareMin: 0.001, markEveryMs: 1_000, retentionMs: 1_000 }
-const UPKEEP_LOOK_MS = 400
+/** Everything that takes days takes seconds here, so that a history sees much of it. */
+const UPKEEP = { deadShareMin: 0.001, markEveryMs: 2_500, retentionMs: 1_000 }
+const UPKEEP_LOOK_MS = 1_000
 const SCRUB_EVERY_MS = 20_000
 
 /** A term of office in which the store is open. */
@@ -127,7 +128,7 @@ export class Process {
       self,
       preferred: member.member === 0,
       log,
-      notes: noteStore(directory),
+      notes: noteStore(directory, new SpaceWait(clock)),
       ledger: this.#ledger(),
       network: world.network.end(member.member, life),
       clock,

@@ -42,5 +42,8 @@ case ${1:-} in
     halt kube-apiserver 2
     halt etcd
     ;;
-  *) fail "usage: control-plane.sh start|stop" ;;
+  # An API server that hangs: connections stay open and nobody answers, which is worse for clients than a refusal.
+  pause) kill -STOP "$(cat "$RUN/pids/kube-apiserver")" ;;
+  resume) kill -CONT "$(cat "$RUN/pids/kube-apiserver")" ;;
+  *) fail "usage: control-plane.sh start|stop|pause|resume" ;;
 esac

@@ -2,7 +2,7 @@
 
 /**
  * A finished SASL exchange. The host checks it, waits as its policy on failures says, and answers with exactly one of
- * `authenticated()`, `denied()`, `unavailable()`. Mechanisms that prove without a password add kinds here.
+ * `authenticated()`, `denied()`, `unavailable()`.
  */
 export interface PasswordCredentials {
   readonly kind: 'password'
@@ -23,6 +23,18 @@ export type LoginAction =
       readonly mechanism: string
       readonly credentials: Credentials
       /** 1 for the first attempt on this connection: the host derives delay and limit from it. */
+      readonly attempt: number
+    }
+  /**
+   * One message of a mechanism that the host carries out, because it asks the directory on its way (SCRAM, OAUTHBEARER). Answer with
+   * `challenge()` or with what ends an attempt.
+   */
+  | {
+      readonly kind: 'exchange'
+      readonly mechanism: string
+      readonly message: Buffer
+      /** Begins a new attempt: what was left of another is over. */
+      readonly first: boolean
       readonly attempt: number
     }
   /** Write the bytes, then close the connection. */

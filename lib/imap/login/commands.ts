@@ -3,12 +3,13 @@ import { parseClientId, serverIdText } from '../syntax/id.ts'
 import { syntaxError } from '../syntax/syntax-error.ts'
 import type { Tokens } from '../syntax/tokens.ts'
 import type { Credentials } from './actions.ts'
-import { decodeBase64, MECHANISMS } from './mechanisms.ts'
+import { decodeBase64 } from './mechanisms.ts'
 
 /** What a command may do; the engine is behind it. */
 export interface LoginDialogue {
   readonly serverId: readonly string[]
   capabilities(): string
+  offers(mechanism: string): boolean
   /** Whether a password may be said on this connection. */
   passwordsAllowed(): boolean
   startTlsAllowed(): boolean
@@ -55,7 +56,7 @@ const authenticate: LoginCommand = (args, dialogue) => {
     if (initial === null) throw syntaxError('Initial response is not base64')
   }
   args.end()
-  if (!MECHANISMS.has(mechanism)) dialogue.tagged('NO [CANNOT] Mechanism is not offered')
+  if (!dialogue.offers(mechanism)) dialogue.tagged('NO [CANNOT] Mechanism is not offered')
   else if (!dialogue.passwordsAllowed()) dialogue.tagged(PRIVACY_REQUIRED)
   else dialogue.challenge(mechanism, initial)
 }

@@ -8,7 +8,8 @@ const numRuns = Number(process.env['FUZZ_RUNS'] ?? 300)
 
 /** Says `chunks`; the host denies everything and starts TLS when asked. */
 function run(chunks: readonly Buffer[]): string {
-  const engine = new LoginEngine({ tls: false, startTls: true, hostName: 'mx.example.test' })
+  const hostMechanisms = () => ['SCRAM-SHA-256']
+  const engine = new LoginEngine({ tls: false, startTls: true, hostName: 'mx.example.test', hostMechanisms })
   let log = ''
   let step = engine.greet()
   const obey = () => {
@@ -17,7 +18,9 @@ function run(chunks: readonly Buffer[]): string {
       const { action } = step
       if (action === null || action.kind === 'close') return
       log += `<${JSON.stringify(action)}>`
-      step = action.kind === 'start-tls' ? engine.tlsStarted() : engine.denied(action.attempt > 5)
+      if (action.kind === 'start-tls') step = engine.tlsStarted()
+      else if (action.kind === 'exchange' && action.first) step = engine.challenge(Buffer.from('go on'))
+      else step = engine.denied(action.attempt > 5)
     }
   }
   obey()
@@ -44,6 +47,8 @@ test('LoginEngine gives the same answers however the bytes are cut', () => {
     'AGFubmEAc2VjcmV0\r\n',
     'c AUTHENTICATE LOGIN YW5uYQ==\r\n',
     '*\r\n',
+    'g AUTHENTICATE SCRAM-SHA-256\r\n',
+    'h AUTHENTICATE SCRAM-SHA-256 YQ==\r\n',
     'd LOGIN {4+}\r\nanna {6}\r\nsecret\r\n',
     'e ID NIL\r\n',
     'f CAPABILITY\r\n',
@@ -73,11 +78,12 @@ test('LoginEngine never asks to authenticate on a connection without TLS', () =>
     'a LOGIN u p\r\n',
     'b AUTHENTICATE PLAIN AHUAcA==\r\n',
     'c AUTHENTICATE LOGIN dQ==\r\n',
+    'd AUTHENTICATE SCRAM-SHA-256 YQ==\r\n',
     'cA==\r\n',
   )
   fc.assert(
     fc.property(fc.array(line, { maxLength: 8 }), (lines) => {
-      assert.doesNotMatch(run(lines.map((text) => Buffer.from(text))), /<.*authenticate/)
+      assert.doesNotMatch(run(lines.map((text) => Buffer.from(text))), /<.*(authenticate|exchange)/)
     }),
   )
 })

@@ -20,7 +20,7 @@ import { ImapSyntaxError } from '../syntax/syntax-error.ts'
 import { Tokens } from '../syntax/tokens.ts'
 import type { Credentials, LoginAction, LoginStep } from './actions.ts'
 import { LOGIN_COMMANDS, type LoginDialogue } from './commands.ts'
-import { decodeBase64, MECHANISMS, type SaslStep } from './mechanisms.ts'
+import { decodeBase64, hostMechanism, MECHANISMS, type SaslStep } from './mechanisms.ts'
 
 export interface LoginOptions {
   /** True on an implicit TLS port. */
@@ -29,6 +29,8 @@ export interface LoginOptions {
   readonly startTls: boolean
   /** Passwords in clear text: never but for tests on one machine. */
   readonly plaintextAllowed?: boolean
+  /** Mechanisms that the host carries out, by `exchange` actions; asked at each announcement. */
+  readonly hostMechanisms?: () => readonly string[]
   /** Name in the greeting. */
   readonly hostName: string
   /** RFC 2971 fields of the server, as key, value, key, value. */
@@ -64,6 +66,8 @@ export class LoginEngine {
   #challenge: ((response: Buffer) => SaslStep) | null = null
   #mechanism = ''
   #attempts = 0
+  /** The attempt in progress is one of the host's. */
+  #exchanging = false
   #badCommands = 0
   #clientId: readonly string[] = []
 
@@ -73,6 +77,7 @@ export class LoginEngine {
     this.#dialogue = {
       capabilities: () => this.capabilities,
       serverId: options.serverId ?? [],
+      offers: (mechanism) => MECHANISMS.has(mechanism) || this.#hostMechanisms.includes(mechanism),
       passwordsAllowed: () => this.#tls || options.plaintextAllowed === true,
       startTlsAllowed: () => !this.#tls && options.startTls,
       untagged: (text) => {
@@ -95,9 +100,14 @@ export class LoginEngine {
   get capabilities(): string {
     const words = ['IMAP4rev1', 'LITERAL-', 'SASL-IR', 'ID', 'ENABLE']
     if (this.#dialogue.startTlsAllowed()) words.push('STARTTLS')
-    if (this.#dialogue.passwordsAllowed()) for (const name of MECHANISMS.keys()) words.push(`AUTH=${name}`)
-    else words.push('LOGINDISABLED')
+    if (this.#dialogue.passwordsAllowed()) {
+      for (const name of [...this.#hostMechanisms, ...MECHANISMS.keys()]) words.push(`AUTH=${name}`)
+    } else words.push('LOGINDISABLED')
     return words.join(' ')
+  }
+
+  get #hostMechanisms(): readonly string[] {
+    return this.#options.hostMechanisms?.() ?? []
   }
 
   /** False while an action is open: the host should not read the socket, what it reads is only kept. */
@@ -133,6 +143,17 @@ export class LoginEngine {
     this.#badCommands = 0
     this.#state = 'command'
     return this.#step()
+  }
+
+  /** Answers an `exchange` action: the client's response comes as the next one. */
+  challenge(bytes: Uint8Array): LoginStep {
+    if (!this.#answered()) return this.#step()
+    this.#saslStep({
+      kind: 'challenge',
+      bytes: Buffer.from(bytes),
+      next: (message) => ({ kind: 'exchange', message }),
+    })
+    return this.#read()
   }
 
   /** @param capabilities Of the session that follows, without the word CAPABILITY. */
@@ -189,7 +210,7 @@ export class LoginEngine {
   /** Closes the open action; false if the connection was closed while the host worked on it. */
   #answered(): boolean {
     if (this.#state === 'closed') return false
-    assert(this.#state === 'waiting', 'an authenticate action is open')
+    assert(this.#state === 'waiting', 'an action is open')
     this.#state = 'command'
     return true
   }
@@ -263,7 +284,8 @@ export class LoginEngine {
 
   #beginSasl(mechanism: string, initial: Buffer | null): void {
     this.#mechanism = mechanism
-    this.#saslStep(known(MECHANISMS.get(mechanism), 'mechanism was checked')(initial))
+    this.#exchanging = false
+    this.#saslStep((MECHANISMS.get(mechanism) ?? hostMechanism)(initial))
   }
 
   #readResponse(): boolean {
@@ -298,6 +320,9 @@ export class LoginEngine {
       case 'done':
         this.#authenticate(this.#mechanism, step.credentials)
         return
+      case 'exchange':
+        this.#exchange(step.message)
+        return
       case 'malformed':
         this.#bad(step.text)
         return
@@ -310,6 +335,14 @@ export class LoginEngine {
     this.#attempts++
     this.#state = 'waiting'
     this.#action = { kind: 'authenticate', mechanism, credentials, attempt: this.#attempts }
+  }
+
+  #exchange(message: Buffer): void {
+    const first = !this.#exchanging
+    if (first) this.#attempts++
+    this.#exchanging = true
+    this.#state = 'waiting'
+    this.#action = { kind: 'exchange', mechanism: this.#mechanism, message, first, attempt: this.#attempts }
   }
 
   #close(reason: 'logout' | 'abuse' | 'host'): void {

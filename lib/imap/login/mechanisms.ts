@@ -8,6 +8,8 @@ export type SaslStep =
   /** Sent as a challenge; `next` takes the response. */
   | { readonly kind: 'challenge'; readonly bytes: Buffer; readonly next: (response: Buffer) => SaslStep }
   | { readonly kind: 'done'; readonly credentials: Credentials }
+  /** The host takes the message and answers. */
+  | { readonly kind: 'exchange'; readonly message: Buffer }
   | { readonly kind: 'malformed'; readonly text: string }
 
 /** @param initial RFC 4959 initial response; null if the client gave none. */
@@ -55,6 +57,12 @@ const login: SaslMechanism = (initial) => {
   return initial === null
     ? { kind: 'challenge', bytes: Buffer.from('Username:'), next: askPassword }
     : askPassword(initial)
+}
+
+/** A mechanism of the host's: the client speaks first (RFC 4422 section 3.2: an empty challenge asks it to). */
+export const hostMechanism: SaslMechanism = (initial) => {
+  const pass = (message: Buffer): SaslStep => ({ kind: 'exchange', message })
+  return initial === null ? { kind: 'challenge', bytes: EMPTY, next: pass } : pass(initial)
 }
 
 /** By name, in the order in which they are announced. */

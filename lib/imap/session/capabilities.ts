@@ -1,6 +1,9 @@
 /** What a session offers after login. Nothing stands here that is not complete. */
+import type { ImapAccount } from '../store.ts'
+
 export const SESSION_CAPABILITIES: readonly string[] = [
   'IMAP4rev1', // RFC 3501
+  'IMAP4rev2', // RFC 9051, after ENABLE
   'LITERAL+', // RFC 7888
   'ID', // RFC 2971
   'ENABLE', // RFC 5161
@@ -12,12 +15,36 @@ export const SESSION_CAPABILITIES: readonly string[] = [
   'MOVE', // RFC 6851
   'SPECIAL-USE', // RFC 6154
   'CREATE-SPECIAL-USE', // RFC 6154 section 3
+  'CONDSTORE', // RFC 7162
+  'QRESYNC', // RFC 7162
+  'LIST-EXTENDED', // RFC 5258
+  'LIST-STATUS', // RFC 5819
+  'STATUS=SIZE', // RFC 8438
+  'QUOTA', // RFC 9208
+  'QUOTA=RES-STORAGE', // RFC 9208 section 5.1
+  'MULTIAPPEND', // RFC 3502
+  'REPLACE', // RFC 8508
+  'OBJECTID', // RFC 8474
+  'SAVEDATE', // RFC 8514
+  'BINARY', // RFC 3516
+  'PREVIEW', // RFC 8970
+  'UTF8=ACCEPT', // RFC 6855
+  'PARTIAL', // RFC 9394
+  'UIDONLY', // RFC 9586
+  'ESEARCH', // RFC 4731
+  'SEARCHRES', // RFC 5182
+  'WITHIN', // RFC 5032
+  'SORT', // RFC 5256
+  'SORT=DISPLAY', // RFC 5957
+  'THREAD=ORDEREDSUBJECT', // RFC 5256
+  'THREAD=REFERENCES', // RFC 5256
+  'ESORT', // RFC 5267 section 3
+  'I18NLEVEL=1', // RFC 5255 section 4.3
+  'INPROGRESS', // RFC 9585
+  'COMPRESS=DEFLATE', // RFC 4978
 ]
 
 /** The capability line of a session, for the edge's tagged OK. */
-export function sessionCapabilities(): string {
-  return SESSION_CAPABILITIES.join(' ')
+export function sessionCapabilities({ appendLimitBytes }: Pick<ImapAccount, 'appendLimitBytes'>): string {
+  return [...SESSION_CAPABILITIES, `APPENDLIMIT=${appendLimitBytes}`].join(' ') // RFC 7889
 }
-
-/** Extensions that ENABLE switches on (RFC 5161 section 3.1); none yet. */
-export const ENABLEABLE: ReadonlySet<string> = new Set()

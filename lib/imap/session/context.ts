@@ -2,14 +2,19 @@
 import { assert } from '#lib/errors/assert.ts'
 import type { MailboxId } from '#lib/mail/types.ts'
 import type { ImapAccount, MailboxInfo } from '../store.ts'
+import { Dialect } from './dialect.ts'
 import type { SessionHost } from './host.ts'
 import type { Output } from './output.ts'
+import { QuotaWarner } from './quota.ts'
 import { SelectedMailbox } from './selected-mailbox.ts'
 
 export interface SessionOptions {
   /** RFC 2971 fields of the server, as key, value, key, value. */
   readonly serverId?: readonly string[]
 }
+
+/** `pipelined`: bytes of the client are there already that may or may not be compressed. */
+export type CompressionStart = 'begun' | 'active' | 'full' | 'pipelined'
 
 /** The loop behind the commands: lines outside commands, and waiting. */
 export interface Conversation {
@@ -22,6 +27,8 @@ export interface Conversation {
   /** True when the client is gone or BYE is due: long work stops. */
   readonly ending: boolean
   wake(): void
+  /** COMPRESS (RFC 4978): begins when the command in progress has been answered. */
+  beginCompression(): CompressionStart
   bye(reason: string): void
 }
 
@@ -31,8 +38,10 @@ export class SessionContext {
   readonly out: Output
   readonly options: SessionOptions
   readonly conversation: Conversation
-  /** Extensions that the client switched on (RFC 5161). */
-  readonly enabled = new Set<string>()
+  readonly dialect = new Dialect()
+  readonly #quotaWarner = new QuotaWarner()
+  /** Of the command in progress, for answers that name it (RFC 4731 section 3.1). */
+  tag = ''
   #selected: SelectedMailbox | null = null
   #loggedOut = false
   /** A mailbox that this session itself is deleting. */
@@ -72,12 +81,25 @@ export class SessionContext {
 
   async select(info: MailboxInfo, readOnly: boolean): Promise<SelectedMailbox> {
     assert(this.#selected === null, 'the mailbox before was closed')
-    const opened = await SelectedMailbox.open(this.account, info, readOnly, this.host, (change) => {
+    const opened = await SelectedMailbox.open(this.account, info, readOnly, this, (change) => {
       if (change.kind === 'changed') this.conversation.wake()
       else if (this.#closing !== info.id) this.conversation.bye(change.reason)
     })
     this.#selected = opened
     return opened
+  }
+
+  /**
+   * The command in progress shows that the client knows of MODSEQ. The first of these in the selected state is told where
+   * the mailbox is (RFC 7162 section 3.1): what it learns from now on comes on top of that.
+   */
+  useCondstore(): void {
+    if (this.dialect.enable('CONDSTORE') && this.#selected !== null) this.#selected.tellHighestModSeq(this.out)
+  }
+
+  /** Tells the client when its mail comes near the quota. */
+  warnOfQuota(): void {
+    this.#quotaWarner.check(this.account.quota(), this.out)
   }
 
   unselect(): void {

@@ -6,20 +6,35 @@ import { type ByteRange, envelope, Headers } from '#lib/mime/mod.ts'
 import { FETCH_CHUNK_BYTES } from '../limits.ts'
 import { formatBody } from '../response/body-structure.ts'
 import { formatEnvelope } from '../response/envelope.ts'
+import { binaryString, quoteOrLiteral } from '../response/strings.ts'
 import type { MessageFacts } from '../store.ts'
 import { formatDateTime } from '../syntax/dates.ts'
 import type { FetchItem } from '../syntax/fetch-items.ts'
 import type { Partial } from '../syntax/section.ts'
+import { BinaryPart } from './binary.ts'
 import type { KnownHeader } from './header-cache.ts'
 import type { MessageReader } from './message-reader.ts'
 import type { Output } from './output.ts'
+import { preview } from './preview.ts'
 import type { SelectedMailbox } from './selected-mailbox.ts'
 
 export type SectionItem = Extract<FetchItem, { kind: 'section' }>
+type BinaryItem = Extract<FetchItem, { kind: 'binary' }>
+
+const FACTS: ReadonlySet<FetchItem['kind']> = new Set([
+  'flags',
+  'uid',
+  'internal-date',
+  'size',
+  'mod-seq',
+  'email-id',
+  'thread-id',
+  'save-date',
+])
 
 /** Items that facts alone answer. */
 export function isFact(item: FetchItem): boolean {
-  return item.kind === 'flags' || item.kind === 'uid' || item.kind === 'internal-date' || item.kind === 'size'
+  return FACTS.has(item.kind)
 }
 
 /** Items that a parsed header answers. */
@@ -45,16 +60,28 @@ function factText(item: FetchItem, facts: MessageFacts, mailbox: SelectedMailbox
       return `INTERNALDATE ${formatDateTime(facts.internalDateMs)}`
     case 'size':
       return `RFC822.SIZE ${facts.sizeBytes}`
+    case 'email-id':
+      return `EMAILID (${facts.emailId})`
+    case 'thread-id':
+      return 'THREADID NIL' // RFC 8474 section 5.2: of a server that keeps no threads
+    case 'save-date':
+      return `SAVEDATE ${formatDateTime(facts.saveDateMs)}`
+    case 'mod-seq':
+      return `MODSEQ (${facts.modSeq})`
     default:
       return ''
   }
 }
 
-/** A body that follows a text: all of it in `bytes`, or beginning with it. */
+/** A body that follows a text. */
 interface Body {
-  readonly bytes: Buffer
-  /** What of the message comes after `bytes`; null if that is all. */
-  readonly more: ByteRange | null
+  readonly sizeBytes: number
+  /** Its beginning, which is read before anything is written, or all of it. */
+  readonly first: Buffer
+  /** What comes after `first`. */
+  readonly rest: AsyncIterable<Buffer> | null
+  /** It may hold NUL. */
+  readonly binary: boolean
 }
 
 type Piece = string | Body
@@ -63,12 +90,11 @@ type Piece = string | Body
 export function writeFacts(
   out: Output,
   mailbox: SelectedMailbox,
-  sequence: number,
   facts: MessageFacts,
   items: readonly FetchItem[],
   header: KnownHeader | null,
 ): void {
-  let text = `* ${sequence} FETCH (`
+  let text = mailbox.fetchHead(facts.uid)
   let separator = ''
   for (const item of items) {
     text += separator + factText(item, facts, mailbox, header)
@@ -81,31 +107,29 @@ export function writeFacts(
 export async function writeFetch(
   out: Output,
   mailbox: SelectedMailbox,
-  sequence: number,
   facts: MessageFacts,
   items: readonly FetchItem[],
   message: MessageReader,
 ): Promise<void> {
   const pieces: Piece[] = []
   for (const item of items) pieces.push(...(await itemPieces(item, facts, mailbox, message)))
-  out.write(`* ${sequence} FETCH (`)
+  out.write(mailbox.fetchHead(facts.uid))
   let separator = ''
   for (const piece of pieces) {
     if (typeof piece === 'string') {
       out.write(separator + piece)
       separator = ' '
-    } else await writeBody(out, piece, message)
+    } else await writeBody(out, piece)
   }
   out.write(')\r\n')
 }
 
-async function writeBody(out: Output, body: Body, message: MessageReader): Promise<void> {
-  const rest = body.more === null ? 0 : body.more.end - body.more.start
+async function writeBody(out: Output, body: Body): Promise<void> {
   out.write(' ')
-  out.beginLiteral(body.bytes.length + rest)
-  out.bytes(body.bytes)
-  if (body.more !== null) {
-    for await (const chunk of message.chunks(body.more)) {
+  out.beginLiteral(body.sizeBytes, body.binary)
+  out.bytes(body.first)
+  if (body.rest !== null) {
+    for await (const chunk of body.rest) {
       await out.ready()
       if (out.abandoned) return
       out.bytes(chunk)
@@ -113,6 +137,10 @@ async function writeBody(out: Output, body: Body, message: MessageReader): Promi
   }
   out.endLiteral()
   await out.ready()
+}
+
+function bodyOf(bytes: Buffer, binary = false): Body {
+  return { sizeBytes: bytes.length, first: bytes, rest: null, binary }
 }
 
 async function itemPieces(
@@ -130,6 +158,12 @@ async function itemPieces(
       return [`BODYSTRUCTURE ${formatBody((await message.structure()).root, true)}`]
     case 'section':
       return sectionPieces(item, message)
+    case 'binary':
+      return binaryPieces(item, message)
+    case 'binary-size':
+      return [`${item.label} ${(await BinaryPart.open(message, item.section))?.sizeBytes ?? 0}`]
+    case 'preview':
+      return [`PREVIEW ${quoteOrLiteral(binaryString(await preview(message)))}`]
     default:
       return [factText(item, facts, mailbox, null)]
   }
@@ -143,13 +177,26 @@ async function sectionPieces(item: SectionItem, message: MessageReader): Promise
   if (part.kind === 'fields' || part.kind === 'fields-not') {
     const headers = new Headers(await message.block(range))
     const bytes = part.kind === 'fields' ? headers.pick(part.names) : headers.omit(part.names)
-    return [label, { bytes: cut(bytes, item.partial), more: null }]
+    return [label, bodyOf(cut(bytes, item.partial))]
   }
   const { start, end } = narrow(range, item.partial)
-  const first = Math.min(end, start + FETCH_CHUNK_BYTES)
-  const bytes = await message.read(start, first - start)
-  return [label, { bytes, more: first < end ? { start: first, end } : null }]
+  const first = await message.read(start, Math.min(end - start, FETCH_CHUNK_BYTES))
+  const next = start + first.length
+  const rest = next < end ? message.chunks({ start: next, end }) : null
+  return [label, { sizeBytes: end - start, first, rest, binary: false }]
 }
+
+async function binaryPieces(item: BinaryItem, message: MessageReader): Promise<Piece[]> {
+  const label = item.partial === null ? item.label : `${item.label}<${item.partial.offset}>`
+  const part = await BinaryPart.open(message, item.section)
+  if (part === null) return [`${label} NIL`]
+  const { start, end } = narrow({ start: 0, end: part.sizeBytes }, item.partial)
+  const bytes = part.bytes(start, end)
+  const { value } = await bytes.next()
+  return [label, { sizeBytes: end - start, first: value ?? EMPTY, rest: bytes, binary: part.hasNul }]
+}
+
+const EMPTY = Buffer.alloc(0)
 
 /** RFC 9051 section 6.4.5: a partial that begins behind the end is empty, one that ends there is cut. */
 function narrow(range: ByteRange, partial: Partial | null): ByteRange {

@@ -4,7 +4,9 @@
  */
 import type { CodedError } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
+import type { CompressionBudget } from './compress/compression.ts'
 import type { HeaderCache } from './header-cache.ts'
+import type { SortFieldsCache } from './sort/sort-fields.ts'
 import type { StructureCache } from './structure-cache.ts'
 
 export interface SessionHost {
@@ -26,6 +28,10 @@ export interface SessionHost {
   readonly structures: StructureCache
   /** Parsed headers, likewise. */
   readonly headers: HeaderCache
+  /** Compressed sessions of the process. */
+  readonly compression: CompressionBudget
+  /** What SORT and THREAD know of letters, likewise. */
+  readonly sortFields: SortFieldsCache
 }
 
 /** Why `ImapSession.run()` resolved. It never rejects. */

@@ -116,6 +116,11 @@ export class MessageReader {
     }
   }
 
+  /** Gives others a turn: decoding is work between reads. */
+  pause(): Promise<void> {
+    return this.#host.pause()
+  }
+
   async #readHeader(): Promise<Header> {
     this.#header ??= await this.#findHeader()
     return this.#header

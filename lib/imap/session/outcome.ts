@@ -7,6 +7,8 @@ export interface Outcome {
   /** Response code without brackets, or null. */
   readonly code: string | null
   readonly text: string
+  /** The command may have expunged: with QRESYNC its OK says how far the client now is (RFC 7162 section 3.2.7). */
+  readonly expunged?: true
 }
 
 export function ok(text = 'Done', code: string | null = null): Outcome {

@@ -60,9 +60,9 @@ export class Output {
     if (this.#piecesSize >= FLUSH_BYTES) this.flush()
   }
 
-  /** `{n}` and its CRLF; exactly `sizeBytes` must follow by `bytes()`, then `endLiteral()`. */
-  beginLiteral(sizeBytes: number): void {
-    this.write(`{${sizeBytes}}\r\n`)
+  /** `{n}` and its CRLF; exactly `sizeBytes` must follow by `bytes()`, then `endLiteral()`. @param binary A literal8, which may hold NUL */
+  beginLiteral(sizeBytes: number, binary = false): void {
+    this.write(`${binary ? '~' : ''}{${sizeBytes}}\r\n`)
     this.#insideLiteral = true
   }
 

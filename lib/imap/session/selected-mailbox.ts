@@ -8,12 +8,14 @@
 import { CodedError } from '#lib/errors/coded-error.ts'
 import { flagNames } from '#lib/mail/flags.ts'
 import type { ModSeq, Uid } from '#lib/mail/types.ts'
-import { TOLD_MAX } from '../limits.ts'
-import { fetchFlags } from '../response/fetch-flags.ts'
+import { TOLD_MAX, VANISHED_BYTES_MAX } from '../limits.ts'
 import type { ImapAccount, MailboxChange, MailboxInfo, MailboxView, MessageFacts, OpenMailbox } from '../store.ts'
-import { contains, type Ranges, type SequenceSet } from '../syntax/sequence-set.ts'
+import { intersectRanges, type Range, type Ranges, rangesOf, rangeTexts, subtractRanges } from '../syntax/ranges.ts'
+import type { PartialRange } from '../syntax/search-return.ts'
+import { contains, type SequenceSet } from '../syntax/sequence-set.ts'
 import { syntaxError } from '../syntax/syntax-error.ts'
 import type { Addressing } from './command.ts'
+import type { Dialect } from './dialect.ts'
 import type { SessionHost } from './host.ts'
 import type { Output } from './output.ts'
 
@@ -23,6 +25,28 @@ export interface IndexRange {
   readonly to: number
 }
 
+/** What of the session the mailbox needs. */
+interface Surroundings {
+  readonly host: Pick<SessionHost, 'report'>
+  readonly dialect: Dialect
+}
+
+/** The positions that a PARTIAL names among those of `ranges` (RFC 9394 section 3.1). */
+export function partOf(ranges: readonly IndexRange[], { fromEnd, from, to }: PartialRange): IndexRange[] {
+  const count = ranges.reduce((sum, range) => sum + range.to - range.from, 0)
+  const first = fromEnd ? Math.max(0, count - to) : from - 1
+  const end = fromEnd ? count - from + 1 : to
+  const part: IndexRange[] = []
+  let passed = 0
+  for (const range of ranges) {
+    const start = range.from + Math.max(0, first - passed)
+    const stop = Math.min(range.to, range.from + end - passed)
+    if (start < stop) part.push({ from: start, to: stop })
+    passed += range.to - range.from
+  }
+  return part
+}
+
 export class SelectedMailbox {
   readonly store: OpenMailbox
   #view: MailboxView
@@ -30,13 +54,15 @@ export class SelectedMailbox {
   #recent: { from: number; to: number }[] = []
   /** Own changes of flags that the client knows: not told again by `sync()`. */
   readonly #told = new Map<Uid, ModSeq>()
+  /** UIDs of `$`. */
+  #saved: Ranges = []
   /** Keywords that a FLAGS response has named. */
   readonly #keywords: Set<string>
-  readonly #host: Pick<SessionHost, 'report'>
+  readonly #around: Surroundings
 
-  private constructor(store: OpenMailbox, host: Pick<SessionHost, 'report'>) {
+  private constructor(store: OpenMailbox, around: Surroundings) {
     this.store = store
-    this.#host = host
+    this.#around = around
     this.#view = store.view
     this.#keywords = new Set(store.keywords())
   }
@@ -45,12 +71,12 @@ export class SelectedMailbox {
     account: ImapAccount,
     info: MailboxInfo,
     readOnly: boolean,
-    host: Pick<SessionHost, 'report'>,
+    around: Surroundings,
     listener: (change: MailboxChange) => void,
   ): Promise<SelectedMailbox> {
     const store = await account.open(info.id, readOnly, listener)
     try {
-      const opened = new SelectedMailbox(store, host)
+      const opened = new SelectedMailbox(store, around)
       await opened.#findRecent()
       return opened
     } catch (error) {
@@ -82,11 +108,16 @@ export class SelectedMailbox {
     return this.#recent.length > 0 && contains(this.#recent, uid)
   }
 
+  /** The begin of a FETCH response for a message of the view. */
+  fetchHead(uid: Uid): string {
+    return this.#around.dialect.fetchHead(this.sequenceOf(uid), uid)
+  }
+
   /** Flags of a message as this session shows them, separated by spaces. */
   flagText(facts: MessageFacts): string {
     const { system, keywords } = facts.flags
     const text = keywords.length === 0 ? systemFlagText(system) : flagNames(facts.flags).join(' ')
-    if (!this.isRecent(facts.uid)) return text
+    if (this.#around.dialect.rev2 || !this.isRecent(facts.uid)) return text
     return text === '' ? '\\Recent' : `${text} \\Recent`
   }
 
@@ -104,6 +135,7 @@ export class SelectedMailbox {
   /** The positions that a set names, ascending. @throws {ImapSyntaxError} for a sequence number that no message has. */
   resolve(set: SequenceSet, by: Addressing): IndexRange[] {
     const exists = this.#view.exists
+    if (set.saved) return this.indexRanges(this.#saved)
     if (by === 'sequence') {
       // RFC 9051 section 9 (seq-number): a number above EXISTS is BAD, "*" in an empty mailbox too.
       if (set.highest(exists) > exists || (exists === 0 && set.hasStar)) throw syntaxError('No such message number')
@@ -123,11 +155,43 @@ export class SelectedMailbox {
     return ranges
   }
 
+  /**
+   * Keeps a search result as `$` (RFC 5182): of messages that are expunged later nothing is left of it.
+   * @param indexes Positions in the view, ascending.
+   */
+  save(indexes: readonly number[]): void {
+    const saved: { from: number; to: number }[] = []
+    let before = -2
+    for (const index of indexes) {
+      const uid = this.uidAt(index)
+      const last = saved.at(-1)
+      // Neighbours in the view make one range: what lies between their UIDs is gone, and no UID comes again.
+      if (last !== undefined && index === before + 1) last.to = uid
+      else saved.push({ from: uid, to: uid })
+      before = index
+    }
+    this.#saved = saved
+  }
+
   /** All UIDs at `ranges`. */
   uids(ranges: readonly IndexRange[]): Uid[] {
     const uids: Uid[] = []
     for (const { from, to } of ranges) for (let i = from; i < to; i++) uids.push(this.uidAt(i))
     return uids
+  }
+
+  /** The UIDs at `ranges` in lists of some `size`, so that nobody holds all of a large mailbox. */
+  *batches(ranges: readonly IndexRange[], size: number): Generator<Uid[]> {
+    let batch: Uid[] = []
+    for (const { from, to } of ranges) {
+      for (let i = from; i < to; i++) {
+        batch.push(this.uidAt(i))
+        if (batch.length < size) continue
+        yield batch
+        batch = []
+      }
+    }
+    if (batch.length > 0) yield batch
   }
 
   /** Remembers that the client knows these flags: by a FETCH response, or because it asked for .SILENT. */
@@ -148,32 +212,71 @@ export class SelectedMailbox {
     const before = this.#view
     const delta = this.store.delta(before)
     if (delta.view === before || (delta.vanished.length > 0 && !expunges)) return
-    let gone = 0
-    for (const uid of delta.vanished) {
-      const sequence = this.sequenceOf(uid) - gone++
-      out.untagged(`${sequence} EXPUNGE`)
-      if (out.congested) await out.ready()
-    }
+    await this.#tellExpunged(out, delta.vanished)
     this.#view = delta.view
     const arrived = delta.view.exists - delta.firstNew
     if (arrived > 0) {
       out.untagged(`${delta.view.exists} EXISTS`)
       await this.#findRecent()
-      out.untagged(`${this.recentCount} RECENT`)
+      if (!this.#around.dialect.rev2) out.untagged(`${this.recentCount} RECENT`)
     }
     this.tellKeywords(out)
     for (const facts of delta.changed) {
       if (this.#told.get(facts.uid) === facts.modSeq) continue
       const sequence = this.sequenceOf(facts.uid)
-      if (sequence > 0) out.write(fetchFlags(sequence, facts.uid, this.flagText(facts)))
+      if (sequence > 0) out.write(this.#around.dialect.flagsChanged(sequence, facts, this.flagText(facts)))
       if (out.congested) await out.ready()
     }
     this.#told.clear()
   }
 
+  /** The MODSEQ up to which the client was told everything (RFC 7162 section 3.1.2.1). */
+  tellHighestModSeq(out: Output): void {
+    out.untagged(`OK [HIGHESTMODSEQ ${this.#view.modSeq}] Highest`)
+  }
+
+  /** The positions in `ranges` of messages that were added or changed after `modSeq`. */
+  changedSince(ranges: readonly IndexRange[], modSeq: ModSeq): IndexRange[] {
+    const changed: number[] = []
+    for (const uid of this.store.changedSince(modSeq)) {
+      const sequence = this.sequenceOf(uid as Uid)
+      if (sequence > 0) changed.push(sequence)
+    }
+    const wanted = ranges.map(({ from, to }) => ({ from: from + 1, to }))
+    return intersectRanges(wanted, rangesOf(changed)).map(({ from, to }) => ({ from: from - 1, to }))
+  }
+
+  /**
+   * VANISHED (EARLIER) for what was expunged after `modSeq` (RFC 7162 section 3.2.10.1). What this session still shows is left
+   * out: that has a sequence number here, and is told by `sync()`.
+   * @param known UIDs that the client asks about; null: all.
+   */
+  async tellVanishedSince(out: Output, modSeq: ModSeq, known: Ranges | null): Promise<void> {
+    const below: Range[] = this.#view.uidNext > 1 ? [{ from: 1, to: this.#view.uidNext - 1 }] : []
+    const asked = known === null ? below : intersectRanges(known, below)
+    const gone = intersectRanges(this.store.vanishedSince(modSeq), asked)
+    const shown = rangesOf(this.#expungedShown())
+    await tellVanished(out, 'VANISHED (EARLIER)', shown.length === 0 ? gone : subtractRanges(gone, shown))
+  }
+
+  /** UIDs that are expunged and still have a number in this session. */
+  #expungedShown(): readonly Uid[] {
+    return this.store.delta(this.#view).vanished
+  }
+
+  async #tellExpunged(out: Output, vanished: readonly Uid[]): Promise<void> {
+    if (this.#around.dialect.vanished) return tellVanished(out, 'VANISHED', rangesOf(vanished))
+    let gone = 0
+    for (const uid of vanished) {
+      const sequence = this.sequenceOf(uid) - gone++
+      out.untagged(`${sequence} EXPUNGE`)
+      if (out.congested) await out.ready()
+    }
+  }
+
   /** Those of `uids` that are expunged already, though the client still sees them. */
   expunged(uids: readonly Uid[]): ReadonlySet<Uid> {
-    const { vanished } = this.store.delta(this.#view)
+    const vanished = this.#expungedShown()
     if (vanished.length === 0) return new Set()
     const gone = new Set(vanished)
     return new Set(uids.filter((uid) => gone.has(uid)))
@@ -192,6 +295,8 @@ export class SelectedMailbox {
   }
 
   async #findRecent(): Promise<void> {
+    // RFC 9051 appendix E: there is no \Recent in rev2; it stays for a session that shows it.
+    if (this.#around.dialect.rev2) return
     if (this.readOnly) {
       this.#peekRecent()
       return
@@ -201,7 +306,7 @@ export class SelectedMailbox {
     } catch (error) {
       // A store that takes no writes must still let people read; the messages stay recent for a later session.
       if (!(error instanceof CodedError)) throw error
-      this.#host.report(error, { command: 'SELECT', fatal: false })
+      this.#around.host.report(error, { command: 'SELECT', fatal: false })
     }
   }
 
@@ -233,6 +338,13 @@ export class SelectedMailbox {
       else high = middle
     }
     return low
+  }
+}
+
+async function tellVanished(out: Output, name: string, uids: Ranges): Promise<void> {
+  for (const text of rangeTexts(uids, VANISHED_BYTES_MAX)) {
+    out.untagged(`${name} ${text}`)
+    if (out.congested) await out.ready()
   }
 }
 

@@ -15,15 +15,31 @@ import {
 } from '../limits.ts'
 import { responseText } from '../response/strings.ts'
 import type { ImapAccount } from '../store.ts'
-import { CommandReader, type RawCommand, type ReaderEvent } from '../syntax/command-reader.ts'
-import { ImapSyntaxError } from '../syntax/syntax-error.ts'
+import { type CommandPart, CommandReader, type RawCommand, type ReaderEvent } from '../syntax/command-reader.ts'
+import { ImapSyntaxError, uidRequired } from '../syntax/syntax-error.ts'
 import { Tokens } from '../syntax/tokens.ts'
 import { SESSION_COMMANDS } from './commands/table.ts'
-import { SessionContext, type SessionOptions } from './context.ts'
+import { CompressError, Compression, STREAM_END } from './compress/compression.ts'
+import { type CompressionStart, SessionContext, type SessionOptions } from './context.ts'
 import { Doorbell } from './doorbell.ts'
 import type { SessionEnd, SessionHost } from './host.ts'
 import { bad, no, type Outcome, outcomeText } from './outcome.ts'
 import { Output } from './output.ts'
+
+/** Commands that name or answer sequence numbers; each has a form with UID. */
+const BY_SEQUENCE: ReadonlySet<string> = new Set([
+  'COPY',
+  'FETCH',
+  'MOVE',
+  'REPLACE',
+  'SEARCH',
+  'SORT',
+  'STORE',
+  'THREAD',
+])
+
+/** Commands whose literals may be as large as a letter. */
+const BRINGS_LETTERS: ReadonlySet<string> = new Set(['APPEND', 'REPLACE', 'UID REPLACE'])
 
 export class ImapSession {
   readonly #host: SessionHost
@@ -36,18 +52,24 @@ export class ImapSession {
   #byeReason: string | null = null
   #ended = false
   #badCommands = 0
+  #compression: Compression | null = null
+  /** What compresses once COMPRESS has been answered. */
+  #nextCompression: Compression | null = null
   /** Name of the command in progress, or of the last one. */
   #running = ''
 
   constructor(account: ImapAccount, host: SessionHost, options: SessionOptions = {}) {
     this.#host = host
-    this.#out = new Output(host)
+    this.#out = new Output({
+      write: (bytes) => host.write(this.#compression === null ? bytes : this.#compression.pack(bytes)),
+      drained: () => host.drained(),
+    })
     this.#reader = new CommandReader({
       lineBytesMax: SESSION_LINE_BYTES_MAX,
       literalsMax: LITERALS_MAX,
       nonSyncBytesMax: Number.POSITIVE_INFINITY,
       skipBytesMax: SESSION_SKIP_BYTES_MAX,
-      literalBytesMax: (name) => ARGUMENT_LITERAL_BYTES_MAX + (name === 'APPEND' ? account.appendLimitBytes : 0),
+      literalBytesMax: (name) => ARGUMENT_LITERAL_BYTES_MAX + (BRINGS_LETTERS.has(name) ? account.appendLimitBytes : 0),
     })
     const session = this
     this.#context = new SessionContext(account, host, this.#out, options, {
@@ -57,6 +79,7 @@ export class ImapSession {
         return session.#ending
       },
       wake: () => this.#bell.ring(),
+      beginCompression: () => this.#beginCompression(),
       bye: (reason) => this.close(reason),
     })
   }
@@ -75,6 +98,7 @@ export class ImapSession {
     this.#reader.clear()
     this.#context.unselect()
     this.#out.flush()
+    this.#endCompression()
     this.#feedMe()
     return end
   }
@@ -84,6 +108,22 @@ export class ImapSession {
    * @returns Resolves when the session wants more. The host reads the network no further until then.
    */
   receive(bytes: Uint8Array): Promise<void> {
+    return this.#compression === null ? this.#receive(bytes) : this.#receivePacked(this.#compression, bytes)
+  }
+
+  async #receivePacked(compression: Compression, bytes: Uint8Array): Promise<void> {
+    try {
+      for await (const piece of compression.unpack(bytes)) {
+        if (this.#ended || this.#gone) return
+        await this.#receive(piece)
+      }
+    } catch (error) {
+      if (!(error instanceof CompressError)) throw error
+      if (!this.#ended) this.close(error.message)
+    }
+  }
+
+  #receive(bytes: Uint8Array): Promise<void> {
     if (this.#ended || this.#gone) return Promise.resolve()
     this.#reader.push(bytes)
     this.#bell.ring()
@@ -145,7 +185,7 @@ export class ImapSession {
       case 'command':
         return this.#execute(event.command)
       case 'literal': {
-        const refusal = this.#refusedEarly(event.name, new Tokens(event.parts))
+        const refusal = this.#refusedEarly(event.name, this.#tokens(event.parts))
         if (refusal === null) this.#out.write('+ Ready for literal data\r\n')
         else {
           this.#reader.abandon()
@@ -154,7 +194,7 @@ export class ImapSession {
         return
       }
       case 'refused': {
-        const tooBig = event.reason === 'literal-too-large' && event.name === 'APPEND'
+        const tooBig = event.reason === 'literal-too-large' && BRINGS_LETTERS.has(event.name)
         const limit = this.#context.account.appendLimitBytes
         // RFC 7889 section 4: an APPEND above the limit is refused with TOOBIG.
         const outcome = tooBig ? no('TOOBIG', `Message is larger than ${limit} bytes`) : bad(event.text)
@@ -169,6 +209,10 @@ export class ImapSession {
     }
   }
 
+  #tokens(parts: readonly CommandPart[]): Tokens {
+    return new Tokens(parts, this.#context.dialect.utf8)
+  }
+
   #refusedEarly(name: string, args: Tokens): Outcome | null {
     try {
       return SESSION_COMMANDS.get(name)?.refuseEarly?.(args, this.#context) ?? null
@@ -180,11 +224,41 @@ export class ImapSession {
 
   async #execute(command: RawCommand): Promise<void> {
     this.#running = command.name
+    this.#context.tag = command.tag
     const outcome = await this.#outcome(command)
     const selected = this.#context.selected
     const expunges = SESSION_COMMANDS.get(command.name)?.expunges ?? false
     if (selected !== null && !this.#ending) await selected.sync(this.#out, expunges)
-    this.#answer(command.tag, outcome)
+    this.#answer(command.tag, outcome.expunged === true ? this.#withHighestModSeq(outcome) : outcome)
+    if (this.#nextCompression === null) return
+    this.#out.flush()
+    this.#compression = this.#nextCompression
+    this.#nextCompression = null
+  }
+
+  #beginCompression(): CompressionStart {
+    if (this.#compression !== null) return 'active'
+    if (this.#reader.hasMore) return 'pipelined'
+    if (!this.#host.compression.take()) return 'full'
+    this.#nextCompression = new Compression()
+    return 'begun'
+  }
+
+  /** The end of the compressed stream tells client and edge that nothing was lost. */
+  #endCompression(): void {
+    const compression = this.#compression ?? this.#nextCompression
+    if (compression === null) return
+    if (!this.#gone && this.#compression !== null) this.#host.write(STREAM_END)
+    this.#compression = null
+    this.#nextCompression = null
+    compression.close()
+    this.#host.compression.free()
+  }
+
+  #withHighestModSeq(outcome: Outcome): Outcome {
+    const { selected, dialect } = this.#context
+    if (selected === null || !dialect.qresync) return outcome
+    return { ...outcome, code: `HIGHESTMODSEQ ${selected.view.modSeq}` }
   }
 
   async #outcome(command: RawCommand): Promise<Outcome> {
@@ -193,9 +267,10 @@ export class ImapSession {
       const beforeLogin = command.name === 'LOGIN' || command.name === 'AUTHENTICATE' || command.name === 'STARTTLS'
       return bad(beforeLogin ? 'Logged in already' : `${command.name} is unknown`)
     }
+    if (this.#context.dialect.uidOnly && BY_SEQUENCE.has(command.name)) return syntaxOutcome(uidRequired())
     if (spec.state === 'selected' && this.#context.selected === null) return bad('Select a mailbox first')
     try {
-      const run = spec.prepare(new Tokens(command.parts))
+      const run = spec.prepare(this.#tokens(command.parts))
       return await run(this.#context)
     } catch (error) {
       if (error instanceof ImapSyntaxError) return syntaxOutcome(error)
@@ -221,7 +296,7 @@ export class ImapSession {
 }
 
 function syntaxOutcome(error: ImapSyntaxError): Outcome {
-  if (error.code === 'IMAP_SYNTAX') return bad(error.message)
-  const code = error.details['imap']
-  return no(typeof code === 'string' ? code : null, error.message)
+  const detail = error.details['imap']
+  const code = typeof detail === 'string' ? detail : null
+  return error.code === 'IMAP_SYNTAX' ? { ...bad(error.message), code } : no(code, error.message)
 }

@@ -154,6 +154,11 @@ export class CommandReader {
     this.#reset()
   }
 
+  /** Bytes of what comes behind the command that was read last are there. */
+  get hasMore(): boolean {
+    return this.#input.available > 0
+  }
+
   /** Everything that was not read yet, for the next reader of this connection. */
   rest(): Buffer {
     this.#reset()

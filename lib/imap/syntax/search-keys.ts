@@ -1,4 +1,7 @@
-/** The keys of SEARCH (RFC 3501 section 6.4.4), as a table: an extension adds a line. */
+/**
+ * The keys of SEARCH (RFC 3501 section 6.4.4), as a table: an extension adds a line. With those of WITHIN (RFC 5032), CONDSTORE
+ * (RFC 7162 section 3.1.5), OBJECTID (RFC 8474 section 6) and SAVEDATE (RFC 8514 section 4.4).
+ */
 import iconv from 'iconv-lite'
 import { Flag } from '#lib/mail/flags.ts'
 import { NESTING_MAX, SEARCH_KEYS_MAX } from '../limits.ts'
@@ -20,7 +23,12 @@ export type SearchKey =
   | { readonly kind: 'flag'; readonly bit: Flag }
   | { readonly kind: 'keyword'; readonly name: string }
   | { readonly kind: 'larger' | 'smaller'; readonly bytes: number }
-  | { readonly kind: 'internal-date' | 'sent-date'; readonly relation: DateRelation; readonly day: Day }
+  | { readonly kind: 'internal-date' | 'sent-date' | 'save-date'; readonly relation: DateRelation; readonly day: Day }
+  /** Arrived at least (`older`) or less than (`younger`) so many seconds ago. */
+  | { readonly kind: 'older' | 'younger'; readonly seconds: number }
+  /** Changed at or after this MODSEQ. */
+  | { readonly kind: 'mod-seq'; readonly modSeq: number }
+  | { readonly kind: 'email-id'; readonly id: string }
   /** `text` as typed; empty: the field is there. */
   | { readonly kind: 'header'; readonly field: string; readonly text: string }
   | { readonly kind: 'body' | 'text'; readonly text: string }
@@ -65,7 +73,7 @@ class KeyParser {
       if (!closed) throw args.error('")"')
       return key
     }
-    if (/[\d*]/.test(args.peek())) return { kind: 'sequence', set: SequenceSet.parse(args) }
+    if (/[\d*$]/.test(args.peek())) return { kind: 'sequence', set: SequenceSet.parse(args) }
     const name = args.word()
     const parse = KEYS.get(name)
     if (parse === undefined) throw syntaxError(`Unknown search key ${name}`)
@@ -102,7 +110,7 @@ const header =
   (field: string): KeyRule =>
   (parser) => ({ kind: 'header', field, text: parser.text() })
 const date =
-  (kind: 'internal-date' | 'sent-date', relation: DateRelation): KeyRule =>
+  (kind: 'internal-date' | 'sent-date' | 'save-date', relation: DateRelation): KeyRule =>
   (parser) => ({ kind, relation, day: dateArgument(parser.space()) })
 
 const KEYS: ReadonlyMap<string, KeyRule> = new Map<string, KeyRule>([
@@ -131,6 +139,15 @@ const KEYS: ReadonlyMap<string, KeyRule> = new Map<string, KeyRule>([
   ['SENTBEFORE', date('sent-date', 'before')],
   ['SENTON', date('sent-date', 'on')],
   ['SENTSINCE', date('sent-date', 'since')],
+  ['SAVEDBEFORE', date('save-date', 'before')],
+  ['SAVEDON', date('save-date', 'on')],
+  ['SAVEDSINCE', date('save-date', 'since')],
+  ['SAVEDATESUPPORTED', fixed({ kind: 'all' })],
+  ['OLDER', (parser) => ({ kind: 'older', seconds: parser.space().positive() })],
+  ['YOUNGER', (parser) => ({ kind: 'younger', seconds: parser.space().positive() })],
+  ['MODSEQ', modSeq],
+  ['THREADID', (parser) => noThread(parser.space().astring())],
+  ['EMAILID', (parser) => ({ kind: 'email-id', id: parser.space().astring() })],
   ['BCC', header('bcc')],
   ['CC', header('cc')],
   ['FROM', header('from')],
@@ -143,22 +160,67 @@ const KEYS: ReadonlyMap<string, KeyRule> = new Map<string, KeyRule>([
   ['OR', (parser) => ({ kind: 'or', keys: [nested(parser), nested(parser)] })],
 ])
 
+/** No message has a THREADID: FETCH says NIL (RFC 8474 section 5.2). */
+function noThread(_id: string): SearchKey {
+  return not({ kind: 'all' })
+}
+
 function nested(parser: KeyParser): SearchKey {
   parser.args.space()
   return parser.key()
 }
 
-/** ["CHARSET" SP astring SP] search-key *(SP search-key), to the end of the command. */
-export function searchKeys(args: Tokens): SearchKey {
-  let charset = 'UTF-8'
-  if (args.tryWord('CHARSET')) {
+/** [entry-name SP entry-type SP] number: MODSEQs are kept per message here, so which flag is asked for makes no difference. */
+function modSeq(parser: KeyParser): SearchKey {
+  const args = parser.space()
+  if (args.peek() === '"') {
+    if (!/^\/flags\/./.test(args.string())) throw syntaxError('Entry name must begin with /flags/')
     args.space()
-    charset = args.astring()
-    if (!iconv.encodingExists(charset) || NO_CHARSET.test(charset))
-      throw refusal('BADCHARSET (US-ASCII UTF-8)', 'Charset is not known')
+    const type = args.word()
+    if (type !== 'PRIV' && type !== 'SHARED' && type !== 'ALL') throw syntaxError(`Unknown entry type ${type}`)
     args.space()
   }
+  return { kind: 'mod-seq', modSeq: args.number64() }
+}
+
+/** What a searching command looks for. */
+export interface SearchProgram {
+  readonly key: SearchKey
+  /** The charset was named, which RFC 6855 section 3 forbids once UTF8=ACCEPT is on. */
+  readonly charsetNamed: boolean
+}
+
+/** ["CHARSET" SP charset SP] search-key *(SP search-key), to the end of the command. */
+export function searchProgram(args: Tokens): SearchProgram {
+  const charsetNamed = args.tryWord('CHARSET')
+  if (charsetNamed) args.space()
+  return { key: charsetNamed ? keysIn(args) : keys(args, 'UTF-8'), charsetNamed }
+}
+
+/** charset SP search-key *(SP search-key), to the end of the command: SORT and THREAD always name it (RFC 5256 section 5). */
+export function keysIn(args: Tokens): SearchKey {
+  const charset = args.astring()
+  if (!iconv.encodingExists(charset) || NO_CHARSET.test(charset)) {
+    throw refusal('BADCHARSET (US-ASCII UTF-8)', 'Charset is not known')
+  }
+  args.space()
+  return keys(args, charset)
+}
+
+function keys(args: Tokens, charset: string): SearchKey {
   const key = new KeyParser(args, charset).keys(() => false)
   args.end()
   return key
+}
+
+/** MODSEQ is among the keys: the client knows of it, and the answer names the highest (RFC 7162 section 3.1.5). */
+export function asksForModSeq(key: SearchKey): boolean {
+  return someKey(key, ({ kind }) => kind === 'mod-seq')
+}
+
+/** Whether `test` holds for any key, however deep. */
+export function someKey(key: SearchKey, test: (key: SearchKey) => boolean): boolean {
+  if (test(key)) return true
+  if (key.kind === 'and' || key.kind === 'or') return key.keys.some((part) => someKey(part, test))
+  return key.kind === 'not' && someKey(key.key, test)
 }

@@ -1,4 +1,8 @@
-/** sequence-set (RFC 9051 section 9): numbers, ranges in either order, `*` for the largest number in use. */
+/**
+ * sequence-set (RFC 9051 section 9): numbers, ranges in either order, `*` for the largest number in use; or `$`, the messages that the
+ * last SEARCH with SAVE found (RFC 5182).
+ */
+import { mergeRanges, type Range, type Ranges, rangesOf } from './ranges.ts'
 import { syntaxError } from './syntax-error.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -6,19 +10,16 @@ import type { Tokens } from './tokens.ts'
 const STAR = 0
 const NUMBER_MAX = 0xffff_ffff
 
-interface Range {
-  readonly from: number
-  readonly to: number
-}
-
-/** Ascending, without overlap or touching, `from <= to`, all inside 1..4294967295. */
-export type Ranges = readonly Range[]
+export type { Ranges }
 
 export class SequenceSet {
   readonly #ranges: Ranges
+  /** `$`: it names no numbers of its own, only the session knows which messages these are. */
+  readonly saved: boolean
 
-  private constructor(ranges: Ranges) {
+  private constructor(ranges: Ranges, saved = false) {
     this.#ranges = ranges
+    this.saved = saved
   }
 
   static parse(args: Tokens): SequenceSet {
@@ -26,6 +27,7 @@ export class SequenceSet {
   }
 
   static of(text: string): SequenceSet {
+    if (text === '$') return new SequenceSet([], true)
     const ranges: Range[] = []
     for (const item of text.split(',')) {
       const colon = item.indexOf(':')
@@ -37,21 +39,15 @@ export class SequenceSet {
 
   /** The set with `*` read as `largest` (0 if nothing is there: then `*` names nothing, and `n:*` only itself). */
   resolve(largest: number): Ranges {
-    const ordered = this.#ranges
+    const named = this.#ranges
       .map(({ from, to }) => {
         const a = from === STAR ? largest : from
         const b = to === STAR ? largest : to
         return a <= b ? { from: a, to: b } : { from: b, to: a }
       })
       .filter((range) => range.to > 0)
-      .sort((a, b) => a.from - b.from)
-    const merged: { from: number; to: number }[] = []
-    for (const { from, to } of ordered) {
-      const last = merged.at(-1)
-      if (last !== undefined && from <= last.to + 1) last.to = Math.max(last.to, to)
-      else merged.push({ from: Math.max(1, from), to })
-    }
-    return merged
+      .map(({ from, to }) => ({ from: Math.max(1, from), to }))
+    return mergeRanges(named)
   }
 
   /** The largest number named, `*` read as `largest`. */
@@ -83,16 +79,11 @@ export function contains(ranges: Ranges, value: number): boolean {
   return false
 }
 
-/** Ascending numbers as a sequence-set, as in COPYUID. */
-export function formatSequence(numbers: readonly number[]): string {
-  const parts: string[] = []
-  for (let i = 0; i < numbers.length; ) {
-    const from = numbers[i] as number
-    let to = from
-    for (i++; i < numbers.length && numbers[i] === to + 1; i++) to++
-    parts.push(from === to ? `${from}` : `${from}:${to}`)
-  }
-  return parts.join(',')
+/** Numbers as a sequence-set, in their order: only what ascends one by one becomes a range. */
+export function formatSequence(numbers: Iterable<number>): string {
+  return rangesOf(numbers)
+    .map(({ from, to }) => (from === to ? `${from}` : `${from}:${to}`))
+    .join(',')
 }
 
 function number(text: string): number {

@@ -18,6 +18,13 @@ export function syntaxError(message: string): ImapSyntaxError {
   return new ImapSyntaxError('IMAP_SYNTAX', message)
 }
 
+/** A sequence number where ENABLE UIDONLY forbids them (RFC 9586 section 3.1). */
+export function uidRequired(): ImapSyntaxError {
+  return new ImapSyntaxError('IMAP_SYNTAX', 'Only UIDs are allowed after ENABLE UIDONLY', {
+    details: { imap: 'UIDREQUIRED' },
+  })
+}
+
 /** @param imap Response code without brackets, as `BADCHARSET (UTF-8)`. */
 export function refusal(imap: string, message: string): ImapSyntaxError {
   return new ImapSyntaxError('IMAP_REFUSED', message, { details: { imap } })

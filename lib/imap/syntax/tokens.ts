@@ -3,6 +3,7 @@
  * `ImapSyntaxError`; the `try` methods take it if it is there. Strings come as code units 0..255, one per byte: whether
  * they are UTF-8 is for the caller to say.
  */
+import { type ModSeq, toModSeq } from '#lib/mail/types.ts'
 import { NESTING_MAX } from '../limits.ts'
 import type { CommandPart, Literal } from './command-reader.ts'
 import { type ImapSyntaxError, syntaxError } from './syntax-error.ts'
@@ -13,10 +14,12 @@ const LIST_CHARS = /[^\x00-\x20(){"\\\x7f-\xff]+/y
 const NAME = /[A-Za-z][A-Za-z0-9.-]*/y
 const BASE64 = /=|[A-Za-z0-9+/]+={0,2}/y
 const DIGITS = /\d+/y
-const SEQUENCE = /[\d:*,]+/y
+const SEQUENCE = /[\d:*,]+|\$/y
 const FLAG = /\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+/y
 // Quoted specials are escaped; CR and LF cannot occur in a line (RFC 9051 section 4.3).
 const QUOTED = /"((?:[^"\\]|\\["\\])*)"/y
+
+const MODSEQ_MAX = Number.MAX_SAFE_INTEGER
 
 export class Tokens {
   readonly #parts: readonly CommandPart[]
@@ -24,8 +27,12 @@ export class Tokens {
   #at = 0
   #depth = 0
 
-  constructor(parts: readonly CommandPart[]) {
+  /** Mailbox names are UTF-8 on the wire, not modified UTF-7 (RFC 6855 section 3, RFC 9051 section 5.1). */
+  readonly utf8: boolean
+
+  constructor(parts: readonly CommandPart[], utf8 = false) {
     this.#parts = parts
+    this.utf8 = utf8
   }
 
   /** The text of the current part; empty when a literal is next or everything was taken. */
@@ -68,6 +75,13 @@ export class Tokens {
   tryChar(char: string): boolean {
     if (this.#text.charAt(this.#at) !== char) return false
     this.#at++
+    return true
+  }
+
+  /** Takes `text` (in upper case) if it stands here, in any case. */
+  tryText(text: string): boolean {
+    if (this.#text.slice(this.#at, this.#at + text.length).toUpperCase() !== text) return false
+    this.#at += text.length
     return true
   }
 
@@ -150,6 +164,15 @@ export class Tokens {
   /** number64: below 2^53 here, which is 9 PB. */
   number64(): number {
     return this.#number(Number.MAX_SAFE_INTEGER)
+  }
+
+  /**
+   * mod-sequence-valzer (RFC 7162 section 7): up to 2^63-1. Ours stay below 2^53, so what is above that compares as the largest.
+   */
+  modSeq(): ModSeq {
+    const digits = this.#match(DIGITS, 'a MODSEQ')
+    if (digits.length > 19) throw syntaxError(`MODSEQ ${digits.slice(0, 24)} is too large`)
+    return toModSeq(Math.min(Number(digits), MODSEQ_MAX))
   }
 
   /** nz-number. */

@@ -4,6 +4,19 @@ function letter(...lines: string[]): Buffer {
   return Buffer.from(lines.map((line) => `${line}\r\n`).join(''), 'latin1')
 }
 
+/** A letter of a discussion, for SORT and THREAD. @param day Of November 2026. @param fields More header lines. */
+function remark(id: string, day: number, from: string, subject: string, ...fields: string[]): Buffer {
+  return letter(
+    `Date: ${day} Nov 2026 12:00:00 +0000`,
+    `From: ${from}`,
+    `Subject: ${subject}`,
+    `Message-ID: <${id}@example.test>`,
+    ...fields,
+    '',
+    `Remark ${id}`,
+  )
+}
+
 export const LETTERS: Readonly<Record<string, Buffer>> = {
   plain: letter(
     'Date: Mon, 23 Nov 2026 21:52:25 -0800',
@@ -71,6 +84,33 @@ export const LETTERS: Readonly<Record<string, Buffer>> = {
     'AAECAwQFBgc=',
     '--outer--',
   ),
+  'plan-1': remark('plan-1', 1, 'Zoe <anna@example.test>', 'Plan', 'To: team: bob@example.test, cc@example.test;'),
+  'plan-2': remark(
+    'plan-2',
+    3,
+    'bob@example.test',
+    'Re: Plan',
+    'References: <plan-1@example.test>',
+    'To: anna@example.test',
+  ),
+  'plan-3': remark(
+    'plan-3',
+    2,
+    '=?utf-8?q?=C3=81d=C3=A1m?= <c@example.test>',
+    'Re: Plan',
+    'In-Reply-To: <plan-1@example.test>',
+  ),
+  'plan-4': remark(
+    'plan-4',
+    8,
+    'bob@example.test',
+    'AW: Plan',
+    'References: <plan-1@example.test> <plan-2@example.test>',
+  ),
+  'plan-late': remark('plan-late', 6, 'dora@example.test', 'Re: [team] plan (fwd)', 'Cc: Bob <bob@example.test>'),
+  'orphan-1': remark('orphan-1', 5, 'Erik <erik@example.test>', 'Other', 'References: <lost@example.test>'),
+  'orphan-2': remark('orphan-2', 4, 'erik@example.test', 'Something else', 'References: <lost@example.test>'),
+  undated: letter('From: frida@example.test', 'Subject: [fwd: Solo]', '', 'When was that?'),
   headerless: Buffer.from('\r\nOnly a body.\r\n'),
   bodiless: Buffer.from('Subject: No body at all\r\n\r\n'),
 }

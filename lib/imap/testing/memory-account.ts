@@ -2,10 +2,24 @@
  * `ImapAccount` in memory: the plainest thing that keeps the port's promises. Tests of the engine run on it, and a real store
  * can be compared with it. Nothing is ever freed.
  */
+import { known } from '#lib/errors/assert.ts'
 import { CodedError } from '#lib/errors/coded-error.ts'
+import { Flag } from '#lib/mail/flags.ts'
 import type { AccountId, MailboxId, Uid } from '#lib/mail/types.ts'
 import { toAccountId, toMailboxId } from '#lib/mail/types.ts'
-import type { AppendRequest, ImapAccount, MailboxChange, MailboxInfo, MailboxStatus, SpecialUse } from '../store.ts'
+import type {
+  Appended,
+  AppendRequest,
+  ImapAccount,
+  MailboxChange,
+  MailboxInfo,
+  MailboxStatus,
+  NewLetter,
+  Quota,
+  SpecialUse,
+  TextFilter,
+  TextWish,
+} from '../store.ts'
 import { MemoryMailbox, type MemoryMessage } from './memory-mailbox.ts'
 import { OpenMemoryMailbox } from './open-memory-mailbox.ts'
 
@@ -34,6 +48,10 @@ export class MemoryAccount implements ImapAccount {
   #emailCount = 0
   /** Thrown by the next write instead of doing it: a disk that is full, a bug. */
   failNextWrite: Error | null = null
+  /** What a text index would know; null: there is none. */
+  textFilter: ((wishes: readonly TextWish[]) => TextFilter) | null = null
+  /** Of the quota. */
+  limitBytes: number | null = null
 
   constructor(options: MemoryAccountOptions) {
     this.#nowMs = options.nowMs
@@ -49,7 +67,8 @@ export class MemoryAccount implements ImapAccount {
     return [...this.#subscriptions].sort()
   }
 
-  find(name: string): MailboxInfo | null {
+  find(given: string): MailboxInfo | null {
+    const name = given.normalize('NFC')
     return this.#boxes.has(name) ? this.#info(name) : null
   }
 
@@ -65,8 +84,9 @@ export class MemoryAccount implements ImapAccount {
     return new OpenMemoryMailbox(this, this.box(mailbox), readOnly, listener)
   }
 
-  async create(name: string, specialUse: SpecialUse | null): Promise<MailboxInfo> {
+  async create(given: string, specialUse: SpecialUse | null): Promise<MailboxInfo> {
     this.beginWrite()
+    const name = given.normalize('NFC')
     if (specialUse !== null && [...this.#boxes.values()].some((box) => box.specialUse === specialUse)) {
       throw storeError('USEATTR', 'Another mailbox has this use')
     }
@@ -77,8 +97,9 @@ export class MemoryAccount implements ImapAccount {
     return this.#info(name)
   }
 
-  async rename(from: string, to: string): Promise<void> {
+  async rename(from: string, given: string): Promise<void> {
     this.beginWrite()
+    const to = given.normalize('NFC')
     const box = this.#byName(from)
     if (from === 'INBOX') {
       // RFC 9051 section 6.3.6: the messages move, INBOX stays.
@@ -112,18 +133,41 @@ export class MemoryAccount implements ImapAccount {
   }
 
   async append(request: AppendRequest): Promise<{ uidValidity: number; uid: Uid }> {
+    const { uidValidity, uids } = await this.appendAll(request.mailbox, [request])
+    return { uidValidity, uid: known(uids[0], 'one was appended') }
+  }
+
+  async appendAll(mailbox: string, letters: readonly NewLetter[]): Promise<Appended> {
     this.beginWrite()
-    const box = this.#byName(request.mailbox)
+    const box = this.#byName(mailbox)
     const nowMs = this.#nowMs()
-    const uid = box.add({
-      modSeq: this.nextModSeq(),
-      flags: request.flags,
-      internalDateMs: request.internalDateMs ?? nowMs,
-      saveDateMs: nowMs,
-      emailId: `M${++this.#emailCount}`,
-      bytes: Buffer.concat(request.body),
-    })
-    return { uidValidity: box.uidValidity, uid }
+    const bytes = letters.reduce((sum, { body }) => sum + Buffer.concat(body).length, 0)
+    if (this.limitBytes !== null && this.quota().usedBytes + bytes > this.limitBytes) {
+      throw storeError('OVERQUOTA', 'The account is over its quota')
+    }
+    const uids = letters.map(({ flags, internalDateMs, body }) =>
+      box.add({
+        modSeq: this.nextModSeq(),
+        flags,
+        internalDateMs: internalDateMs ?? nowMs,
+        saveDateMs: nowMs,
+        emailId: `M${++this.#emailCount}`,
+        bytes: Buffer.concat(body),
+      }),
+    )
+    return { uidValidity: box.uidValidity, uids }
+  }
+
+  quota(): Quota {
+    const usedBytes = [...this.#boxes.values()].reduce((sum, box) => sum + box.status().sizeBytes, 0)
+    return { usedBytes, limitBytes: this.limitBytes }
+  }
+
+  deletedBytes(mailbox: MailboxId): number {
+    const deleted = this.box(mailbox)
+      .present()
+      .filter(({ flags }) => (flags.system & Flag.deleted) !== 0)
+    return deleted.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
   // For OpenMemoryMailbox.
@@ -165,7 +209,8 @@ export class MemoryAccount implements ImapAccount {
   #make(name: string, specialUse: SpecialUse | null): MemoryMailbox {
     const uidValidity = ++this.#uidValidity
     const letters = [...String(uidValidity)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
-    const box = new MemoryMailbox(toMailboxId(letters.padStart(13, 'a')), name, uidValidity, specialUse)
+    const id = toMailboxId(letters.padStart(13, 'a'))
+    const box = new MemoryMailbox(id, name, uidValidity, specialUse, this.nextModSeq())
     this.#boxes.set(name, box)
     return box
   }

@@ -1,8 +1,10 @@
 /** `SessionHost` that gathers what is written, on a clock that stands still. */
 import type { CodedError } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
+import { CompressionBudget } from '../session/compress/compression.ts'
 import { LruHeaderCache } from '../session/header-cache.ts'
 import type { SessionHost } from '../session/host.ts'
+import { LruSortFieldsCache } from '../session/sort/sort-fields.ts'
 import { LruStructureCache } from '../session/structure-cache.ts'
 
 /** Tuesday, 24 November 2026, 08:00 UTC. */
@@ -12,6 +14,8 @@ export class MemoryHost implements SessionHost {
   readonly clock: Clock = { nowMs: () => TEST_NOW_MS, monotonicMs: () => 0, after: () => () => {} }
   readonly structures = new LruStructureCache(1000)
   readonly headers = new LruHeaderCache(1_000_000)
+  readonly compression = new CompressionBudget(2)
+  readonly sortFields = new LruSortFieldsCache(1_000_000)
   readonly reported: unknown[] = []
   #written: Uint8Array[] = []
   #waiting: (() => void)[] = []

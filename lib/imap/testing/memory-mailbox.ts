@@ -20,17 +20,19 @@ export class MemoryMailbox {
   readonly #listeners = new Set<(change: MailboxChange) => void>()
   /** All messages that ever were, in order of UID. */
   readonly #messages = new Map<Uid, MemoryMessage>()
-  readonly #expunged = new Set<Uid>()
+  /** With the MODSEQ of the expunge. */
+  readonly #expunged = new Map<Uid, number>()
   #uidNext = 1
-  #modSeq = 0
+  #modSeq: number
   #recentAbove = 0
   #view: MailboxView | null = null
 
-  constructor(id: MailboxId, name: string, uidValidity: number, specialUse: SpecialUse | null) {
+  constructor(id: MailboxId, name: string, uidValidity: number, specialUse: SpecialUse | null, modSeq: number) {
     this.id = id
     this.name = name
     this.uidValidity = uidValidity
     this.specialUse = specialUse
+    this.#modSeq = modSeq
   }
 
   info(): MailboxInfo {
@@ -62,6 +64,13 @@ export class MemoryMailbox {
     const { flags, internalDateMs, saveDateMs, emailId, bytes } = message
     const modSeq = toModSeq(message.modSeq)
     return { uid, modSeq, flags, internalDateMs, saveDateMs, emailId, sizeBytes: bytes.length }
+  }
+
+  vanishedSince(modSeq: number): Uid[] {
+    return [...this.#expunged]
+      .filter(([, at]) => at > modSeq)
+      .map(([uid]) => uid)
+      .sort((a, b) => a - b)
   }
 
   view(): MailboxView {
@@ -123,7 +132,7 @@ export class MemoryMailbox {
   }
 
   remove(uids: readonly Uid[], modSeq: number): void {
-    for (const uid of uids) this.#expunged.add(uid)
+    for (const uid of uids) this.#expunged.set(uid, modSeq)
     this.#changed(modSeq)
   }
 

@@ -2,6 +2,8 @@
 import { changeFlags, Flag, sameFlags } from '#lib/mail/flags.ts'
 import type { Uid } from '#lib/mail/types.ts'
 import type {
+  Appended,
+  AppendRequest,
   CopyResult,
   MailboxChange,
   MailboxDelta,
@@ -13,7 +15,11 @@ import type {
   OpenMailbox,
   StoreRequest,
   StoreResult,
+  TextFilter,
+  TextWish,
+  UidRange,
 } from '../store.ts'
+import { rangesOf } from '../syntax/ranges.ts'
 import type { MemoryAccount } from './memory-account.ts'
 import type { MemoryMailbox } from './memory-mailbox.ts'
 
@@ -64,6 +70,14 @@ export class OpenMemoryMailbox implements OpenMailbox {
 
   facts(uids: readonly Uid[]): MessageFacts[] {
     return uids.flatMap((uid) => this.#box.facts(uid) ?? [])
+  }
+
+  changedSince(modSeq: number): Uint32Array {
+    return Uint32Array.from(this.#box.uids().filter((uid) => (this.#box.message(uid)?.modSeq ?? 0) > modSeq))
+  }
+
+  vanishedSince(modSeq: number): readonly UidRange[] {
+    return rangesOf(this.#box.vanishedSince(modSeq))
   }
 
   keywords(): readonly string[] {
@@ -120,10 +134,21 @@ export class OpenMemoryMailbox implements OpenMailbox {
     return { uidValidity: box.uidValidity, source, target: copies }
   }
 
+  async replace(uid: Uid, request: AppendRequest): Promise<Appended | null> {
+    if (!this.#box.exists(uid)) return null
+    const appended = await this.#account.appendAll(request.mailbox, [request])
+    this.#box.remove([uid], this.#account.nextModSeq())
+    return appended
+  }
+
   async move(uids: readonly Uid[], target: string): Promise<CopyResult> {
     const result = await this.copy(uids, target)
     if (result.source.length > 0) this.#box.remove(result.source, this.#account.nextModSeq())
     return result
+  }
+
+  async textFilter(wishes: readonly TextWish[]): Promise<TextFilter | null> {
+    return this.#account.textFilter?.(wishes) ?? null
   }
 
   close(): void {

@@ -9,6 +9,7 @@
  *     E: logout               the session ended, and why; in a login: what the engine asks of its host
  *     @letter INBOX plain \Seen   a letter of letters.ts arrives
  *     @fail OVERQUOTA         the next write of the store fails with this response code (`bug`: by an exception)
+ *     @quota 100000           the account may have so many bytes
  *     @login tls              the dialogue is one with the login engine (tls, clear, no-tls); first line if at all
  *     H: tls-started          answer of the login's host: tls-started, authenticated, denied, denied last, ...
  *
@@ -88,6 +89,7 @@ export async function runTranscript(text: string): Promise<string> {
       peers.set('', login)
     } else if (line.startsWith('H: ')) login?.answer(line.slice(3))
     else if (line.startsWith('@letter ')) await deliver(account, line)
+    else if (line.startsWith('@quota ')) account.limitBytes = Number(line.slice(7))
     else if (line.startsWith('@fail ')) {
       const code = line.slice(6)
       account.failNextWrite = code === 'bug' ? new Error('bug') : storeError(code, 'The store said no')

@@ -18,6 +18,8 @@ import { err, multiLine, ok, type ResponseCode } from '../reply.ts'
 export interface LoginOptions {
   /** Name and version for IMPLEMENTATION, without spaces. */
   readonly implementation: string
+  /** Mechanisms that the host carries out, by `exchange` actions; asked at each announcement. */
+  readonly hostMechanisms?: () => readonly string[]
   /** The connection began with TLS. */
   readonly tls: boolean
   /** USER, PASS and AUTH are refused until TLS is up. */
@@ -42,6 +44,18 @@ export type LoginAction =
       readonly mechanism: 'USER' | Mechanism
       readonly credentials: Credentials
       /** 1 for the first attempt on this connection: the host derives delay and limit from it. */
+      readonly attempt: number
+    }
+  /**
+   * One message of a mechanism that the host carries out, because it asks the directory on its way (SCRAM, OAUTHBEARER). Answer with
+   * `challenge` or with what ends an attempt.
+   */
+  | {
+      readonly kind: 'exchange'
+      readonly mechanism: string
+      readonly message: Buffer
+      /** Begins a new attempt: what was left of another is over. */
+      readonly first: boolean
       readonly attempt: number
     }
   /** Send the step's bytes in clear text, shake hands, answer with `tlsStarted`. */
@@ -78,6 +92,8 @@ type State =
   | { readonly kind: 'plain-response' }
   | { readonly kind: 'login-name' }
   | { readonly kind: 'login-password'; readonly login: string }
+  /** `first`: nothing was passed to the host yet. */
+  | { readonly kind: 'exchange-response'; readonly mechanism: string; readonly first: boolean }
   | { readonly kind: 'waiting'; readonly for: 'verdict' | 'tls' }
   | { readonly kind: 'done' }
   | { readonly kind: 'closed' }
@@ -99,6 +115,8 @@ export class Pop3Login {
   #tls: boolean
   #commandErrors = 0
   #attempts = 0
+  /** Of the attempt that the host carries out. */
+  #mechanism = ''
   #output: string[] = []
   #action: LoginAction | null = null
 
@@ -129,6 +147,14 @@ export class Pop3Login {
     this.#tls = true
     this.#lines.rest()
     return this.#step()
+  }
+
+  /** Answers an `exchange` action: the client's response comes as the next one. */
+  challenge(bytes: Uint8Array): LoginStep {
+    if (!this.#awaited('verdict')) return this.#step()
+    this.#state = { kind: 'exchange-response', mechanism: this.#mechanism, first: false }
+    this.#say(`+ ${Buffer.from(bytes).toString('base64')}\r\n`)
+    return this.#run()
   }
 
   /** The shard has opened the session: the engine says so to the client and is done. */
@@ -191,6 +217,7 @@ export class Pop3Login {
       case 'plain-response':
       case 'login-name':
       case 'login-password':
+      case 'exchange-response':
         return this.#response(state, line.toString('latin1'))
       case 'command':
       case 'password': {
@@ -236,21 +263,23 @@ export class Pop3Login {
 
   #auth([name, initial, ...more]: string[]): string {
     // RFC 1734 had no such form either, but old clients ask so for the list.
-    if (name === undefined) return multiLine('Mechanisms follow', this.#loginAllowed ? MECHANISMS : [])
-    const mechanism = MECHANISMS.find((known) => known === name.toUpperCase())
+    const offered = [...this.#hostMechanisms, ...MECHANISMS]
+    if (name === undefined) return multiLine('Mechanisms follow', this.#loginAllowed ? offered : [])
+    const mechanism = offered.find((known) => known === name.toUpperCase())
     if (mechanism === undefined) return this.#mistake('Unknown mechanism')
     if (!this.#loginAllowed) return this.#clearTextRefusal()
     if (more.length > 0) return this.#mistake('Too many arguments')
-    const state: State = mechanism === 'PLAIN' ? { kind: 'plain-response' } : { kind: 'login-name' }
+    const state = beginning(mechanism)
     if (initial !== undefined) return this.#response(state, initial) // `=` is an empty one: RFC 5034 section 4
     this.#state = state
-    return mechanism === 'PLAIN' ? EMPTY_CHALLENGE : NAME_CHALLENGE
+    return mechanism === 'LOGIN' ? NAME_CHALLENGE : EMPTY_CHALLENGE
   }
 
   #response(state: State, line: string): string {
     if (line === '*') return this.#mistake('Login cancelled') // RFC 5034 section 4
     const message = decodeBase64Line(line)
     if (message === null) return this.#mistake('Cannot read this base64')
+    if (state.kind === 'exchange-response') return this.#exchange(state.mechanism, message, state.first)
     if (state.kind === 'plain-response') {
       const plain = decodePlain(message)
       // Nobody acts for another account here: another authorization identity is refused like a malformed message.
@@ -284,9 +313,25 @@ export class Pop3Login {
     return ''
   }
 
+  #exchange(mechanism: string, message: Buffer, first: boolean): string {
+    if (first) this.#attempts++
+    this.#mechanism = mechanism
+    this.#state = { kind: 'waiting', for: 'verdict' }
+    this.#action = { kind: 'exchange', mechanism, message, first, attempt: this.#attempts }
+    return ''
+  }
+
   #capabilities(): string[] {
     const startTls = this.#options.startTls && !this.#tls
-    return capabilitiesBeforeLogin({ loginAllowed: this.#loginAllowed, startTls }, this.#options.implementation)
+    const mechanisms = [...this.#hostMechanisms, ...MECHANISMS]
+    return capabilitiesBeforeLogin(
+      { loginAllowed: this.#loginAllowed, startTls, mechanisms },
+      this.#options.implementation,
+    )
+  }
+
+  get #hostMechanisms(): readonly string[] {
+    return this.#options.hostMechanisms?.() ?? []
   }
 
   get #loginAllowed(): boolean {
@@ -327,5 +372,16 @@ export class Pop3Login {
     this.#output = []
     this.#action = null
     return step
+  }
+}
+
+function beginning(mechanism: string): State {
+  switch (mechanism) {
+    case 'PLAIN':
+      return { kind: 'plain-response' }
+    case 'LOGIN':
+      return { kind: 'login-name' }
+    default:
+      return { kind: 'exchange-response', mechanism, first: true }
   }
 }

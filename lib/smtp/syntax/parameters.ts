@@ -1,4 +1,5 @@
 /** The parameters behind the paths of MAIL and RCPT (RFC 5321 section 4.1.2, Mail-parameters). */
+import type { NotifyOccasion } from '#lib/mail/notify.ts'
 import { ENVID_CHARACTERS_MAX, ORCPT_CHARACTERS_MAX } from '../limits.ts'
 
 /** Which parameters are known beyond SIZE, BODY and AUTH: those that EHLO announces. */
@@ -14,7 +15,7 @@ export interface MailDsn {
   readonly envid: string | null
 }
 
-export type NotifyOccasion = 'SUCCESS' | 'FAILURE' | 'DELAY'
+export type { NotifyOccasion }
 
 /** RFC 3461 section 4.1 and 4.2. */
 export interface RecipientDsn {

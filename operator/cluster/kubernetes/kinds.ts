@@ -29,6 +29,11 @@ export const RESOURCE_TYPES: Readonly<Record<ManifestKind, ResourceType>> = {
   Role: of('rbac.authorization.k8s.io', 'Role', 'roles'),
   RoleBinding: of('rbac.authorization.k8s.io', 'RoleBinding', 'rolebindings'),
   PodDisruptionBudget: of('policy', 'PodDisruptionBudget', 'poddisruptionbudgets'),
+  HorizontalPodAutoscaler: {
+    ...of('autoscaling', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'),
+    version: 'v2',
+  },
+  NetworkPolicy: of('networking.k8s.io', 'NetworkPolicy', 'networkpolicies'),
   Lease: LEASES,
 }
 export const MANIFEST_KINDS = Object.keys(RESOURCE_TYPES) as readonly ManifestKind[]

@@ -5,12 +5,21 @@
  * our last apply of the same bytes returned. Whatever else changed it makes a new version and with it a new apply, which takes the
  * fields that we mean back and leaves all others alone. A read that fails is an error, never an absence.
  */
+import { assert } from '#lib/errors/assert.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
 import { KubeError } from '#operator/runtime/api-error.ts'
 import type { KubeObject } from '#operator/runtime/kube-object.ts'
 import type { Cluster, SeenPod } from '../cluster.ts'
-import { type Manifest, type ManifestKind, type ManifestOf, type ObjectRef, refOf, refText } from '../objects.ts'
+import {
+  type Manifest,
+  type ManifestKind,
+  type ManifestOf,
+  type ObjectRef,
+  refOf,
+  refText,
+  type Secret,
+} from '../objects.ts'
 import type { ClusterCaches } from './cluster-caches.ts'
 import { PODS, RESOURCE_TYPES } from './kinds.ts'
 import { fromApi, seenPod, toApi } from './translation.ts'
@@ -52,6 +61,21 @@ export class KubernetesCluster implements Cluster {
     if (resourceVersion === before?.metadata.resourceVersion || resourceVersion === last?.resourceVersion)
       return 'unchanged'
     return before === null && last === undefined ? 'created' : 'changed'
+  }
+
+  async create(secret: Secret): Promise<void> {
+    await this.#options.client.create(RESOURCE_TYPES.Secret, toApi(secret))
+  }
+
+  async replace(secret: Secret): Promise<void> {
+    const object = toApi(secret)
+    assert(object.metadata.resourceVersion !== undefined, 'a replace names the version it was made from')
+    await this.#options.client.replace(RESOURCE_TYPES.Secret, object)
+  }
+
+  seen<Kind extends ManifestKind>(ref: ObjectRef<Kind>): ManifestOf<Kind> | null {
+    const found = this.#options.caches.get(ref.kind, ref.namespace, ref.name)
+    return found === null ? null : (fromApi(found) as ManifestOf<Kind>)
   }
 
   async get<Kind extends ManifestKind>(ref: ObjectRef<Kind>): Promise<ManifestOf<Kind> | null> {

@@ -49,6 +49,7 @@ export function seenPod(pod: KubeObject): SeenPod {
   const status = recordOf(pod['status'])
   const conditions = listOf(status['conditions'])
   const ready = conditions.some((one) => one['type'] === 'Ready' && one['status'] === 'True')
+  const unplaced = conditions.find((one) => one['type'] === 'PodScheduled' && one['status'] === 'False')
   return {
     name,
     namespace,
@@ -57,6 +58,7 @@ export function seenPod(pod: KubeObject): SeenPod {
     labels,
     templateHash: annotations[TEMPLATE_ANNOTATION] ?? '',
     ready: ready && deletionTimestamp === undefined,
+    ...(unplaced === undefined ? {} : { unplaced: textOf(unplaced['message']) || textOf(unplaced['reason']) }),
     containers: listOf(status['containerStatuses']).map(seenContainer),
   }
 }

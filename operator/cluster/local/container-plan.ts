@@ -14,6 +14,7 @@ export const LOCAL_CLUSTER_ERRORS = {
   },
   LOCAL_MISSING: { retry: true, meaning: 'A Secret, ConfigMap or volume that a pod names is not there yet.' },
   LOCAL_NO_NETWORK: { retry: false, meaning: 'No loopback network is free: a program listens on all addresses.' },
+  LOCAL_EXISTS: { retry: true, meaning: 'Something was to be made that is there already: it is looked at again.' },
   LOCAL_STATE: { retry: false, meaning: 'A state file of the local cluster cannot be read.' },
 } as const satisfies Record<string, ErrorSpec>
 

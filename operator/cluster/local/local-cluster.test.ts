@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import type { SeenPod } from '../cluster.ts'
-import type { Container, Deployment, StatefulSet, Volume } from '../objects.ts'
+import type { Container, Deployment, Secret, StatefulSet, Volume } from '../objects.ts'
 import { LocalCluster } from './local-cluster.ts'
 import { identifyProcess, isSameProcess } from './process-identity.ts'
 import { endLeftovers, ProcessTable } from './process-table.ts'
@@ -81,6 +81,7 @@ async function setUp(t: TestContext) {
   const root = mkdtempSync(join(tmpdir(), 'twinpost-local-'))
   const failures: unknown[] = []
   const held: { names: readonly string[] } = { names: [] }
+  const kept: Secret[] = []
   const cluster = new LocalCluster({
     network: 90 + (process.pid % 30),
     workloadNumbers: {},
@@ -89,6 +90,8 @@ async function setUp(t: TestContext) {
     heldChanged: (names) => {
       held.names = names
     },
+    keptSecrets: [],
+    secretKept: (one) => kept.push(one),
     hostsFile: join(root, 'hosts'),
     environment: {
       folders: { claims: join(root, 'volumes'), run: join(root, 'run'), mounts: join(root, 'mounts') },
@@ -108,7 +111,7 @@ async function setUp(t: TestContext) {
     rmSync(root, { recursive: true, force: true })
     assert.deepEqual(failures, [])
   })
-  return { root, cluster, held }
+  return { root, cluster, held, kept }
 }
 
 function podThat(cluster: LocalCluster, holds: (pod: SeenPod) => boolean): Promise<SeenPod> {

@@ -17,10 +17,12 @@ import {
   type ObjectRef,
   refOf,
   refText,
+  type Secret,
   type StatefulSet,
 } from '../objects.ts'
 import { templateHash } from '../template-hash.ts'
 import { AddressPlan, serviceAddress } from './addresses.ts'
+import { LocalClusterError } from './container-plan.ts'
 import { hostsText } from './hosts.ts'
 import { matchesLabels } from './labels.ts'
 import { LocalPod, type PodEnvironment } from './pod.ts'
@@ -36,6 +38,9 @@ export interface LocalClusterOptions {
   /** Pods that stay stopped, as `<namespace>/<pod>`: those of the last start; `heldChanged` is told of each change. */
   readonly held: readonly string[]
   readonly heldChanged: (held: readonly string[]) => void
+  /** Secrets of the last start that nothing can render again; `secretKept` is told of each new one and of each change. */
+  readonly keptSecrets: readonly Secret[]
+  readonly secretKept: (secret: Secret) => void
   readonly hostsFile: string
   readonly environment: Omit<PodEnvironment, 'objects' | 'hostsFile'>
   readonly random: Random
@@ -60,6 +65,7 @@ export class LocalCluster implements Cluster {
     this.#options = options
     this.#addresses = new AddressPlan(options.network, options.workloadNumbers)
     this.#held = new Set(options.held)
+    for (const secret of options.keptSecrets) this.#objects.set(refText(refOf(secret)), secret)
     this.#environment = {
       ...options.environment,
       hostsFile: options.hostsFile,
@@ -100,12 +106,31 @@ export class LocalCluster implements Cluster {
       case 'Role':
       case 'RoleBinding':
       case 'PodDisruptionBudget':
+      case 'HorizontalPodAutoscaler':
+      case 'NetworkPolicy':
       case 'Lease':
         break // one user, one machine: kept, with no effect
       default:
         manifest satisfies never
     }
     return before ? 'changed' : 'created'
+  }
+
+  async create(secret: Secret): Promise<void> {
+    const ref = refOf(secret)
+    if (this.#find(ref) !== null) {
+      throw new LocalClusterError('LOCAL_EXISTS', `Cannot create ${refText(ref)}: there is one already`)
+    }
+    await this.replace(secret)
+  }
+
+  async replace(secret: Secret): Promise<void> {
+    this.#options.secretKept(secret) // first: what is not on disk is not used
+    await this.apply(secret)
+  }
+
+  seen<Kind extends ManifestKind>(ref: ObjectRef<Kind>): ManifestOf<Kind> | null {
+    return this.#find(ref)
   }
 
   async get<Kind extends ManifestKind>(ref: ObjectRef<Kind>): Promise<ManifestOf<Kind> | null> {
@@ -192,7 +217,7 @@ export class LocalCluster implements Cluster {
   /** Makes the pods that the workload wants and that are not there; ends those beyond its number. */
   #fill(workload: Workload): void {
     const { name, namespace } = workload.metadata
-    const wanted = Array.from({ length: workload.spec.replicas }, (_, ordinal) => `${name}-${ordinal}`)
+    const wanted = Array.from({ length: workload.spec.replicas ?? 1 }, (_, ordinal) => `${name}-${ordinal}`)
     for (const pod of this.#podsOf(workload)) {
       if (!wanted.includes(pod.identity.name)) this.#remove(pod).catch(this.#options.failed)
     }

@@ -27,6 +27,7 @@ import {
   NATS_PORT,
   PATHS,
   POD_SECURITY,
+  podDefaults,
   probesOf,
   selectorOf,
 } from '../array-context.ts'
@@ -147,6 +148,7 @@ export function provisionObjects(context: ArrayContext): Manifest[] {
         metadata: { labels },
         spec: {
           automountServiceAccountToken: false,
+          ...podDefaults(context),
           terminationGracePeriodSeconds: 30,
           securityContext: POD_SECURITY,
           containers: [
@@ -230,6 +232,7 @@ function statefulSet(
         metadata: { labels: labelsOf(name, name) },
         spec: {
           automountServiceAccountToken: false,
+          ...podDefaults(context),
           terminationGracePeriodSeconds: 30,
           securityContext: POD_SECURITY,
           containers: [container],

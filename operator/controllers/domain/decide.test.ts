@@ -1,42 +1,83 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Domain } from '#operator/api/mod.ts'
-import { bytesOf, decideDomains } from './decide.ts'
+import { domainOf } from '../testing/contexts.ts'
+import { Claims } from './claims.ts'
+import { bytesOf, claimOf, directoryEntry, keptBy } from './decide.ts'
 
-const domain = (name: string, spec: Record<string, unknown>, creationTimestamp?: string): Domain =>
-  Domain.parse({
-    apiVersion: 'twinpost.io/v1alpha1',
-    kind: 'Domain',
-    metadata: { name, ...(creationTimestamp ? { creationTimestamp } : {}) },
-    spec,
-  })
+test('directoryEntry() is what the directory keeps, in lower case and with its owner', () =>
+  assert.deepEqual(directoryEntry(domainOf('a', { name: 'example.test', catchAll: 'All@example.test' }), false), {
+    name: 'example.test',
+    active: true,
+    catchAll: 'all@example.test',
+    postmaster: null,
+    isDefault: false,
+    owner: 'Domain mail/a',
+  }))
 
-test('decideDomains() writes what the directory keeps, in lower case', () =>
-  assert.deepEqual(decideDomains([domain('a', { name: 'example.test', catchAll: 'All@example.test' })]), [
-    {
-      resource: 'a',
-      conflict: null,
-      entry: {
-        name: 'example.test',
-        active: true,
-        catchAll: 'all@example.test',
-        postmaster: null,
-        isDefault: false,
-      },
-    },
-  ]))
+test('keptBy() knows entries of Domains from those of others', () => {
+  const entry = directoryEntry(domainOf('a', { name: 'example.test' }), true)
+  const { owner: _, ...byHand } = entry
+  assert.deepEqual([keptBy(entry), keptBy(byHand), keptBy({ ...entry, owner: 'an old one' })], ['mail/a', null, null])
+})
 
-test('decideDomains() gives a name that two claim to the older one', () => {
-  const younger = domain('a', { name: 'example.test' }, '2026-02-01T00:00:00Z')
-  const older = domain('b', { name: 'example.test' }, '2026-01-01T00:00:00Z')
-  const verdicts = decideDomains([younger, older])
-  assert.deepEqual(
-    verdicts.map(({ resource, conflict }) => [resource, conflict]),
-    [
-      ['b', null],
-      ['a', 'b'],
-    ],
+const claims = (...domains: ReturnType<typeof domainOf>[]) => {
+  const all = new Claims()
+  for (const domain of domains) all.set(claimOf(domain).key, claimOf(domain))
+  return all
+}
+const at = (month: number) => ({ creationTimestamp: `2026-0${month}-01T00:00:00Z` })
+const cases: [name: string, all: Claims, holder: string | null][] = [
+  ['is the only one that claims it', claims(domainOf('a', { name: 'x.test' })), 'mail/a'],
+  [
+    'is the older one',
+    claims(domainOf('a', { name: 'x.test' }, at(2)), domainOf('b', { name: 'x.test' }, at(1))),
+    'mail/b',
+  ],
+  [
+    'is the first by key of two of one second',
+    claims(domainOf('b', { name: 'x.test' }), domainOf('a', { name: 'x.test' })),
+    'mail/a',
+  ],
+  ['is nobody where nobody claims it', claims(domainOf('a', { name: 'y.test' })), null],
+  [
+    'may be of another namespace',
+    claims(
+      domainOf('a', { name: 'x.test' }, at(2)),
+      domainOf('a', { name: 'x.test' }, { ...at(1), namespace: 'other' }),
+    ),
+    'other/a',
+  ],
+]
+for (const [name, all, holder] of cases)
+  test(`the holder of a name ${name}`, () => assert.equal(all.holder('x.test'), holder))
+
+test('Claims tells whose case a change touches, and who has the name then', () => {
+  const older = claimOf(domainOf('a', { name: 'x.test' }, at(1)))
+  const younger = claimOf(domainOf('b', { name: 'x.test' }, at(2)))
+  const all = new Claims()
+  assert.deepEqual(all.set(younger.key, younger), [])
+  assert.deepEqual(all.set(older.key, older), ['mail/b'])
+  assert.deepEqual(all.set(older.key, older), [], 'nothing new')
+  assert.equal(all.holder('x.test'), 'mail/a')
+  assert.deepEqual(all.set(older.key, null), ['mail/b'])
+  assert.equal(all.holder('x.test'), 'mail/b')
+  assert.deepEqual(all.set(younger.key, null), [])
+  assert.equal(all.holder('x.test'), null)
+})
+
+test('Claims gives loginDefault to the older one that has its own name', () => {
+  const loginDefault = true
+  const taken = domainOf('a', { name: 'x.test', loginDefault }, at(2))
+  const all = claims(
+    domainOf('holder', { name: 'x.test' }, at(1)),
+    taken,
+    domainOf('c', { name: 'y.test', loginDefault }, at(3)),
+    domainOf('d', { name: 'z.test', loginDefault }, at(4)),
   )
+  assert.equal(all.defaultHolder(), 'mail/c')
+  const changed = domainOf('c', { name: 'y.test' }, at(3))
+  assert.deepEqual(all.set('mail/c', claimOf(changed)), ['mail/a', 'mail/d'])
+  assert.equal(all.defaultHolder(), 'mail/d')
 })
 
 const quantities: [text: string, bytes: number][] = [

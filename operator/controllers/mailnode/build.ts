@@ -4,16 +4,16 @@
  * only they see. Both members come from one StatefulSet with OnDelete: who is replaced when is decided in decide.ts.
  */
 import { MEMBERS_PER_MAILNODE, SHARD_PORT_BASE } from '#lib/link/address.ts'
-import type { ContainerResources, ListenerName, MailNode } from '#operator/api/mod.ts'
+import type { ListenerName, MailNode } from '#operator/api/mod.ts'
 import { durationSeconds } from '#operator/api/resource.ts'
 import type {
   Container,
   EnvVar,
   Lease,
   Manifest,
+  NetworkPolicy,
   OwnerReference,
   PodDisruptionBudget,
-  ResourceRequirements,
   Role,
   RoleBinding,
   Secret,
@@ -25,6 +25,7 @@ import type {
 import {
   type ArrayContext,
   CONTAINER_SECURITY,
+  containerResources,
   DIRECTORY_PASSWORD_KEY,
   labelsOf,
   METRICS_PORTS,
@@ -32,6 +33,7 @@ import {
   NATS_PASSWORD_KEY,
   PATHS,
   POD_SECURITY,
+  podDefaults,
   probesOf,
   selectorOf,
 } from '../array-context.ts'
@@ -39,6 +41,10 @@ import {
 export const COMPONENT = 'mailnode'
 /** The operator takes it off a pod whose node is gone, long before Kubernetes does (rules.md, Pods). */
 export const SERVING_LABEL = 'twinpost.io/serving'
+/** Set on a MailNode it goes into the pod template: another value rolls both members, one after the other. */
+export const RESTARTED_AT = 'twinpost.io/restartedAt'
+/** An edge serves on until its address has left the Services; its shards hand over meanwhile. */
+const EDGE_LEAVES_SECONDS = 3
 /** Hand-over of all primaries and the end of sessions fit into it; nothing waits that long in practice. */
 const GRACE_SECONDS = 60
 export const EDGE_CREDENTIALS = 'edge-credentials'
@@ -69,6 +75,17 @@ export interface MemberCertificates {
   readonly edge: Readonly<Record<string, { readonly cert: string; readonly key: string }>>
 }
 
+/** What follows from the present state and not from the resource alone. */
+export interface MemberWish {
+  /** How many members run: fewer than a pair only while it is hibernated. */
+  readonly members: number
+  /** How many may be evicted at a time. */
+  readonly disruptionsMax: number
+  /** Size of the claim template, which no update of a StatefulSet can change; null: as the resource says. */
+  readonly claimSize: string | null
+}
+const ALL_MEMBERS: MemberWish = { members: MEMBERS_PER_MAILNODE, disruptionsMax: 1, claimSize: null }
+
 export function podNames(node: MailNode): string[] {
   return Array.from({ length: MEMBERS_PER_MAILNODE }, (_, member) => `${node.metadata.name}-${member}`)
 }
@@ -83,16 +100,21 @@ export function shardHostPattern(context: ArrayContext): string {
 }
 
 /** Everything but the certificates, in no particular order. */
-export function mailNodeObjects(node: MailNode, context: ArrayContext): Manifest[] {
+export function mailNodeObjects(node: MailNode, context: ArrayContext, wish: MemberWish = ALL_MEMBERS): Manifest[] {
   return [
     headlessService(node, context),
     edgeService(node, context),
-    disruptionBudget(node, context),
+    disruptionBudget(node, context, wish.disruptionsMax),
     serviceAccount(node, context),
     ...(context.ledger.kind === 'lease'
-      ? [...ledgerLeases(node, context), ledgerRole(node, context), ledgerRoleBinding(node, context)]
+      ? [
+          ...ledgerLeases(node, context),
+          ledgerRole(node, context),
+          ledgerRoleBinding(node, context),
+          networkPolicy(node, context),
+        ]
       : []),
-    statefulSet(node, context),
+    statefulSet(node, context, wish),
   ]
 }
 
@@ -129,8 +151,9 @@ export function edgeService(node: MailNode, context: ArrayContext): Service {
   }
 }
 
-export function statefulSet(node: MailNode, context: ArrayContext): StatefulSet {
-  const { name } = node.metadata
+export function statefulSet(node: MailNode, context: ArrayContext, wish: MemberWish = ALL_MEMBERS): StatefulSet {
+  const { name, annotations = {} } = node.metadata
+  const restartedAt = annotations[RESTARTED_AT]
   const { storage, unsafe } = node.spec
   const labels = labelsOf(COMPONENT, name)
   const apart = {
@@ -143,16 +166,20 @@ export function statefulSet(node: MailNode, context: ArrayContext): StatefulSet 
     metadata: meta(node, context, name),
     spec: {
       serviceName: name,
-      replicas: MEMBERS_PER_MAILNODE,
+      replicas: wish.members,
       podManagementPolicy: 'Parallel',
       updateStrategy: { type: 'OnDelete' },
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
       selector: { matchLabels: selector(node) },
       template: {
-        metadata: { labels: { ...labels, [SERVING_LABEL]: 'true' } },
+        metadata: {
+          labels: { ...labels, [SERVING_LABEL]: 'true' },
+          ...(restartedAt === undefined ? {} : { annotations: { [RESTARTED_AT]: restartedAt } }),
+        },
         spec: {
           serviceAccountName: name,
           automountServiceAccountToken: context.ledger.kind === 'lease',
+          ...podDefaults(context),
           terminationGracePeriodSeconds: GRACE_SECONDS,
           securityContext: POD_SECURITY,
           affinity: {
@@ -181,7 +208,7 @@ export function statefulSet(node: MailNode, context: ArrayContext): StatefulSet 
           spec: {
             accessModes: ['ReadWriteOncePod'],
             ...(storage.className === undefined ? {} : { storageClassName: storage.className }),
-            resources: { requests: { storage: storage.size } },
+            resources: { requests: { storage: wish.claimSize ?? storage.size } },
           },
         },
       ],
@@ -234,7 +261,7 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
       { name: 'tmp', mountPath: PATHS.temporary },
       ...(context.ledger.kind === 'file' ? [{ name: 'ledger', mountPath: context.ledger.folder }] : []),
     ],
-    ...resources(node.spec.resources.shard),
+    ...containerResources(node.spec.resources.shard),
     ...probesOf(`metrics-${index}`),
     securityContext: CONTAINER_SECURITY,
   }
@@ -277,8 +304,9 @@ function edgeContainer(node: MailNode, context: ArrayContext): Container {
       { name: 'edge-credentials', mountPath: PATHS.credentials, readOnly: true },
       { name: 'tmp', mountPath: PATHS.temporary },
     ],
-    ...resources(node.spec.resources.edge),
+    ...containerResources(node.spec.resources.edge),
     ...probesOf('metrics'),
+    ...(context.ledger.kind === 'lease' ? { lifecycle: { preStop: { sleep: { seconds: EDGE_LEAVES_SECONDS } } } } : {}),
     securityContext: CONTAINER_SECURITY,
   }
 }
@@ -336,13 +364,34 @@ export function certificateSecrets(node: MailNode, context: ArrayContext, certif
   ]
 }
 
-/** One for both members: the operator lowers it to 0 while a shard has one copy only (rules.md, Pods). */
-export function disruptionBudget(node: MailNode, context: ArrayContext): PodDisruptionBudget {
+/** One for both members: 0 while a shard has one copy only, so that no drain takes it. */
+export function disruptionBudget(node: MailNode, context: ArrayContext, maxUnavailable = 1): PodDisruptionBudget {
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
     metadata: meta(node, context, node.metadata.name),
-    spec: { maxUnavailable: 1, selector: { matchLabels: selector(node) } },
+    spec: { maxUnavailable, selector: { matchLabels: selector(node) } },
+  }
+}
+
+/** Mail ports and probes are for all; the links between processes of ours for these alone (and mutual TLS asks again who they are). */
+export function networkPolicy(node: MailNode, context: ArrayContext): NetworkPolicy {
+  const ours = { namespaceSelector: {}, podSelector: { matchLabels: { 'app.kubernetes.io/name': 'twinpost' } } }
+  const port = (name: string) => ({ protocol: 'TCP', port: name }) as const
+  const open = [...openListeners(node).map(({ name }) => name), 'metrics']
+  const indexes = shardIndexes(node)
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: meta(node, context, node.metadata.name),
+    spec: {
+      podSelector: { matchLabels: selector(node) },
+      policyTypes: ['Ingress'],
+      ingress: [
+        { ports: [...open.map(port), ...indexes.map((index) => port(`metrics-${index}`))] },
+        { from: [ours], ports: indexes.map((index) => port(`link-${index}`)) },
+      ],
+    },
   }
 }
 
@@ -435,18 +484,4 @@ function env(name: string, value: string): EnvVar {
 
 function field(name: string, fieldPath: 'metadata.name' | 'metadata.uid' | 'status.podIP'): EnvVar {
   return { name, valueFrom: { fieldRef: { fieldPath } } }
-}
-
-function resources(
-  wanted: ContainerResources | undefined,
-): { resources: ResourceRequirements } | Record<string, never> {
-  if (!wanted) return {}
-  const amounts = (found: ContainerResources['requests']) =>
-    Object.fromEntries(Object.entries(found ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined))
-  return {
-    resources: {
-      ...(wanted.requests ? { requests: amounts(wanted.requests) } : {}),
-      ...(wanted.limits ? { limits: amounts(wanted.limits) } : {}),
-    },
-  }
 }

@@ -1,5 +1,5 @@
 /** The two places that objects are rendered for, as tests use them, and a MailNode out of few words. */
-import { MailNode } from '#operator/api/mod.ts'
+import { Domain, FilterPool, MailNode } from '#operator/api/mod.ts'
 import type { ArrayContext } from '../array-context.ts'
 
 export const CLUSTER: ArrayContext = {
@@ -29,4 +29,32 @@ export function mailNode(
   metadata: Record<string, unknown> = {},
 ): MailNode {
   return MailNode.parse({ apiVersion: 'twinpost.io/v1alpha1', kind: 'MailNode', metadata: { name, ...metadata }, spec })
+}
+
+export function domainOf(
+  name: string,
+  spec: Record<string, unknown>,
+  metadata: Record<string, unknown> = {},
+  status?: unknown,
+): Domain {
+  return Domain.parse({
+    apiVersion: 'twinpost.io/v1alpha1',
+    kind: 'Domain',
+    metadata: { name, namespace: 'mail', ...metadata },
+    spec,
+    ...(status === undefined ? {} : { status }),
+  })
+}
+
+export function filterPoolOf(
+  name: string,
+  spec: Record<string, unknown>,
+  metadata: Record<string, unknown> = {},
+): FilterPool {
+  return FilterPool.parse({
+    apiVersion: 'twinpost.io/v1alpha1',
+    kind: 'FilterPool',
+    metadata: { name, namespace: 'mail', ...metadata },
+    spec,
+  })
 }

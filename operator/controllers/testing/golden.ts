@@ -8,6 +8,10 @@ export function assertGolden(path: string, objects: readonly unknown[]): void {
   const text = objects
     .map((object) => stringify(object, { lineWidth: 120, aliasDuplicateObjects: false }))
     .join('---\n')
+  assertGoldenText(path, text)
+}
+
+export function assertGoldenText(path: string, text: string): void {
   if (process.env['UPDATE'] === '1') {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)

@@ -1,6 +1,6 @@
 /**
- * Every password that a client says goes through here: the directory judges it, failures wait before they are told and are
- * counted by client address, so that guessing is slow on every protocol and over many connections. It never says more than
+ * Every password that a client says, and every other proof, goes through here: the directory judges it, failures wait before they are
+ * told and are counted by client address, so that guessing is slow on every protocol and over many connections. It never says more than
  * yes or no: what a wrong name costs, a wrong password costs too.
  */
 
@@ -16,15 +16,18 @@ import {
 } from '../limits.ts'
 import type { EdgeMetrics } from '../metrics.ts'
 
-export interface LoginAttempt {
+export interface LoginFacts {
   readonly login: string
-  readonly password: string
   readonly scope: Scope
   /** As the client's protocol calls it: PLAIN, LOGIN, USER. */
   readonly mechanism: string
   readonly clientAddress: string
   /** Session id, for the log. */
   readonly session: string
+}
+
+export interface LoginAttempt extends LoginFacts {
+  readonly password: string
 }
 
 export type LoginVerdict =
@@ -61,7 +64,11 @@ export class PasswordGate {
 
   /** Judges and, after a failure, waits. Never rejects. */
   async check(attempt: LoginAttempt): Promise<LoginVerdict> {
-    const verdict = await this.#ask(attempt)
+    return this.settle(attempt, await this.#ask(attempt))
+  }
+
+  /** Counts a verdict that another mechanism found and, after a failure, waits. Never rejects. */
+  async settle(attempt: LoginFacts, verdict: LoginVerdict): Promise<LoginVerdict> {
     const protocol = attempt.scope
     const { mechanism, clientAddress, session } = attempt
     if (verdict.kind === 'ok') {

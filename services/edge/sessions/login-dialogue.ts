@@ -11,6 +11,13 @@ import { IMAP_IDLE_MS, LOGIN_FAILURES_MAX, POP3_IDLE_MS } from '../limits.ts'
 export type DialogueAction =
   | { readonly kind: 'start-tls' }
   | { readonly kind: 'authenticate'; readonly login: string; readonly password: string; readonly mechanism: string }
+  | {
+      readonly kind: 'exchange'
+      readonly mechanism: string
+      readonly message: Buffer
+      /** Begins a new attempt. */
+      readonly first: boolean
+    }
   | { readonly kind: 'close' }
 
 export interface DialogueStep {
@@ -32,6 +39,8 @@ export interface LoginDialogue {
   greet(): DialogueStep
   receive(chunk: Buffer): DialogueStep
   tlsStarted(): DialogueStep
+  /** Answers an `exchange` action. */
+  challenge(bytes: Buffer): DialogueStep
   accepted(capabilities: string): DialogueStep
   failed(reason: LoginFailure): DialogueStep
   /** The edge ends the connection. */
@@ -47,7 +56,8 @@ export interface FrontProtocol {
   readonly idleMs: number
   /** Said to a client whose session is lost or ended, where the protocol has a word for it. */
   readonly farewell: ((text: string) => Buffer) | null
-  dialogue(tls: boolean): LoginDialogue
+  /** @param mechanisms Of SASL, carried out by `exchange` actions, that this connection can offer now. */
+  dialogue(tls: boolean, mechanisms: () => readonly string[]): LoginDialogue
 }
 
 export function imapProtocol(hostname: string): FrontProtocol {
@@ -55,8 +65,10 @@ export function imapProtocol(hostname: string): FrontProtocol {
     protocol: 'imap',
     idleMs: IMAP_IDLE_MS,
     farewell: (text) => Buffer.from(`* BYE ${text}\r\n`), // RFC 9051 section 7.1.5
-    dialogue: (tls) =>
-      imapDialogue(new LoginEngine({ tls, startTls: !tls, hostName: hostname, serverId: ['name', 'Twinpost'] })),
+    dialogue: (tls, hostMechanisms) =>
+      imapDialogue(
+        new LoginEngine({ tls, startTls: !tls, hostName: hostname, serverId: ['name', 'Twinpost'], hostMechanisms }),
+      ),
   }
 }
 
@@ -65,23 +77,43 @@ export function pop3Protocol(): FrontProtocol {
     protocol: 'pop3',
     idleMs: POP3_IDLE_MS,
     farewell: null, // RFC 1939 section 3: the server closes without a word
-    dialogue: (tls) =>
-      pop3Dialogue(new Pop3Login({ implementation: 'Twinpost', tls, tlsRequired: true, startTls: !tls })),
+    dialogue: (tls, hostMechanisms) =>
+      pop3Dialogue(
+        new Pop3Login({ implementation: 'Twinpost', tls, tlsRequired: true, startTls: !tls, hostMechanisms }),
+      ),
+  }
+}
+
+/** An engine's action without what only the engine needs. */
+function dialogueAction(action: NonNullable<ReturnType<(LoginEngine | Pop3Login)['greet']>['action']>): DialogueAction {
+  switch (action.kind) {
+    case 'authenticate': {
+      const { login, password } = action.credentials
+      return { kind: 'authenticate', login, password, mechanism: action.mechanism }
+    }
+    case 'exchange': {
+      const { mechanism, message, first } = action
+      return { kind: 'exchange', mechanism, message, first }
+    }
+    case 'start-tls':
+    case 'close':
+      return { kind: action.kind }
+    default:
+      return action satisfies never
   }
 }
 
 function imapDialogue(engine: LoginEngine): LoginDialogue {
   let attempts = 0
   const step = ({ bytes, action }: ReturnType<LoginEngine['greet']>): DialogueStep => {
-    if (action?.kind !== 'authenticate') return { bytes, action: action === null ? null : { kind: action.kind } }
-    attempts = action.attempt
-    const { login, password } = action.credentials
-    return { bytes, action: { kind: 'authenticate', login, password, mechanism: action.mechanism } }
+    if (action?.kind === 'authenticate' || action?.kind === 'exchange') attempts = action.attempt
+    return { bytes, action: action === null ? null : dialogueAction(action) }
   }
   return {
     greet: () => step(engine.greet()),
     receive: (chunk) => step(engine.receive(chunk)),
     tlsStarted: () => step(engine.tlsStarted()),
+    challenge: (bytes) => step(engine.challenge(bytes)),
     accepted: (capabilities) => step(engine.authenticated(capabilities)),
     failed(reason) {
       switch (reason) {
@@ -110,15 +142,14 @@ function imapDialogue(engine: LoginEngine): LoginDialogue {
 function pop3Dialogue(engine: Pop3Login): LoginDialogue {
   let attempts = 0
   const step = ({ bytes, action }: ReturnType<Pop3Login['greet']>): DialogueStep => {
-    if (action?.kind !== 'authenticate') return { bytes, action: action === null ? null : { kind: action.kind } }
-    attempts = action.attempt
-    const { login, password } = action.credentials
-    return { bytes, action: { kind: 'authenticate', login, password, mechanism: action.mechanism } }
+    if (action?.kind === 'authenticate' || action?.kind === 'exchange') attempts = action.attempt
+    return { bytes, action: action === null ? null : dialogueAction(action) }
   }
   return {
     greet: () => step(engine.greet()),
     receive: (chunk) => step(engine.receive(chunk)),
     tlsStarted: () => step(engine.tlsStarted()),
+    challenge: (bytes) => step(engine.challenge(bytes)),
     accepted: () => step(engine.authenticated()),
     failed(reason) {
       switch (reason) {

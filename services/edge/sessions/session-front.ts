@@ -3,29 +3,36 @@
  * and then the splice. After the splice nothing of the login stays in memory.
  */
 import type { Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
+import { type SecureContext, TLSSocket } from 'node:tls'
 import type { Directory, DirectoryAccount } from '#lib/directory/port.ts'
-import { errorMessage } from '#lib/errors/coded-error.ts'
+import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import type { SessionOpen } from '#lib/frames/shard-protocol.ts'
 import type { OpenedSession, ShardRouter } from '#lib/link/shard-router.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import { toShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
-import type { PasswordGate } from '../auth/password-gate.ts'
+import type { LoginFacts, LoginVerdict, PasswordGate } from '../auth/password-gate.ts'
+import type { ExchangeStep, SaslExchange } from '../auth/sasl-exchange.ts'
+import { channelBinding, SCRAM, SCRAM_PLUS, ScramLogin } from '../auth/scram-login.ts'
 import type { ConnectionLimits } from '../connection-limits.ts'
 import { LOGIN_IDLE_MS, MOVES_FOLLOWED_MAX } from '../limits.ts'
 import type { EdgeMetrics } from '../metrics.ts'
-import type { DialogueStep, FrontProtocol, LoginDialogue, LoginFailure } from './login-dialogue.ts'
+import type { DialogueAction, DialogueStep, FrontProtocol, LoginDialogue, LoginFailure } from './login-dialogue.ts'
 import type { LiveSession, SessionRegistry } from './session-registry.ts'
 import { Splice } from './splice.ts'
 import { dropInput, startTls, tlsFacts } from './tls-socket.ts'
+
+type PasswordAction = Extract<DialogueAction, { kind: 'authenticate' }>
+type ExchangeAction = Extract<DialogueAction, { kind: 'exchange' }>
 
 export interface SessionFrontOptions {
   readonly gate: PasswordGate
   readonly directory: Directory
   readonly router: ShardRouter
   readonly registry: SessionRegistry
+  /** SCRAM is offered: every account has keys in the directory. */
+  readonly scram: boolean
   readonly limits: ConnectionLimits
   readonly patienceMs: number
   readonly clock: Clock
@@ -88,6 +95,8 @@ class LoginPhase {
   /** Resolves `run` when the login is over, one way or the other. */
   #over: () => void = () => {}
   #ended = false
+  /** The attempt in progress, of a mechanism that is carried out here. */
+  #exchange: SaslExchange | null = null
 
   readonly #onData = (chunk: Buffer) => this.#carryOut(this.#dialogue.receive(chunk))
   readonly #onEnd = () => this.#destroy()
@@ -100,7 +109,7 @@ class LoginPhase {
     this.#clientAddress = address
     this.#clientPort = socket.remotePort ?? 0
     this.#sessionId = randomId(this.#front.random, 16)
-    this.#dialogue = listener.protocol.dialogue(listener.implicitTls)
+    this.#dialogue = listener.protocol.dialogue(listener.implicitTls, () => this.#mechanisms())
   }
 
   /** Resolves when the connection is closed or handed over. */
@@ -143,13 +152,17 @@ class LoginPhase {
     }
     if (bytes.length > 0) this.#socket.write(bytes)
     if (action?.kind === 'close') this.#close()
-    if (action?.kind === 'authenticate') {
-      this.#socket.pause()
-      this.#authenticate(action.login, action.password, action.mechanism).catch((err: unknown) => {
-        this.#front.logger.error({ session: this.#sessionId, err }, 'login failed')
-        this.#destroy()
-      })
-    }
+    if (action?.kind === 'authenticate') this.#judge(() => this.#authenticate(action))
+    if (action?.kind === 'exchange') this.#judge(() => this.#goOn(action))
+  }
+
+  /** The client waits for us, and we do not read on meanwhile. */
+  #judge(work: () => Promise<void>): void {
+    this.#socket.pause()
+    work().catch((err: unknown) => {
+      this.#front.logger.error({ session: this.#sessionId, err }, 'login failed')
+      this.#destroy()
+    })
   }
 
   async #upgrade(goAhead: Buffer): Promise<void> {
@@ -174,20 +187,61 @@ class LoginPhase {
     }
   }
 
-  async #authenticate(login: string, password: string, mechanism: string): Promise<void> {
-    const { gate, registry } = this.#front
-    const verdict = await gate.check({
-      login,
-      password,
-      mechanism,
-      scope: this.#listener.protocol.protocol,
-      clientAddress: this.#clientAddress,
-      session: this.#sessionId,
-    })
+  async #authenticate({ login, password, mechanism }: PasswordAction): Promise<void> {
+    await this.#conclude(login, await this.#front.gate.check({ ...this.#facts(login, mechanism), password }))
+  }
+
+  /** One message of a mechanism that is carried out here. */
+  async #goOn({ mechanism, message, first }: ExchangeAction): Promise<void> {
+    const { gate, directory, random, metrics, logger } = this.#front
+    if (first || this.#exchange === null) {
+      const plus = mechanism === SCRAM_PLUS
+      this.#exchange = new ScramLogin({
+        mechanism: plus ? SCRAM_PLUS : SCRAM,
+        binding: this.#channelBinding(),
+        directory,
+        random,
+      })
+    }
+    let step: ExchangeStep
+    try {
+      step = await this.#exchange.next(message)
+    } catch (err) {
+      metrics.directoryErrors.inc()
+      logger.warn({ session: this.#sessionId, code: errorCode(err), err }, 'cannot check a login')
+      step = { kind: 'over', login: '', verdict: { kind: 'unavailable' } }
+    }
+    if (this.#ended) return
+    if (step.kind === 'challenge') {
+      this.#carryOut(this.#dialogue.challenge(step.bytes))
+      if (!this.#ended) this.#socket.resume()
+      return
+    }
+    this.#exchange = null
+    const { login } = step
+    await this.#conclude(login, await gate.settle(this.#facts(login, mechanism), step.verdict))
+  }
+
+  #facts(login: string, mechanism: string): LoginFacts {
+    const scope = this.#listener.protocol.protocol
+    return { login, mechanism, scope, clientAddress: this.#clientAddress, session: this.#sessionId }
+  }
+
+  async #conclude(login: string, verdict: LoginVerdict): Promise<void> {
     if (this.#ended) return
     if (verdict.kind !== 'ok') this.#fail(verdict.kind)
-    else if (!registry.reserve(verdict.account.id)) this.#fail('limit')
+    else if (!this.#front.registry.reserve(verdict.account.id)) this.#fail('limit')
     else await this.#open(login, verdict.account)
+  }
+
+  /** The best first. -PLUS needs a TLS connection that we end, of a version that can be bound to. */
+  #mechanisms(): readonly string[] {
+    if (!this.#front.scram) return []
+    return this.#channelBinding() === null ? [SCRAM] : [SCRAM_PLUS, SCRAM]
+  }
+
+  #channelBinding(): Buffer | null {
+    return this.#socket instanceof TLSSocket ? channelBinding(this.#socket) : null
   }
 
   #fail(reason: LoginFailure): void {

@@ -1,6 +1,9 @@
 /**
  * Joins a client and its session at the shard: bytes both ways, each side read only as fast as the other takes them. An end
  * of one side is passed on to the other, so that what is still on its way arrives. No timer and no buffer per session.
+ *
+ * COMPRESS is between the client and its shard: what passes here ends with a sync flush then, never with a line, so that no line of ours
+ * falls into it.
  */
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -28,6 +31,8 @@ export interface SpliceOptions {
 const GOODBYE_BYTES_MAX = 1024
 const GOODBYE = '* BYE '
 const LF = 0x0a
+/** How a session with COMPRESS says that it is over: an empty sync flush of deflate, then its last block (RFC 1951 section 3.2). */
+const COMPRESSED_GOODBYE = Buffer.from([0x00, 0x00, 0xff, 0xff, 0x03, 0x00])
 
 export class Splice {
   readonly #client: Socket
@@ -77,7 +82,7 @@ export class Splice {
   #fromShard(chunk: Buffer): void {
     this.bytesOut += chunk.length
     this.#atLineStart = chunk[chunk.length - 1] === LF
-    if (chunk.length <= GOODBYE_BYTES_MAX && chunk.includes(GOODBYE)) this.#goodbyeSaid = true
+    if (chunk.length <= GOODBYE_BYTES_MAX && saysGoodbye(chunk)) this.#goodbyeSaid = true
     if (!this.#client.write(chunk)) this.#shard.pause()
   }
 
@@ -107,6 +112,10 @@ export class Splice {
     else finish(this.#client)
     this.#onEnd(end, this)
   }
+}
+
+function saysGoodbye(chunk: Buffer): boolean {
+  return chunk.includes(GOODBYE) || chunk.subarray(-COMPRESSED_GOODBYE.length).equals(COMPRESSED_GOODBYE)
 }
 
 /** Ends a client's socket once its bytes are out, without waiting for the client to end too, nor for ever for it to read. */

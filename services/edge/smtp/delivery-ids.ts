@@ -7,7 +7,6 @@
  */
 import { createHash } from 'node:crypto'
 import { DELIVERY_ID_BYTES } from '#lib/frames/shard-protocol.ts'
-import type { AccountId } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { DELIVERY_IDS_MEMORY_MS, LETTERS_KEPT_MAX } from '../limits.ts'
@@ -35,12 +34,12 @@ export class DeliveryIds {
     this.#random = random
   }
 
-  /** Ids for `accounts`, in order: kept ones where this letter was tried before, else new ones. */
-  idsFor(letter: LetterIdentity, accounts: readonly AccountId[]): Uint8Array[] {
+  /** Ids for `keys` (accounts, or what is queued), in order: kept ones where this letter was tried before, else new ones. */
+  idsFor(letter: LetterIdentity, keys: readonly string[]): Uint8Array[] {
     const kept = this.#kept.size === 0 ? undefined : this.#kept.get(roughly(letter))
-    if (!kept || kept.untilMs <= this.#clock.monotonicMs()) return accounts.map(() => this.newId())
+    if (!kept || kept.untilMs <= this.#clock.monotonicMs()) return keys.map(() => this.newId())
     const digest = digestOf(letter)
-    return accounts.map((account) => kept.ids.get(digest + account) ?? this.newId())
+    return keys.map((one) => kept.ids.get(digest + one) ?? this.newId())
   }
 
   newId(): Uint8Array {
@@ -48,13 +47,13 @@ export class DeliveryIds {
   }
 
   /** The client was told to try again. */
-  keep(letter: LetterIdentity, accounts: readonly AccountId[], ids: readonly Uint8Array[]): void {
+  keep(letter: LetterIdentity, keys: readonly string[], ids: readonly Uint8Array[]): void {
     const key = roughly(letter)
     const digest = digestOf(letter)
     const all = this.#kept.get(key)?.ids ?? new Map<string, Uint8Array>()
-    accounts.forEach((account, i) => {
+    keys.forEach((one, i) => {
       const id = ids[i]
-      if (id) all.set(digest + account, id)
+      if (id) all.set(digest + one, id)
     })
     this.#kept.delete(key) // so that the map stays in order of keeping
     this.#kept.set(key, { untilMs: this.#clock.monotonicMs() + DELIVERY_IDS_MEMORY_MS, ids: all })

@@ -5,7 +5,9 @@
  */
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import { FRAME_PAYLOAD_BYTES_MAX } from '#lib/frames/codec.ts'
+import { encodeQueueRequest, type QueueRequest } from '#lib/frames/queue.ts'
 import {
+  type DeliveryAmendment,
   type DeliveryOutcome,
   decodeDeliverResult,
   encodeDeliverBegin,
@@ -41,6 +43,8 @@ export interface Delivery {
   readonly account: AccountId
   readonly shard: ShardName
   readonly deliveryId: Uint8Array
+  /** Name or special use, as in the frame. */
+  readonly mailbox: string
   readonly headerBlock: Uint8Array
 }
 
@@ -51,18 +55,30 @@ export interface Envelope {
   readonly fromUser: boolean
 }
 
+/** What of a letter is to leave, and the shard whose queue takes it: the author's. */
+export interface QueuedPart {
+  readonly shard: ShardName
+  readonly request: QueueRequest
+}
+
+/** What one shard gets of a letter. Its answer has an outcome for each recipient, then one for what is queued. */
+interface ShardPart {
+  readonly shard: ShardName
+  readonly deliveries: readonly Delivery[]
+  readonly queue: QueueRequest | null
+}
+
 /** The part of a letter that is not in memory yet. */
 export interface BodyRest {
   /** The next pieces, or null at the end. */
   next(): Promise<readonly Uint8Array[] | null>
-  /** Known at the end: whether the letter may be stored. */
-  good(): boolean
+  /** Asked at the end: whether the letter is to be stored, and where it now goes, in the order of the deliveries; empty: as said at the beginning. */
+  verdict(): Promise<{ readonly commit: boolean; readonly amendments: readonly DeliveryAmendment[] }>
 }
 
 const UNAVAILABLE: DeliveryOutcome = { kind: 'unavailable' }
 /** Rule 16: mail is refused, deleting goes on. */
 const NO_ROOM: DeliveryOutcome = { kind: 'no-room' }
-const MAILBOX = 'INBOX'
 
 export class Deliverer {
   readonly #router: ShardRouter
@@ -83,27 +99,26 @@ export class Deliverer {
     this.#patienceMs = options.patienceMs
   }
 
-  /** Delivers a letter that is all in memory. Never rejects. @returns Outcomes in the order of `deliveries`. */
+  /** Delivers a letter that is all in memory. Never rejects. @returns Outcomes in the order of `deliveries`, then that of `queued`. */
   async deliver(
     envelope: Envelope,
     deliveries: readonly Delivery[],
     body: readonly Uint8Array[],
+    queued: QueuedPart | null = null,
   ): Promise<DeliveryOutcome[]> {
-    const outcomes = deliveries.map((): DeliveryOutcome => UNAVAILABLE)
-    let open = deliveries.map((delivery, at) => ({ delivery, shard: delivery.shard, at }))
+    const wanted: readonly (Delivery | QueuedPart)[] = queued === null ? deliveries : [...deliveries, queued]
+    const outcomes = wanted.map((): DeliveryOutcome => UNAVAILABLE)
+    let open = wanted.map((part, at) => ({ part, shard: part.shard, at }))
     for (let moves = 0; open.length > 0 && moves <= MOVES_FOLLOWED_MAX; moves++) {
       const moved: typeof open = []
       await Promise.all(
         [...Map.groupBy(open, (one) => one.shard)].map(async ([shard, group]) => {
+          const part = partOf(
+            shard,
+            group.map((one) => one.part),
+          )
           const answers = await this.#settled(envelope, shard, group.length, () =>
-            this.#router.withPrimary(shard, this.#patienceMs, (rpc) =>
-              sendWhole(
-                rpc,
-                envelope,
-                group.map((one) => one.delivery),
-                body,
-              ),
-            ),
+            this.#router.withPrimary(shard, this.#patienceMs, (rpc) => sendWhole(rpc, envelope, part, body)),
           )
           group.forEach((one, i) => {
             const outcome = answers[i] ?? UNAVAILABLE
@@ -126,21 +141,26 @@ export class Deliverer {
     deliveries: readonly Delivery[],
     prefix: readonly Uint8Array[],
     rest: BodyRest,
+    queued: QueuedPart | null = null,
   ): Promise<DeliveryOutcome[]> {
-    const outcomes = deliveries.map((): DeliveryOutcome => UNAVAILABLE)
-    const groups = [...Map.groupBy(deliveries.keys(), (at) => deliveries[at]?.shard)]
+    const wanted: readonly (Delivery | QueuedPart)[] = queued === null ? deliveries : [...deliveries, queued]
+    const outcomes = wanted.map((): DeliveryOutcome => UNAVAILABLE)
+    const groups = [...Map.groupBy(wanted.keys(), (at) => wanted[at]?.shard)]
     const streams = groups.flatMap(([shard, places]) => {
-      const mine = places.flatMap((at) => deliveries[at] ?? [])
-      return shard === undefined ? [] : [{ places, stream: new ShardStream(this.#router, shard, envelope, mine) }]
+      if (shard === undefined) return []
+      const mine = places.flatMap((at) => wanted[at] ?? [])
+      return [{ places, stream: new ShardStream(this.#router, envelope, partOf(shard, mine)) }]
     })
     await Promise.all(streams.map(({ stream }) => stream.begin(this.#patienceMs, prefix)))
     for (let pieces = await rest.next(); pieces !== null; pieces = await rest.next()) {
       const chunk = pieces
       await Promise.all(streams.map(({ stream }) => stream.write(chunk)))
     }
+    const { commit, amendments } = await rest.verdict()
     await Promise.all(
       streams.map(async ({ places, stream }) => {
-        const answers = await this.#settled(envelope, stream.shard, places.length, () => stream.end(rest.good()))
+        const mine = places.flatMap((at) => amendments[at] ?? [])
+        const answers = await this.#settled(envelope, stream.shard, places.length, () => stream.end(commit, mine))
         places.forEach((at, i) => {
           const outcome = answers[i] ?? UNAVAILABLE
           outcomes[at] = outcome.kind === 'moved' ? UNAVAILABLE : outcome
@@ -176,34 +196,46 @@ export class Deliverer {
   }
 }
 
-function beginFrame(envelope: Envelope, deliveries: readonly Delivery[], complete: boolean): Buffer {
-  const recipients = deliveries.map(({ account, deliveryId, headerBlock }) => ({
+/** @param wanted In the order of the answer: what is queued is its last. */
+function partOf(shard: ShardName, wanted: readonly (Delivery | QueuedPart)[]): ShardPart {
+  const deliveries = wanted.flatMap((one) => ('request' in one ? [] : [one]))
+  const queue = wanted.flatMap((one) => ('request' in one ? [one.request] : []))
+  return { shard, deliveries, queue: queue[0] ?? null }
+}
+
+function beginType({ queue }: ShardPart): number {
+  return queue === null ? FrameType.deliverBegin : FrameType.queueBegin
+}
+
+function beginFrame(envelope: Envelope, { deliveries, queue }: ShardPart, complete: boolean): Buffer {
+  const recipients = deliveries.map(({ account, deliveryId, headerBlock, mailbox }) => ({
     account,
     deliveryId,
     headerBlock,
-    mailbox: MAILBOX,
+    mailbox,
   }))
-  return encodeDeliverBegin({ ...envelope, recipients, complete })
+  const begin = encodeDeliverBegin({ ...envelope, recipients, complete })
+  return queue === null ? begin : Buffer.concat([encodeQueueRequest(queue), begin])
 }
 
 async function sendWhole(
   rpc: RpcClient,
   envelope: Envelope,
-  deliveries: readonly Delivery[],
+  part: ShardPart,
   body: readonly Uint8Array[],
 ): Promise<DeliveryOutcome[]> {
-  const whole = beginFrame(envelope, deliveries, true)
+  const whole = beginFrame(envelope, part, true)
   const bytes = body.reduce((sum, piece) => sum + piece.byteLength, whole.length)
   if (bytes <= FRAME_PAYLOAD_BYTES_MAX) {
-    return decodeDeliverResult(await rpc.request(FrameType.deliverBegin, [whole, ...body]))
+    return decodeDeliverResult(await rpc.request(beginType(part), [whole, ...body]))
   }
-  const request = rpc.open(FrameType.deliverBegin, [beginFrame(envelope, deliveries, false)])
+  const request = rpc.open(beginType(part), [beginFrame(envelope, part, false)])
   const answered = watch(request)
   for (const frame of fillFrames(body)) {
     if (answered.settled) break
     await request.send(FrameType.deliverData, frame)
   }
-  await request.send(FrameType.deliverEnd, [encodeDeliverEnd(true)])
+  await request.send(FrameType.deliverEnd, [encodeDeliverEnd({ commit: true, amendments: [] })])
   return decodeDeliverResult(await request.answer)
 }
 
@@ -222,18 +254,18 @@ class ShardStream {
   readonly shard: ShardName
   readonly #router: ShardRouter
   readonly #envelope: Envelope
-  readonly #deliveries: readonly Delivery[]
+  readonly #part: ShardPart
   #request: OpenRequest | null = null
   #result: Promise<DeliveryOutcome[]> = Promise.resolve([])
   /** The prefix is out and what follows it is not kept: nothing can be tried again. */
   #flowing = false
   #failed = false
 
-  constructor(router: ShardRouter, shard: ShardName, envelope: Envelope, deliveries: readonly Delivery[]) {
-    this.shard = shard
+  constructor(router: ShardRouter, envelope: Envelope, part: ShardPart) {
+    this.shard = part.shard
     this.#router = router
     this.#envelope = envelope
-    this.#deliveries = deliveries
+    this.#part = part
   }
 
   /** Resolves when the shard's primary has been found and given the prefix, or when it has not. */
@@ -243,7 +275,7 @@ class ShardStream {
         if (this.#flowing) {
           throw new DeliveryError('DELIVERY_STREAM_BROKEN', `Lost ${this.shard} in the middle of a letter`)
         }
-        const request = rpc.open(FrameType.deliverBegin, [beginFrame(this.#envelope, this.#deliveries, false)])
+        const request = rpc.open(beginType(this.#part), [beginFrame(this.#envelope, this.#part, false)])
         const answered = watch(request)
         this.#request = request
         for (const frame of fillFrames(prefix)) {
@@ -269,8 +301,8 @@ class ShardStream {
   }
 
   /** @returns Outcomes; of a letter that is not to be stored there are none, and nobody waits for them. */
-  async end(commit: boolean): Promise<DeliveryOutcome[]> {
-    await this.#request?.send(FrameType.deliverEnd, [encodeDeliverEnd(commit)])
+  async end(commit: boolean, amendments: readonly DeliveryAmendment[]): Promise<DeliveryOutcome[]> {
+    await this.#request?.send(FrameType.deliverEnd, [encodeDeliverEnd({ commit, amendments })])
     return commit ? await this.#result : []
   }
 }

@@ -2,12 +2,15 @@
  * From DATA to the reply: reads a letter, looks at it, makes its header blocks and delivers it. The order matters: nothing is
  * delivered before the letter's line ends and hops are known to be good, or, where it streams, nothing is committed.
  */
+import type { DirectoryAccount } from '#lib/directory/port.ts'
+import type { QueueRequest } from '#lib/frames/queue.ts'
 import type { DeliveryOutcome } from '#lib/frames/shard-protocol.ts'
 import {
   countHops,
   HOPS_MAX,
   headerBlocks,
   headerSection,
+  receivedField,
   submissionEdit,
   type TransportFacts,
 } from '#lib/letter/mod.ts'
@@ -16,7 +19,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
 import type { Reply } from '#lib/smtp/mod.ts'
 import type { EdgeMetrics } from '../metrics.ts'
-import type { Deliverer, Delivery, Envelope } from './delivery.ts'
+import type { Deliverer, Delivery, Envelope, QueuedPart } from './delivery.ts'
 import type { DeliveryIds, LetterIdentity } from './delivery-ids.ts'
 import type { BodyVerdict, LetterBody } from './letter-body.ts'
 import { faultReply, REPLIES, transactionReply } from './replies.ts'
@@ -31,15 +34,15 @@ export interface IncomingLetter {
   readonly beganMs: number
   /** Transport facts but for what is made here. */
   readonly transport: Omit<TransportFacts, 'traceId' | 'nowMs' | 'serverName'>
-  /** Who sends, for recognising a repetition: an account id or the reverse path. */
-  readonly sender: string
+  /** Who has logged in: what leaves goes into the queue of this account. */
+  readonly author: DirectoryAccount | null
   /** Connection id, for the log. */
   readonly session: string
 }
 
 export type LetterResult =
   | { readonly kind: 'refused'; readonly traceId: string; readonly reply: Reply }
-  /** One outcome for each of the transaction's recipients. */
+  /** One outcome for each of the transaction's recipients, then one for what is queued, if anything is. */
   | { readonly kind: 'settled'; readonly traceId: string; readonly outcomes: readonly DeliveryOutcome[] }
 
 export interface LetterIntakeOptions {
@@ -51,6 +54,8 @@ export interface LetterIntakeOptions {
   readonly logger: Logger
   readonly metrics: EdgeMetrics
 }
+
+const INBOX = 'INBOX'
 
 export class LetterIntake {
   readonly #options: LetterIntakeOptions
@@ -80,7 +85,7 @@ export class LetterIntake {
         session: letter.session,
         source: letter.source,
         from: letter.transaction.reversePath,
-        recipients: letter.transaction.recipients.length,
+        recipients: letter.transaction.recipients.length + letter.transaction.queued.length,
         bytes: body.bytes,
         result: said,
         ms,
@@ -129,16 +134,20 @@ export class LetterIntake {
     received: readonly Buffer[],
   ): Promise<DeliveryOutcome[]> {
     const { ids, deliverer } = this.#options
-    const accounts = letter.transaction.recipients.map((recipient) => recipient.account)
+    const keys: string[] = letter.transaction.recipients.map((recipient) => recipient.account)
+    const { queued } = letter.transaction
+    if (queued.length > 0) keys.push(queued.map(({ address }) => address).join(' '))
     // As received: what submission put before it has another date and id each time.
-    const identity: LetterIdentity = { sender: letter.sender, body: received }
-    const deliveryIds = letter.source === 'lmtp' ? accounts.map(() => ids.newId()) : ids.idsFor(identity, accounts)
+    const sender = letter.author?.id ?? letter.transaction.reversePath
+    const identity: LetterIdentity = { sender, body: received }
+    const deliveryIds = letter.source === 'lmtp' ? keys.map(() => ids.newId()) : ids.idsFor(identity, keys)
     const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
     const envelope = envelopeOf(letter, traceId)
-    const outcomes = await deliverer.deliver(envelope, deliveries, body)
+    const queue = this.#queued(letter, traceId, nowMs, deliveryIds.at(-1), body.some(hasEightBits))
+    const outcomes = await deliverer.deliver(envelope, deliveries, body, queue)
     // LMTP says of each recipient what became of it, so a client repeats only those that failed.
     const reply = letter.source === 'lmtp' ? null : transactionReply(outcomes)
-    if (reply !== null && reply.code < 500) ids.keep(identity, accounts, deliveryIds)
+    if (reply !== null && reply.code < 500) ids.keep(identity, keys, deliveryIds)
     return outcomes
   }
 
@@ -153,10 +162,37 @@ export class LetterIntake {
     const deliveryIds = letter.transaction.recipients.map(() => ids.newId())
     const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
     const envelope = envelopeOf(letter, traceId)
-    return deliverer.deliverStream(envelope, deliveries, prefix, {
+    const rest = {
       next: () => body.next(),
-      good: () => body.verdict.kind === 'good',
-    })
+      verdict: async () => ({ commit: body.verdict.kind === 'good', amendments: [] }),
+    }
+    const eightBit = letter.transaction.mail.body === '8BITMIME'
+    const queue = this.#queued(letter, traceId, nowMs, ids.newId(), eightBit)
+    return deliverer.deliverStream(envelope, deliveries, prefix, rest, queue)
+  }
+
+  /** What of the letter goes into the author's queue; null: nothing. */
+  #queued(
+    { author, transaction, transport }: IncomingLetter,
+    traceId: string,
+    nowMs: number,
+    deliveryId: Uint8Array | undefined,
+    eightBit: boolean,
+  ): QueuedPart | null {
+    const { queued, mail } = transaction
+    if (author === null || deliveryId === undefined || queued.length === 0) return null
+    const facts = { ...transport, serverName: this.#options.hostname, traceId, nowMs }
+    const request: QueueRequest = {
+      account: author.id,
+      deliveryId,
+      headerBlock: Buffer.from(receivedField(facts, null), 'latin1'),
+      eightBit: eightBit || mail.body === '8BITMIME',
+      smtpUtf8: mail.smtpUtf8,
+      ret: mail.dsn.ret,
+      envid: mail.dsn.envid,
+      recipients: queued.map(({ address, dsn }) => ({ address, notify: dsn.notify, orcpt: dsn.orcpt })),
+    }
+    return { shard: author.home, request }
   }
 
   #deliveries(letter: IncomingLetter, traceId: string, nowMs: number, ids: readonly Uint8Array[]): Delivery[] {
@@ -169,13 +205,17 @@ export class LetterIntake {
     )
     return recipients.flatMap(({ account, shard }, i) => {
       const [deliveryId, headerBlock] = [ids[i], blocks[i]]
-      return deliveryId && headerBlock ? [{ account, shard, deliveryId, headerBlock }] : []
+      return deliveryId && headerBlock ? [{ account, shard, deliveryId, mailbox: INBOX, headerBlock }] : []
     })
   }
 }
 
 function envelopeOf(letter: IncomingLetter, traceId: string): Envelope {
   return { traceId, reversePath: letter.transaction.reversePath, fromUser: letter.source === 'submission' }
+}
+
+function hasEightBits(piece: Uint8Array): boolean {
+  return piece.some((byte) => byte > 0x7f)
 }
 
 function verdictReply(verdict: BodyVerdict): Reply | null {

@@ -20,6 +20,8 @@ export interface Recipient {
 
 export type RecipientDecision =
   | { readonly kind: 'accepted'; readonly recipient: Recipient }
+  /** Of a domain that is not ours, from one who may send there; domain in A-labels. */
+  | { readonly kind: 'foreign'; readonly address: string }
   | { readonly kind: 'refused'; readonly reply: Reply }
 
 const refused = (reply: Reply): RecipientDecision => ({ kind: 'refused', reply })
@@ -63,9 +65,9 @@ export class Recipients {
 
   /**
    * @param said Forward-path of RCPT; `postmaster` may stand alone.
-   * @param foreign Reply for domains that are not ours.
+   * @param foreign Reply for domains that are not ours; `queue`: the client may send there.
    */
-  async decide(said: string, sizeBytes: number, foreign: Reply): Promise<RecipientDecision> {
+  async decide(said: string, sizeBytes: number, foreign: Reply | 'queue'): Promise<RecipientDecision> {
     const bare = said.toLowerCase() === 'postmaster' // RFC 5321 section 4.1.1.3: stands alone, for this server
     const address = bare ? said : asciiAddress(said)
     if (address === null) return refused(REPLIES.recipientSyntax)
@@ -74,7 +76,10 @@ export class Recipients {
       case 'away':
         return refused(REPLIES.directoryAway)
       case 'foreign-domain':
-        return bare ? await this.#postmasterOf(address, sizeBytes) : refused(foreign)
+        if (bare) return await this.#postmasterOf(address, sizeBytes)
+        if (foreign !== 'queue') return refused(foreign)
+        // No server of the open network is reached by its address: and ours would be reached behind every check.
+        return address.endsWith(']') ? refused(REPLIES.addressLiteral) : { kind: 'foreign', address }
       case 'unknown-address':
         if (bare || ALWAYS_REACHED.test(address)) return await this.#postmasterOf(address, sizeBytes)
         return refused(REPLIES.unknownAddress)

@@ -17,7 +17,7 @@ export const REPLIES = {
 
   unknownAddress: reply(550, '5.1.1 No such address here'),
   relayDenied: reply(550, '5.7.1 Relaying denied: the domain is not served here'),
-  foreignDomain: reply(550, '5.7.1 Sending to other domains is not available yet'),
+  addressLiteral: reply(550, '5.1.2 Mail for an address in brackets is not sent on'),
   recipientSyntax: reply(553, '5.1.3 This recipient address cannot be used'),
   oneForNullSender: reply(452, '4.5.3 The null sender may have one recipient in a transaction'),
   oneShardOnly: reply(452, '4.5.3 Send this recipient in another transaction'), // RFC 5321 section 4.5.3.1.10
@@ -28,6 +28,7 @@ export const REPLIES = {
   overQuota: reply(452, '4.2.2 The mailbox is full'),
   tooLargeForAccount: reply(552, '5.2.3 The letter is larger than this mailbox takes'),
 
+  sendingLimit: reply(452, '4.7.1 Your account has reached its limit of recipients outside, try again later'),
   tooLarge: reply(552, '5.3.4 The letter is too large'),
   noRoom: reply(452, '4.3.1 No room for more letters now, try again later'),
   loop: reply(554, '5.4.6 Too many hops: this letter goes round in circles'),
@@ -79,7 +80,10 @@ export function recipientReply(kind: RecipientVerdict['kind']): Reply | null {
 export function outcomeReply(kind: DeliveryOutcome['kind']): Reply | null {
   switch (kind) {
     case 'stored':
+    case 'queued':
       return null
+    case 'rate-limited':
+      return REPLIES.sendingLimit
     case 'unknown':
       return REPLIES.unknownAddress
     case 'suspended':

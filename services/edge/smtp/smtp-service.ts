@@ -9,7 +9,7 @@ import type { TransportFacts } from '#lib/letter/mod.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
-import type { Credentials, MailCommand, RcptCommand, ReceiverOptions, Reply } from '#lib/smtp/mod.ts'
+import type { Credentials, MailCommand, RcptCommand, ReceiverOptions, RecipientDsn, Reply } from '#lib/smtp/mod.ts'
 import type { PasswordGate } from '../auth/password-gate.ts'
 import type { ConnectionLimits } from '../connection-limits.ts'
 import { BUFFERED_LETTER_BYTES_MAX, LOGIN_FAILURES_MAX, REFUSED_RECIPIENTS_MAX } from '../limits.ts'
@@ -17,7 +17,7 @@ import type { EdgeMetrics } from '../metrics.ts'
 import type { BodyBudget } from './body-budget.ts'
 import { type BodyRules, type BodySource, LetterBody } from './letter-body.ts'
 import type { LetterIntake, LetterResult } from './letter-intake.ts'
-import { asciiAddress, type Recipients } from './recipients.ts'
+import { asciiAddress, type RecipientDecision, type Recipients } from './recipients.ts'
 import { accepted, outcomeReply, REPLIES, transactionReply } from './replies.ts'
 import { type Source, Transaction } from './transaction.ts'
 
@@ -100,7 +100,7 @@ export class SmtpService {
       sizeMax: messageBytesMax,
       recipientsMax,
       smtpUtf8: false, // until IMAP and POP3 can serve such letters to every client (rules.md, Bytes and headers)
-      dsn: false, // until somebody sends the notifications
+      dsn: listener.source === 'submission', // RFC 3461; mail from outside is refused at RCPT, so nothing is to be told
     }
   }
 
@@ -149,7 +149,7 @@ export class SmtpService {
     const address = mail.reversePath === '' ? '' : asciiAddress(mail.reversePath)
     if (address === null) return REPLIES.senderNeedsUtf8
     const begin = (refusal: Reply | null): Reply | null => {
-      if (refusal === null) peer.transaction = new Transaction(address, mail.sizeBytes)
+      if (refusal === null) peer.transaction = new Transaction(address, mail)
       return refusal
     }
     if (peer.source !== 'submission') return begin(null)
@@ -170,17 +170,17 @@ export class SmtpService {
     }
   }
 
-  async recipient(peer: Peer, { forwardPath }: RcptCommand): Promise<Reply | null> {
+  async recipient(peer: Peer, { forwardPath, dsn }: RcptCommand): Promise<Reply | null> {
     const { source, transaction } = peer
     assert(transaction, 'MAIL was accepted')
     const nullSender = transaction.reversePath === '' && source === 'smtp'
     if (nullSender && transaction.recipients.length > 0) return REPLIES.oneForNullSender
     const beganMs = this.#options.clock.monotonicMs()
-    const foreign = source === 'submission' ? REPLIES.foreignDomain : REPLIES.relayDenied
+    const foreign = source === 'submission' && peer.account !== null ? 'queue' : REPLIES.relayDenied
     const decision = await this.#options.recipients.decide(forwardPath, transaction.sizeBytes, foreign)
     const seconds = (this.#options.clock.monotonicMs() - beganMs) / 1000
     this.#options.metrics.stageSeconds.observe({ stage: 'recipient' }, seconds)
-    const reply = this.#admit(source, transaction, decision)
+    const reply = this.#admit(source, transaction, decision, dsn)
     this.#options.metrics.recipients.inc({ source, verdict: reply === null ? 'accepted' : String(reply.code) })
     const refused = reply !== null && reply.code >= 500
     if (refused && ++peer.refusedRecipients >= REFUSED_RECIPIENTS_MAX && source !== 'lmtp') {
@@ -189,9 +189,18 @@ export class SmtpService {
     return reply
   }
 
-  #admit(source: Source, transaction: Transaction, decision: Awaited<ReturnType<Recipients['decide']>>): Reply | null {
+  #admit(source: Source, transaction: Transaction, decision: RecipientDecision, dsn: RecipientDsn): Reply | null {
     if (decision.kind === 'refused') return decision.reply
+    if (decision.kind === 'foreign') {
+      transaction.addQueued({ address: decision.address, dsn })
+      return null
+    }
     const { recipient } = decision
+    // RFC 3461 section 5.2.1: who wants to hear of the delivery gets it through the queue, which tells of it.
+    if (dsn.notify?.includes('SUCCESS')) {
+      transaction.addQueued({ address: recipient.address, dsn })
+      return null
+    }
     // One reply cannot say that one shard has the letter and another has not: the sender brings the others next time.
     if (source === 'smtp' && transaction.shard !== null && transaction.shard !== recipient.shard) {
       return REPLIES.oneShardOnly
@@ -230,7 +239,7 @@ export class SmtpService {
         ...facts,
         clientAddress: peer.account && !this.#options.showClientAddress ? null : peer.address,
       },
-      sender: peer.account?.id ?? transaction.reversePath,
+      author: peer.account,
       session: peer.session,
     })
     return source === 'lmtp' ? eachReply(transaction, result) : [oneReply(result)]

@@ -112,10 +112,74 @@ for (const [name, address, reply] of senders) {
   })
 }
 
-test('Submission refuses recipients of other domains at RCPT', async () => {
+test('Submission queues what leaves with the letter of those who are here, as one', async () => {
+  const client = await fixture.submit('anna@example.test')
+  assert.match(
+    await send(client, LETTER, 'x@Elsewhere.example', 'carl@example.test', 'y@other.example', 'x@elsewhere.example'),
+    /^250 2\.0\.0 Accepted as /,
+  )
+  const letter = await fixture.shard.letterAt(0)
+  assert.equal(letter.recipients.length, 1)
+  assert.equal(letter.queue?.account, fakeAccountId('anna@example.test'))
+  assert.deepEqual(
+    letter.queue.recipients.map(({ address }) => address),
+    ['x@elsewhere.example', 'y@other.example'],
+  )
+  const block = Buffer.from(letter.queue.headerBlock).toString()
+  assert.match(block, /^Received: from submission \(client address withheld\)/)
+  assert.doesNotMatch(block, /Return-Path|Delivered-To/)
+  assert.equal(letter.body.toString(), LETTER)
+})
+
+test('Submission sends a letter for others only to the shard of its author', async () => {
+  const client = await fixture.submit('anna@example.test')
+  assert.match(await send(client, LETTER, 'x@elsewhere.example'), /^250 /)
+  const letter = await fixture.shard.letterAt(0)
+  assert.deepEqual(letter.recipients, [])
+  assert.equal(letter.queue?.eightBit, false)
+})
+
+test('Submission queues a large letter while it comes', async () => {
+  const client = await fixture.submit('anna@example.test')
+  const large = `${LETTER}${'x'.repeat(76)}\r\n`.padEnd(LETTER.length + 78) + `${'y'.repeat(76)}\r\n`.repeat(20_000)
+  assert.match(await send(client, large, 'x@elsewhere.example', 'carl@example.test'), /^250 /)
+  const letter = await fixture.shard.letterAt(0)
+  assert.equal(letter.streamed, true)
+  assert.equal(letter.queue?.recipients.length, 1)
+  assert.equal(letter.body.length, large.length)
+})
+
+test('Submission hands on what the author wants to be told, and queues for it what is here', async () => {
+  const client = await fixture.submit('anna@example.test')
+  await client.ask('MAIL FROM:<anna@example.test> RET=HDRS ENVID=QQ314 BODY=8BITMIME')
+  assert.match(
+    await client.ask('RCPT TO:<carl@example.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;carl@example.test'),
+    /^250 /,
+  )
+  assert.match(await client.ask('RCPT TO:<x@elsewhere.example> NOTIFY=NEVER'), /^250 /)
+  await client.ask('DATA')
+  client.send(`${LETTER}.\r\n`)
+  assert.match(await client.reply(), /^250 /)
+  const { queue, recipients } = await fixture.shard.letterAt(0)
+  assert.deepEqual(recipients, [])
+  assert.deepEqual([queue?.ret, queue?.envid, queue?.eightBit], ['HDRS', 'QQ314', true])
+  assert.deepEqual(queue?.recipients, [
+    { address: 'carl@example.test', notify: ['SUCCESS', 'FAILURE'], orcpt: 'rfc822;carl@example.test' },
+    { address: 'x@elsewhere.example', notify: [], orcpt: null },
+  ])
+})
+
+test('Submission asks an account that sends too much to come later', async () => {
+  fixture.shard.queueOutcome = () => ({ kind: 'rate-limited' })
+  const client = await fixture.submit('anna@example.test')
+  assert.match(await send(client, LETTER, 'x@elsewhere.example'), /^452 4\.7\.1 /)
+  fixture.shard.queueOutcome = () => ({ kind: 'queued' })
+})
+
+test('Submission refuses address literals: no server behind our own checks is reached by them', async () => {
   const client = await fixture.submit('anna@example.test')
   await client.ask('MAIL FROM:<anna@example.test>')
-  assert.match(await client.ask('RCPT TO:<x@elsewhere.example>'), /^550 5\.7\.1 Sending to other domains/)
+  assert.match(await client.ask('RCPT TO:<x@[127.0.0.1]>'), /^550 5\.1\.2 /)
   assert.match(await client.ask('DATA'), /^503 /)
 })
 

@@ -1,23 +1,43 @@
 /** One mail transaction: what MAIL and RCPT have settled before DATA. */
 import type { AccountId, ShardName } from '#lib/mail/types.ts'
+import type { MailParameters, RecipientDsn } from '#lib/smtp/mod.ts'
 import type { Recipient } from './recipients.ts'
 
 /** Where letters come from; also the label of metrics. */
 export type Source = 'smtp' | 'lmtp' | 'submission'
+
+/** A recipient whose letter goes through the queue: elsewhere, or here with a report of the delivery. */
+export interface QueuedAddress {
+  readonly address: string
+  readonly dsn: RecipientDsn
+}
 
 export class Transaction {
   /** Empty: the null path. */
   readonly reversePath: string
   /** RFC 1870 SIZE; 0 if not given. */
   readonly sizeBytes: number
+  /** What MAIL said beyond the path. */
+  readonly mail: MailParameters
+  readonly #queued = new Map<string, QueuedAddress>()
   readonly #recipients: Recipient[] = []
   /** For each accepted RCPT its place in `recipients`: two addresses of one account are one delivery. */
   readonly #places: number[] = []
   readonly #byAccount = new Map<AccountId, number>()
 
-  constructor(reversePath: string, sizeBytes: number) {
+  constructor(reversePath: string, mail: MailParameters) {
     this.reversePath = reversePath
-    this.sizeBytes = sizeBytes
+    this.sizeBytes = mail.sizeBytes
+    this.mail = mail
+  }
+
+  /** Each address once; its domain is in lower case. */
+  get queued(): readonly QueuedAddress[] {
+    return [...this.#queued.values()]
+  }
+
+  addQueued(recipient: QueuedAddress): void {
+    this.#queued.set(recipient.address, recipient)
   }
 
   /** Each account once. */

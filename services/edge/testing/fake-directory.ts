@@ -1,7 +1,15 @@
 /** A directory in memory. */
-import type { AddressLookup, Directory, DirectoryAccount, PasswordVerdict, Scope } from '#lib/directory/port.ts'
+import type {
+  AddressLookup,
+  Directory,
+  DirectoryAccount,
+  PasswordVerdict,
+  Scope,
+  ScramRecord,
+} from '#lib/directory/port.ts'
 import { CodedError } from '#lib/errors/coded-error.ts'
 import { toAccountId, toShardName } from '#lib/mail/types.ts'
+import { deriveScramKeys, fakeScramKeys } from '#lib/sasl/scram.ts'
 
 export interface FakeAccount {
   readonly address: string
@@ -55,6 +63,14 @@ export class FakeDirectory implements Directory {
     if (!found || found.password !== password) return { kind: 'denied' }
     if (found.account.status === 'suspended') return { kind: 'suspended', account: found.account }
     return { kind: 'ok', account: found.account, secret: 'password' }
+  }
+
+  async scramKeys(login: string): Promise<ScramRecord> {
+    this.#check()
+    this.logins.push(login)
+    const found = this.#accounts.get(login.toLowerCase())
+    if (!found) return { account: null, keys: fakeScramKeys(login, Buffer.alloc(32)) }
+    return { account: found.account, keys: await deriveScramKeys(found.password, Buffer.alloc(16, 7), 4096) }
   }
 
   async domain(name: string) {

@@ -2,6 +2,7 @@
 import { EventEmitter, once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { type Frame, FrameDecoder } from '#lib/frames/codec.ts'
+import { decodeQueueRequest, type QueueRequest } from '#lib/frames/queue.ts'
 import {
   type DeliverBegin,
   type DeliveryOutcome,
@@ -36,9 +37,13 @@ export interface FakeLetter {
     readonly headerBlock: string
   }[]
   readonly body: Buffer
+  /** What is to leave, of a submission. */
+  readonly queue: QueueRequest | null
   /** It came in more than one frame. */
   readonly streamed: boolean
 }
+
+type Begin = DeliverBegin & { readonly queue: QueueRequest | null }
 
 export interface FakeSession {
   readonly open: SessionOpen
@@ -56,6 +61,7 @@ export class FakeShard extends EventEmitter {
     uid: 1,
     duplicate: false,
   })
+  queueOutcome: (letter: FakeLetter) => DeliveryOutcome = () => ({ kind: 'queued' })
   /** Refuses sessions, when set. */
   refusal: Refusal | null = null
   /** Keeps letters but does not answer. */
@@ -112,7 +118,7 @@ export class FakeShard extends EventEmitter {
     stream.once('close', () => this.#streams.delete(stream))
     stream.on('error', () => stream.destroy())
     const decoder = new FrameDecoder()
-    const open = new Map<number, { readonly begin: DeliverBegin; readonly pieces: Buffer[] }>()
+    const open = new Map<number, { readonly begin: Begin; readonly pieces: Buffer[] }>()
     const receive = (chunk: Buffer) => {
       decoder.push(chunk)
       for (let frame = decoder.next(); frame; frame = decoder.next()) {
@@ -128,7 +134,7 @@ export class FakeShard extends EventEmitter {
     stream.on('data', receive)
   }
 
-  #take(stream: Duplex, frame: Frame, open: Map<number, { begin: DeliverBegin; pieces: Buffer[] }>): void {
+  #take(stream: Duplex, frame: Frame, open: Map<number, { begin: Begin; pieces: Buffer[] }>): void {
     const id = frame.requestId
     switch (frame.type) {
       case FrameType.hello:
@@ -140,8 +146,11 @@ export class FakeShard extends EventEmitter {
         writeFrame(stream, FrameType.recipientsVerdict, id, [encodeRecipientsVerdict(queries.map(this.verdict))])
         return
       }
+      case FrameType.queueBegin:
       case FrameType.deliverBegin: {
-        const begin = decodeDeliverBegin(this.forgetful ? frame.payload : Buffer.from(frame.payload))
+        const payload = this.forgetful ? frame.payload : Buffer.from(frame.payload)
+        const queued = frame.type === FrameType.queueBegin ? decodeQueueRequest(payload) : null
+        const begin = { ...decodeDeliverBegin(queued?.rest ?? payload), queue: queued?.request ?? null }
         const pieces = [Buffer.from(begin.body)]
         if (begin.complete) this.#deliver(stream, id, begin, pieces, false)
         else open.set(id, { begin, pieces })
@@ -154,7 +163,9 @@ export class FakeShard extends EventEmitter {
         const delivery = open.get(id)
         open.delete(id)
         if (!delivery) return
-        if (decodeDeliverEnd(frame.payload).commit) this.#deliver(stream, id, delivery.begin, delivery.pieces, true)
+        const { commit, amendments } = decodeDeliverEnd(frame.payload)
+        const recipients = delivery.begin.recipients.map((recipient, i) => ({ ...recipient, ...amendments[i] }))
+        if (commit) this.#deliver(stream, id, { ...delivery.begin, recipients }, delivery.pieces, true)
         else this.emit('aborted')
         return
       }
@@ -163,7 +174,7 @@ export class FakeShard extends EventEmitter {
     }
   }
 
-  #deliver(stream: Duplex, id: number, begin: DeliverBegin, pieces: Buffer[], streamed: boolean): void {
+  #deliver(stream: Duplex, id: number, begin: Begin, pieces: Buffer[], streamed: boolean): void {
     if (this.forgetful) {
       const stored = begin.recipients.map(() => ({ kind: 'stored', uid: 1, duplicate: false }) as const)
       writeFrame(stream, FrameType.deliverResult, id, [encodeDeliverResult(stored)])
@@ -179,12 +190,14 @@ export class FakeShard extends EventEmitter {
         headerBlock: Buffer.from(headerBlock).toString('latin1'),
       })),
       body: Buffer.concat(pieces),
+      queue: begin.queue,
       streamed,
     }
     this.letters.push(letter)
     if (this.dropOnLetter) stream.destroy()
     else if (!this.silent) {
       const outcomes = letter.recipients.map(({ account }) => this.outcome(account, letter))
+      if (letter.queue !== null) outcomes.push(this.queueOutcome(letter))
       writeFrame(stream, FrameType.deliverResult, id, [encodeDeliverResult(outcomes)])
     }
     this.emit('letter', letter)

@@ -1,7 +1,7 @@
 /** A client that says exactly the bytes it is told, over TCP or TLS, and waits for what it is told to wait for. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import type { TlsMaterial } from '#lib/tls/material.ts'
 
 export class WireClient {
@@ -93,6 +93,13 @@ export class WireClient {
     await once(secure, 'secureConnect')
     this.#socket = secure
     this.#attach()
+  }
+
+  /** What ties this TLS connection to a proof (RFC 9266). */
+  channelBinding(): { type: string; data: Buffer } {
+    if (!(this.#socket instanceof TLSSocket)) throw new Error('No TLS to bind to')
+    const data = this.#socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0))
+    return { type: 'tls-exporter', data }
   }
 
   /** Ends the sending side only. */

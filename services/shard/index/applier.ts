@@ -18,6 +18,7 @@ import {
 import { asArrays, bodyColumn, int, keywordsColumn } from './columns.ts'
 import { IndexError } from './errors.ts'
 import type { AccountStatus, CommittedRecord, MailboxRow, RowKey } from './port.ts'
+import { QueueApplier } from './queue-applier.ts'
 import { ACCOUNT_STATUSES, MAILBOX_COLUMNS, mailboxRow } from './reader.ts'
 
 /** What a batch does to one mailbox, not yet written. */
@@ -89,6 +90,10 @@ function prepareWrites(db: DatabaseSync) {
       `UPDATE mailboxes SET uid_next = min(uid_next + ?, ${UID_END}), ` +
         'highest_mod_seq = (SELECT mod_seq FROM accounts WHERE key = account) WHERE gone = 0',
     ),
+    jumpGaps: prepare(
+      `INSERT INTO uid_gaps SELECT m.key, m.uid_next, min(m.uid_next + ?, ${UID_END}) - 1, a.mod_seq FROM mailboxes m ` +
+        `JOIN accounts a ON a.key = m.account WHERE m.gone = 0 AND m.uid_next < ${UID_END}`,
+    ),
     filledMailboxes: prepare('SELECT key, highest_mod_seq FROM mailboxes WHERE gone = 0 AND messages > 0'),
     jumpMessages: prepare('UPDATE messages SET mod_seq = ? WHERE mailbox = ?'),
   }
@@ -98,9 +103,11 @@ export class RecordApplier {
   readonly #writes: ReturnType<typeof prepareWrites>
   readonly #changes = new Map<MailboxId, MailboxChanges>()
   #touched = new Map<MailboxId, MailboxRow>()
+  readonly #queue: QueueApplier
 
   constructor(db: DatabaseSync) {
     this.#writes = prepareWrites(db)
+    this.#queue = new QueueApplier(db)
   }
 
   /** To be called inside of a transaction, which the caller rolls back if this throws. */
@@ -186,6 +193,18 @@ export class RecordApplier {
         else writes.unsubscribe.run(account, record.name)
         return
       }
+      case RecordType.queueAdd:
+        this.#queue.add(lsn, record)
+        return
+      case RecordType.queueAttempt:
+        this.#queue.attempt(lsn, record)
+        return
+      case RecordType.queueDefer:
+        this.#queue.defer(record)
+        return
+      case RecordType.queueDone:
+        this.#queue.done(lsn, record)
+        return
       default:
         unreachable(record)
     }
@@ -259,6 +278,7 @@ export class RecordApplier {
   #jump({ uids, modSeqs, uidValidity }: RecoveryJump): void {
     this.#flush()
     this.#writes.jumpAccounts.run(uidValidity, modSeqs)
+    if (uids > 0) this.#writes.jumpGaps.run(uids)
     this.#writes.jumpMailboxes.run(uids)
     for (const row of this.#writes.filledMailboxes.all()) this.#writes.jumpMessages.run(int(row, 1), int(row, 0))
   }

@@ -29,6 +29,8 @@ export class IndexConnection {
   readonly commit: StatementSync
   readonly sweepFrom: StatementSync
   readonly sweep: StatementSync
+  readonly sweepQueueFrom: StatementSync
+  readonly sweepQueue: StatementSync
   #digester: Digester | null = null
 
   readonly mode: IndexMode
@@ -46,6 +48,10 @@ export class IndexConnection {
       this.commit = db.prepare('COMMIT')
       this.sweepFrom = asArrays(db.prepare('SELECT id, at_ms FROM deliveries WHERE id > ? ORDER BY id LIMIT ?'))
       this.sweep = db.prepare('DELETE FROM deliveries WHERE id = ?')
+      this.sweepQueueFrom = asArrays(
+        db.prepare('SELECT entry FROM queue WHERE done_ms > 0 AND done_ms < ? ORDER BY done_ms LIMIT ?'),
+      )
+      this.sweepQueue = db.prepare('DELETE FROM queue WHERE entry = ?')
     } catch (cause) {
       db.close()
       throw asIndexError(cause, path)
@@ -96,8 +102,14 @@ function openDatabase(path: string, mode: IndexMode): DatabaseSync {
   }
 }
 
+/** SQLITE_FULL, and what the write-ahead log and its shared memory meet on a full disk: SQLITE_IOERR_WRITE, _SHMOPEN, _SHMSIZE, _SHMMAP. */
+const NO_SPACE: ReadonlySet<number> = new Set([13, 778, 4618, 4874, 5386])
+
 /** SQLite's own failures at opening mean that the file is not what it should be; a rebuild does not need it. */
 export function asIndexError(cause: unknown, path: string): unknown {
   if (errorCode(cause) !== 'ERR_SQLITE_ERROR') return cause
+  if (cause instanceof Error && 'errcode' in cause && NO_SPACE.has(Number(cause.errcode))) {
+    return new IndexError('INDEX_NO_SPACE', `Cannot open ${path}: make space on its disk`, { cause })
+  }
   return new IndexError('INDEX_DAMAGED', `Cannot use ${path}: it is no usable index`, { cause })
 }

@@ -39,9 +39,22 @@ function prepareLines(db: DatabaseSync) {
     keywords: prepare(
       "SELECT m.id || ',' || k.keyword FROM keywords k JOIN mailboxes m ON m.key = k.mailbox ORDER BY m.id, k.keyword",
     ),
+    queue: prepare(
+      "SELECT entry || ',' || quote(account) || ',' || kind || ',' || quote(reverse_path) || ',' || quote(trace) || ',' || added_ms || ',' || " +
+        "expires_ms || ',' || quote(delivery_id) || ',' || eight_bit || ',' || utf8 || ',' || quote(ret) || ',' || quote(envid) || ',' || " +
+        `quote(header) || ',' || quote(body) || ',' || body_size || ',' || open, entry FROM queue WHERE open > 0 AND entry > ? ORDER BY entry LIMIT ${PAGE_ROWS}`,
+    ),
+    queueRecipients: prepare(
+      "SELECT place || ',' || quote(address) || ',' || quote(destination) || ',' || quote(notify) || ',' || quote(orcpt) || ',' || state || ',' || " +
+        "due_ms || ',' || attempts || ',' || attempt || ',' || warned || ',' || quote(reply) || ',' || quote(remote) FROM queue_recipients WHERE entry = ? ORDER BY place",
+    ),
     mailboxKeys: prepare('SELECT id, key FROM mailboxes ORDER BY id'),
     messages: prepare(messagesOf('messages', MESSAGE)),
     expunged: prepare(messagesOf('expunged', `${MESSAGE} || ',' || m.expunged_mod_seq || ',' || m.expunged_lsn`)),
+    uidGaps: prepare(
+      "SELECT m.id || ',' || g.first || ',' || g.last || ',' || g.mod_seq FROM uid_gaps g JOIN mailboxes m ON m.key = g.mailbox " +
+        'ORDER BY m.id, g.first',
+    ),
     deliveries: prepare(
       "SELECT hex(d.id) || ',' || m.id || ',' || d.uid || ',' || d.at_ms, d.id FROM deliveries d JOIN mailboxes m ON m.key = d.mailbox " +
         `WHERE d.at_ms >= ? AND d.id > ? ORDER BY d.id LIMIT ${PAGE_ROWS}`,
@@ -58,16 +71,22 @@ export class Digester {
 
   /** @param deliveriesFromMs Deliveries before are left out. */
   of(deliveriesFromMs: number): IndexDigest {
-    const { accounts, mailboxes, subscriptions, keywords, messages, expunged } = this.#lines
+    const { accounts, mailboxes, subscriptions, keywords, messages } = this.#lines
     return {
       accounts: over([accounts.all()]),
       mailboxes: over([mailboxes.all()]),
       subscriptions: over([subscriptions.all()]),
       keywords: over([keywords.all()]),
       messages: over(this.#perMailbox(messages)),
-      expunged: over(this.#perMailbox(expunged)),
+      expunged: over(this.#expunged()),
       deliveries: over(this.#deliveries(deliveriesFromMs)),
+      queue: over(this.#queue()),
     }
+  }
+
+  *#expunged(): Iterable<readonly Row[]> {
+    yield* this.#perMailbox(this.#lines.expunged)
+    yield this.#lines.uidGaps.all()
   }
 
   *#perMailbox(statement: StatementSync): Iterable<readonly Row[]> {
@@ -75,6 +94,18 @@ export class Digester {
       yield [mailbox]
       yield* messagePages(statement, int(mailbox, 1))
     }
+  }
+
+  *#queue(): Iterable<readonly Row[]> {
+    let last: Row | undefined
+    do {
+      const rows: readonly Row[] = this.#lines.queue.all(last === undefined ? 0 : int(last, 1))
+      for (const row of rows) {
+        yield [row]
+        yield this.#lines.queueRecipients.all(int(row, 1))
+      }
+      last = rows[PAGE_ROWS - 1]
+    } while (last !== undefined)
   }
 
   *#deliveries(fromMs: number): Iterable<readonly Row[]> {

@@ -13,6 +13,10 @@ export const INDEX_ERRORS = {
     meaning:
       'SQLite took back what was applied, as it may when the disk fails; the process starts anew and applies it from the log.',
   },
+  INDEX_NO_SPACE: {
+    retry: true,
+    meaning: 'The disk has no space for the index file; nothing is wrong with it, and it is opened when there is some.',
+  },
   INDEX_RECORD: { retry: false, meaning: 'A record of the log does not fit what the records before it say.' },
 } as const satisfies Record<string, ErrorSpec>
 

@@ -88,6 +88,7 @@ function differences(index: IndexDigest, rebuilt: IndexDigest): string[] {
     'messages',
     'expunged',
     'deliveries',
+    'queue',
   ]
   return kinds
     .filter((kind) => index[kind] !== rebuilt[kind])
@@ -133,6 +134,9 @@ class LogCheck {
         case RecordType.messagesMove:
           for (const message of fact.messages) this.#reference(record.lsn, message.body)
           break
+        case RecordType.queueAdd:
+          this.#reference(record.lsn, fact.body)
+          break
       }
       if (record.lsn <= upTo) this.#batch.add(record)
     } catch (error) {
@@ -155,7 +159,7 @@ class LogCheck {
         this.find(
           'body-missing',
           missing,
-          `Compaction dropped the body in record ${missing}, and a message still needs it`,
+          `Compaction dropped the body in record ${missing}, and a message or a letter in the queue still needs it`,
         )
       })
     } while (at !== null)

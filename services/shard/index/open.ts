@@ -120,9 +120,12 @@ export async function indexAppliedLsn(place: IndexFolder): Promise<Lsn> {
   }
 }
 
+/** What is wrong then is not the file. */
+const SOUND_ALL_THE_SAME: ReadonlySet<string> = new Set(['INDEX_RECORD', 'INDEX_TAKEN_BACK', 'INDEX_NO_SPACE'])
+
 /** Whether `error` says that the index file should be put aside and rebuilt from the log. */
 export function isIndexUnusable(error: unknown): error is Error {
-  if (error instanceof IndexError) return error.code !== 'INDEX_RECORD' && error.code !== 'INDEX_TAKEN_BACK'
+  if (error instanceof IndexError) return !SOUND_ALL_THE_SAME.has(error.code)
   // SQLITE_CORRUPT (11), SQLITE_NOTADB (26): found only when the pages were read.
   return error instanceof Error && 'errcode' in error && (error.errcode === 11 || error.errcode === 26)
 }

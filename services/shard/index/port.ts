@@ -4,10 +4,11 @@
  *
  * All calls are synchronous: each is a few B-tree steps; long scans belong to a worker. One batch is one transaction.
  */
-import type { SpecialUse } from '#lib/imap/store.ts'
+import type { SpecialUse, UidRange } from '#lib/imap/store.ts'
 import type { Flags } from '#lib/mail/flags.ts'
 import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
 import type { BodyReference, ShardRecord } from '../records/types.ts'
+import type { QueueReader } from './queue-reader.ts'
 
 /** Row number of an account or mailbox in this index; has no meaning outside of it. */
 export type RowKey = number
@@ -67,15 +68,16 @@ export interface DeliveryRow {
 
 /** Where a walk over all messages has come. */
 export interface BodyCursor {
-  readonly table: 'messages' | 'expunged'
+  readonly table: 'messages' | 'expunged' | 'queue'
   readonly mailbox: RowKey
+  /** In `queue` the entry. */
   readonly uid: number
 }
 
-/** One message, or what is left of one, and the records that hold its bytes. */
+/** One message or queue entry, or what is left of one, and the records that hold its bytes. */
 export interface BodyHolder {
   readonly lsns: readonly Lsn[]
-  /** LSN of the record by which it was expunged or its mailbox deleted; 0: it is there. */
+  /** LSN of the record by which it was expunged or its mailbox deleted, or its last recipient done; 0: it is there. */
   readonly releasedLsn: number
 }
 
@@ -93,6 +95,8 @@ export interface IndexDigest {
   readonly messages: string
   readonly expunged: string
   readonly deliveries: string
+  /** Entries with open recipients: when the others are swept is not part of the content. */
+  readonly queue: string
 }
 
 export interface ShardIndex {
@@ -118,18 +122,29 @@ export interface ShardIndex {
   expungedMessage(mailbox: RowKey, uid: Uid): MessageRow | null
   /** Messages with first <= uid <= last, ascending. */
   messagesBetween(mailbox: RowKey, first: Uid, last: Uid): MessageRow[]
-  /** Messages changed after `modSeq`, ascending by UID. Scans the mailbox. */
+  /** Messages added or changed after `modSeq`, ascending by UID. */
   messagesChangedSince(mailbox: RowKey, modSeq: ModSeq): MessageRow[]
+  /** UIDs of messages that were added or changed after `modSeq`, ascending. */
+  uidsChangedSince(mailbox: RowKey, modSeq: ModSeq): Uint32Array
+  /** UIDs that were expunged after `modSeq`, ascending and merged: also those that a recovery jump passed over. */
+  uidsExpungedSince(mailbox: RowKey, modSeq: ModSeq): UidRange[]
+  /** The highest UID of a message that was added by `lsn`, of those that are there; 0: there is none. */
+  lastUidUpTo(mailbox: RowKey, lsn: Lsn): number
   /** UIDs that carry \Deleted, ascending. Scans the mailbox. */
   uidsMarkedDeleted(mailbox: RowKey): Uid[]
+  /** Bytes of the messages that carry \Deleted. Scans the mailbox. */
+  sizeMarkedDeleted(mailbox: RowKey): number
   /** Header block and body of a message, also of an expunged one. */
   source(mailbox: RowKey, uid: Uid): MessageSource | null
   /**
-   * Visits the next `rowsMax` messages, those that are there first, then those that were expunged, each once even if the index changes
+   * Visits the next `rowsMax` messages, those that are there first, then those that were expunged, then the queue, each once even if the index changes
    * between two calls. @param after Null: from the beginning. @returns Where to go on; null: that was all
    */
   bodyHolders(after: BodyCursor | null, rowsMax: number, visit: (holder: BodyHolder) => void): BodyCursor | null
   delivery(id: Uint8Array): DeliveryRow | null
+  readonly queue: QueueReader
+  /** Forgets entries that were done before `beforeMs`, `rowsMax` at most. */
+  sweepQueue(beforeMs: number, rowsMax: number): void
   /** Forgets deliveries stored before `beforeMs`, looking at `rowsMax` rows per call and going round in turns. */
   sweepDeliveries(beforeMs: number, rowsMax: number): void
   /** @param deliveriesFromMs Deliveries before are left out: when they are swept is not part of the content. */

@@ -1,6 +1,7 @@
 /** The questions of the index, each a prepared statement. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { SpecialUse } from '#lib/imap/store.ts'
+import type { SpecialUse, UidRange } from '#lib/imap/store.ts'
+import { mergeRanges, rangesOf } from '#lib/imap/syntax/ranges.ts'
 import { type MailboxId, type ModSeq, toAccountId, toMailboxId, toModSeq, toUid, type Uid } from '#lib/mail/types.ts'
 import { asArrays, blob, bodyLsns, flagsOf, int, intOrNull, type Row, text, textOrNull } from './columns.ts'
 import { IndexError } from './errors.ts'
@@ -15,6 +16,7 @@ import type {
   MessageSource,
   RowKey,
 } from './port.ts'
+import { QueueReader } from './queue-reader.ts'
 
 export const ACCOUNT_STATUSES: readonly AccountStatus[] = ['active', 'suspended', 'deleted']
 
@@ -42,7 +44,10 @@ export function prepareReads(db: DatabaseSync) {
     mailboxes: prepare(`SELECT ${MAILBOX_COLUMNS} FROM mailboxes WHERE account = ? AND gone = 0 ORDER BY key`),
     subscriptions: prepare('SELECT name FROM subscriptions WHERE account = ?'),
     keywords: prepare('SELECT keyword FROM keywords WHERE mailbox = ?'),
-    uids: prepare('SELECT uid FROM messages WHERE mailbox = ? ORDER BY uid'),
+    uids: prepare('SELECT group_concat(uid) FROM messages WHERE mailbox = ?'),
+    uidsChangedSince: prepare('SELECT group_concat(uid) FROM messages WHERE mailbox = ? AND mod_seq > ?'),
+    uidsExpungedSince: prepare('SELECT group_concat(uid) FROM expunged WHERE mailbox = ? AND expunged_mod_seq > ?'),
+    uidGaps: prepare('SELECT first, last FROM uid_gaps WHERE mailbox = ? AND mod_seq > ?'),
     message: prepare(`SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND uid = ?`),
     expungedMessage: prepare(`SELECT ${MESSAGE_COLUMNS} FROM expunged WHERE mailbox = ? AND uid = ?`),
     messagesBetween: prepare(
@@ -51,7 +56,9 @@ export function prepareReads(db: DatabaseSync) {
     messagesChangedSince: prepare(
       `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND mod_seq > ? ORDER BY uid`,
     ),
+    lastUidUpTo: prepare('SELECT uid FROM messages WHERE mailbox = ? AND fact_lsn <= ? ORDER BY uid DESC LIMIT 1'),
     uidsMarkedDeleted: prepare('SELECT uid FROM messages WHERE mailbox = ? AND flags & 4 ORDER BY uid'),
+    sizeMarkedDeleted: prepare('SELECT coalesce(sum(size), 0) FROM messages WHERE mailbox = ? AND flags & 4'),
     source: prepare(SOURCE),
     expungedSource: prepare(SOURCE.replace('FROM messages', 'FROM expunged')),
     bodyHolders: prepare(bodyHolders('messages', '0')),
@@ -62,9 +69,11 @@ export function prepareReads(db: DatabaseSync) {
 
 export class IndexReader {
   readonly #reads: ReturnType<typeof prepareReads>
+  readonly queue: QueueReader
 
   constructor(db: DatabaseSync) {
     this.#reads = prepareReads(db)
+    this.queue = new QueueReader(db)
   }
 
   account(id: string): AccountRow | null {
@@ -85,8 +94,16 @@ export class IndexReader {
   }
 
   uids(mailbox: RowKey): Uint32Array {
-    const rows = this.#reads.uids.all(mailbox)
-    return Uint32Array.from(rows, (row) => int(row, 0))
+    return uidList(this.#reads.uids.get(mailbox))
+  }
+
+  uidsChangedSince(mailbox: RowKey, modSeq: ModSeq): Uint32Array {
+    return uidList(this.#reads.uidsChangedSince.get(mailbox, modSeq))
+  }
+
+  uidsExpungedSince(mailbox: RowKey, modSeq: ModSeq): UidRange[] {
+    const gaps = this.#reads.uidGaps.all(mailbox, modSeq).map((row) => ({ from: int(row, 0), to: int(row, 1) }))
+    return mergeRanges([...gaps, ...rangesOf(uidList(this.#reads.uidsExpungedSince.get(mailbox, modSeq)))])
   }
 
   message(mailbox: RowKey, uid: Uid): MessageRow | null {
@@ -107,8 +124,18 @@ export class IndexReader {
     return this.#reads.messagesChangedSince.all(mailbox, modSeq).map(messageRow)
   }
 
+  lastUidUpTo(mailbox: RowKey, lsn: number): number {
+    const row = this.#reads.lastUidUpTo.get(mailbox, lsn)
+    return row === undefined ? 0 : int(row, 0)
+  }
+
   uidsMarkedDeleted(mailbox: RowKey): Uid[] {
     return this.#reads.uidsMarkedDeleted.all(mailbox).map((row) => toUid(int(row, 0)))
+  }
+
+  sizeMarkedDeleted(mailbox: RowKey): number {
+    const row = this.#reads.sizeMarkedDeleted.get(mailbox)
+    return row === undefined ? 0 : int(row, 0)
   }
 
   source(mailbox: RowKey, uid: Uid): MessageSource | null {
@@ -122,19 +149,54 @@ export class IndexReader {
 
   bodyHolders(after: BodyCursor | null, rowsMax: number, visit: (holder: BodyHolder) => void): BodyCursor | null {
     const { table, mailbox, uid } = after ?? { table: 'messages', mailbox: 0, uid: 0 }
+    if (table === 'queue') {
+      const last = this.queue.bodyHolders(uid, rowsMax, visit)
+      return last === null ? null : { table, mailbox: 0, uid: last }
+    }
     const statement = table === 'messages' ? this.#reads.bodyHolders : this.#reads.expungedBodyHolders
     const rows = statement.all(mailbox, uid, rowsMax)
     for (const row of rows) visit({ lsns: bodyLsns(row, 2), releasedLsn: int(row, 3) })
     const last = rows.at(-1)
     if (last !== undefined && rows.length === rowsMax) return { table, mailbox: int(last, 0), uid: int(last, 1) }
-    // What was expunged since its place in `messages` was passed is in `expunged` too: that comes last, so nothing is missed.
-    return table === 'messages' ? { table: 'expunged', mailbox: 0, uid: 0 } : null
+    // What was expunged since its place in `messages` was passed is in `expunged` too: that comes later, so nothing is missed.
+    return { table: table === 'messages' ? 'expunged' : 'queue', mailbox: 0, uid: 0 }
   }
 
   delivery(id: Uint8Array): DeliveryRow | null {
     const row = this.#reads.delivery.get(id)
     return row === undefined ? null : { uid: toUid(int(row, 0)), mailbox: toMailboxId(text(row, 1)) }
   }
+}
+
+/**
+ * UIDs that SQLite joined with commas, ascending. One text costs a tenth of a row for each: a mailbox of 100,000 opens in
+ * some 20 ms instead of 200.
+ */
+function uidList(row: Row | undefined): Uint32Array {
+  const joined = row === undefined ? null : textOrNull(row, 0)
+  if (joined === null) return new Uint32Array(0)
+  const uids = new Uint32Array(countOf(joined))
+  let length = 0
+  let uid = 0
+  for (let at = 0; at < joined.length; at++) {
+    const code = joined.charCodeAt(at)
+    if (code !== COMMA) uid = uid * 10 + code - ZERO
+    else {
+      uids[length++] = uid
+      uid = 0
+    }
+  }
+  uids[length] = uid
+  return uids.sort()
+}
+
+const COMMA = 0x2c
+const ZERO = 0x30
+
+function countOf(joined: string): number {
+  let count = 1
+  for (let at = joined.indexOf(','); at >= 0; at = joined.indexOf(',', at + 1)) count++
+  return count
 }
 
 function accountRow(row: Row): AccountRow {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toLsn, toUid } from '#lib/mail/types.ts'
+import { toLsn, toModSeq, toUid } from '#lib/mail/types.ts'
 import { ANNA, BERT, deliver, makeWorld, openByName, statusByName, worldWith } from '../mailbox/testing/world.ts'
 import { encodeRecord } from '../records/codec.ts'
 import { RecordType } from '../records/types.ts'
@@ -56,6 +56,16 @@ test('every message has one MODSEQ above the jump, also where an account has non
   assert.ok(statusByName(world, BERT, 'INBOX').highestModSeq > JUMP.modSeqs)
   await inbox.store({ uids: [toUid(3)], change: 'add', flags: { system: 1, keywords: [] } })
   assert.equal(inbox.facts([toUid(3)])[0]?.modSeq, highest + 1)
+})
+
+test('a client that was told more than is left learns that those UIDs are gone, and what was expunged before', async () => {
+  const { was, world } = await jumped()
+  const inbox = await openByName(world.store.openImapAccount(ANNA), 'INBOX')
+  const gap = { from: was.inbox.uidNext, to: was.inbox.uidNext + 999 }
+  assert.deepEqual(inbox.vanishedSince(toModSeq(0)), [{ from: 2, to: 2 }, gap])
+  assert.deepEqual(inbox.vanishedSince(was.inbox.highestModSeq), [gap])
+  assert.deepEqual(inbox.vanishedSince(statusByName(world, ANNA, 'INBOX').highestModSeq), [])
+  assert.deepEqual([...inbox.changedSince(was.inbox.highestModSeq)], [1, 3])
 })
 
 test('a mailbox that is made afterwards has a UIDVALIDITY that no lost one can have had', async () => {

@@ -101,8 +101,24 @@ export class SqliteIndex implements ShardIndex {
     return this.#reader.messagesChangedSince(mailbox, modSeq)
   }
 
+  uidsChangedSince(mailbox: RowKey, modSeq: ModSeq) {
+    return this.#reader.uidsChangedSince(mailbox, modSeq)
+  }
+
+  uidsExpungedSince(mailbox: RowKey, modSeq: ModSeq) {
+    return this.#reader.uidsExpungedSince(mailbox, modSeq)
+  }
+
+  lastUidUpTo(mailbox: RowKey, lsn: Lsn) {
+    return this.#reader.lastUidUpTo(mailbox, lsn)
+  }
+
   uidsMarkedDeleted(mailbox: RowKey) {
     return this.#reader.uidsMarkedDeleted(mailbox)
+  }
+
+  sizeMarkedDeleted(mailbox: RowKey) {
+    return this.#reader.sizeMarkedDeleted(mailbox)
   }
 
   source(mailbox: RowKey, uid: Uid) {
@@ -115,6 +131,20 @@ export class SqliteIndex implements ShardIndex {
 
   delivery(id: Uint8Array) {
     return this.#reader.delivery(id)
+  }
+
+  get queue() {
+    return this.#reader.queue
+  }
+
+  sweepQueue(beforeMs: number, rowsMax: number): void {
+    const { sweepQueueFrom, sweepQueue } = this.#connection
+    const rows = sweepQueueFrom.all(beforeMs, rowsMax)
+    if (rows.length === 0) return
+    this.#write(() => {
+      for (const row of rows) sweepQueue.run(int(row, 0))
+    })
+    this.#unwritten += rows.length
   }
 
   sweepDeliveries(beforeMs: number, rowsMax: number): void {

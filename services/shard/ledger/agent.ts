@@ -11,6 +11,7 @@ import { errorCode } from '#lib/errors/coded-error.ts'
 import type { ShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
+import { FEATURE_LEVEL } from './feature-level.ts'
 import type { Ledger, LedgerEntry, SwapOutcome } from './types.ts'
 
 const NONCE_CHARACTERS = 16
@@ -148,7 +149,7 @@ export class LedgerAgent {
 
   #entry(from: LedgerEntry | null, version: number, change: Change): LedgerEntry {
     const nonce = randomId(this.#options.random, NONCE_CHARACTERS)
-    return { ...change, version, featureLevel: from?.featureLevel ?? 1, nonce }
+    return { ...change, version, featureLevel: from?.featureLevel ?? FEATURE_LEVEL, nonce }
   }
 
   async #attempt(from: LedgerEntry | null, to: LedgerEntry): Promise<SwapResult> {

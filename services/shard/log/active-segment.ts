@@ -14,6 +14,7 @@ import { encodeEpochs, encodeFooter, encodeOffsets } from './footer.ts'
 import { encodeBatchHeader, type LogIdentity, SEGMENT_HEADER_BYTES } from './format.ts'
 import type { Readable } from './reader.ts'
 import { createSegment, type Segment, segmentPath } from './segments.ts'
+import type { SpaceWait } from './space-wait.ts'
 
 const OFFSETS_CAPACITY = 4096
 
@@ -24,6 +25,7 @@ export interface SealContext {
   readonly epoch: Epoch
   readonly wallMs: number
   readonly commit: number
+  readonly space: SpaceWait
 }
 
 export class ActiveSegment implements Readable {
@@ -113,7 +115,7 @@ export class ActiveSegment implements Readable {
       },
       [encodeOffsets(offsets), ...encodeEpochs(this.epochs)],
     )
-    await this.file.write(this.dataEnd, footer)
+    await context.space.run(() => this.file.write(this.dataEnd, footer))
     await syncFile(this.file)
     const sealed: Segment = {
       path: this.path,
@@ -125,7 +127,9 @@ export class ActiveSegment implements Readable {
       horizon: this.#horizon,
       offsets: null,
     }
-    return { sealed, next: await this.#successor(disk, context, toLsn(this.nextLsn)) }
+    // Each try begins a new file: one whose sync failed is not used.
+    const next = await context.space.run(() => this.#successor(disk, context, toLsn(this.nextLsn)))
+    return { sealed, next }
   }
 
   async #successor(disk: Disk, context: SealContext, firstLsn: Lsn): Promise<ActiveSegment> {

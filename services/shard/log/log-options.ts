@@ -21,6 +21,8 @@ export interface LogOptions {
   readonly segmentBytes?: number
   /** A batch waits a moment for company (`gather.ts`); only with somebody who calls `noteCommit`. */
   readonly gather?: boolean
+  /** Writes begin to wait for space, or do so no longer (rule 16). */
+  readonly onSpace?: (full: boolean) => void
 }
 
 /** What one group commit did; for metrics and for the rule that a slow disk hands over. */

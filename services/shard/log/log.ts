@@ -3,7 +3,8 @@
  *
  * Invariants: an LSN never means two records; `append` decides LSNs synchronously; at most one write is under way, and the
  * next one begins only after its sync resolved, so that all damage a crash can do lies behind the last `syncedUpTo`; nothing
- * is reported durable before its sync; after the first disk error nothing more is written (replication design, rule 15).
+ * is reported durable before its sync; after the first disk error nothing more is written (replication design, rule 15), but a write for
+ * which there is no space waits for some (rule 16).
  * Read next: `batch.ts` (what is written), `recovery.ts` (what opening does), docs/internals/log.md (every byte).
  */
 import { assert } from '#lib/errors/assert.ts'
@@ -30,6 +31,7 @@ import {
 } from './format.ts'
 import { Gathering } from './gather.ts'
 import { IDLE_HEADER_AFTER_MS, PENDING_BYTES_MAX, SEGMENT_BYTES_DEFAULT } from './limits.ts'
+import { LogListeners, tell } from './log-listeners.ts'
 import type { CommitSample, LogOptions } from './log-options.ts'
 import { BatchQueue, sizeOf } from './queue.ts'
 import { SegmentReader } from './reader.ts'
@@ -38,6 +40,7 @@ import { type PeerRecord, repairRecords } from './repair.ts'
 import type { CutTail, RawBatch, ReplicaLog } from './replica-log.ts'
 import { rewriteSegment } from './segment-rewrite.ts'
 import type { Segment } from './segments.ts'
+import { SpaceWait } from './space-wait.ts'
 import { joinRanges, type LsnRange, withoutRange } from './tail.ts'
 import type { AppendedRange, EncodedBatch, LogRecord, NewRecord, ScanOptions } from './types.ts'
 
@@ -45,6 +48,8 @@ export type { CommitSample, LogOptions } from './log-options.ts'
 
 export class Log implements ReplicaLog {
   readonly recovery: RecoveryReport
+  /** Rule 16. `close` ends it. */
+  readonly space: SpaceWait
   readonly #disk: Disk
   readonly #directory: string
   readonly #shard: ShardName
@@ -52,10 +57,7 @@ export class Log implements ReplicaLog {
   readonly #gathering: Gathering | null
   readonly #random: Random
   readonly #segmentBytes: number
-  readonly #durableListeners: ((durable: Lsn) => void)[] = []
-  readonly #batchListeners: ((batch: EncodedBatch) => void)[] = []
-  readonly #failureListeners: ((error: Error) => void)[] = []
-  readonly #commitListeners: ((sample: CommitSample) => void)[] = []
+  readonly #listeners = new LogListeners()
   readonly #drained: { resolve: () => void; reject: (error: Error) => void }[] = []
   #identity: LogIdentity
   #sealed: Segment[]
@@ -91,6 +93,7 @@ export class Log implements ReplicaLog {
 
   private constructor(options: LogOptions, recovered: Awaited<ReturnType<typeof recoverLog>>) {
     this.recovery = recovered.report
+    this.space = new SpaceWait(options.clock, options.onSpace)
     this.#disk = options.disk
     this.#directory = options.directory
     this.#shard = options.shard
@@ -142,6 +145,10 @@ export class Log implements ReplicaLog {
 
   onRotten(rescue: (lsn: Lsn) => Promise<boolean>): void {
     this.#rescue = rescue
+  }
+
+  get full(): boolean {
+    return this.space.full
   }
 
   get endInDoubt(): boolean {
@@ -287,19 +294,19 @@ export class Log implements ReplicaLog {
   }
 
   onDurable(listener: (durable: Lsn) => void): void {
-    this.#durableListeners.push(listener)
+    this.#listeners.durable.push(listener)
   }
 
   onBatch(listener: (batch: EncodedBatch) => void): void {
-    this.#batchListeners.push(listener)
+    this.#listeners.batch.push(listener)
   }
 
   onFailure(listener: (error: Error) => void): void {
-    this.#failureListeners.push(listener)
+    this.#listeners.failure.push(listener)
   }
 
   onCommit(listener: (sample: CommitSample) => void): void {
-    this.#commitListeners.push(listener)
+    this.#listeners.commit.push(listener)
   }
 
   async read(lsn: Lsn): Promise<LogRecord> {
@@ -334,6 +341,7 @@ export class Log implements ReplicaLog {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.space.end()
     this.#cancelIdle?.()
     while (this.#working !== null) await this.#working
     if (this.#failure === null) await this.#coverTail().catch((error: unknown) => this.#fail(error))
@@ -448,15 +456,8 @@ export class Log implements ReplicaLog {
   /** Takes up the log anew as it lies on the disk. @param queue What waits to be written, if the end of the log stays where it is. */
   async #recover(epoch: Epoch, knownUpTo: number, queue: BatchQueue | null = null): Promise<void> {
     const [disk, directory, shard, random] = [this.#disk, this.#directory, this.#shard, this.#random]
-    const recovered: Recovered = await recoverLog({
-      disk,
-      directory,
-      shard,
-      random,
-      nowMs: this.#clock.nowMs(),
-      epoch,
-      knownUpTo,
-    })
+    const nowMs = this.#clock.nowMs()
+    const recovered: Recovered = await recoverLog({ disk, directory, shard, random, nowMs, epoch, knownUpTo })
     this.#identity = recovered.identity
     this.#sealed = recovered.sealed
     this.#active = new ActiveSegment(recovered.active)
@@ -522,20 +523,20 @@ export class Log implements ReplicaLog {
   async #write(batch: PendingBatch): Promise<void> {
     const encoded = batch.encode(this.#durable, this.#commit)
     this.#gathering?.begun()
-    if (batch instanceof BatchBuilder) this.#tell(this.#batchListeners, encoded)
+    if (batch instanceof BatchBuilder) tell(this.#listeners.batch, encoded)
     const at = this.#active.dataEnd
     const startMs = this.#clock.monotonicMs()
-    await writeDurably(this.#active.file, at, encoded.chunks)
+    await this.space.run(() => writeDurably(this.#active.file, at, encoded.chunks))
     const durableMs = this.#clock.monotonicMs() - startMs
     this.#active.take(batch)
     this.#covered = this.#durable
     this.#durable = batch.nextLsn - 1
     this.#queue.shift()
     this.#gathering?.durable()
-    this.#tell(this.#durableListeners, toLsn(this.#durable))
+    tell(this.#listeners.durable, toLsn(this.#durable))
     if (this.#queue.empty) for (const { resolve } of this.#drained.splice(0)) resolve()
     const sample = { records: batch.recordCount, bytes: batch.sizeBytes, durableMs }
-    this.#tell(this.#commitListeners, sample)
+    tell(this.#listeners.commit, sample)
   }
 
   async #roll(): Promise<void> {
@@ -546,6 +547,7 @@ export class Log implements ReplicaLog {
       epoch: this.#epoch,
       wallMs: this.#clock.nowMs(),
       commit: this.#commit,
+      space: this.space,
     })
     this.#sealed.push(sealed)
     this.#active = next
@@ -577,7 +579,7 @@ export class Log implements ReplicaLog {
       commit: this.#commit,
       wallMs: this.#clock.nowMs(),
     })
-    await writeDurably(this.#active.file, this.#active.dataEnd, [header])
+    await this.space.run(() => writeDurably(this.#active.file, this.#active.dataEnd, [header]))
     this.#active.dataEnd += header.byteLength
     this.#covered = this.#durable
   }
@@ -586,11 +588,7 @@ export class Log implements ReplicaLog {
     if (this.#failure !== null) return
     this.#failure = error instanceof Error ? error : new Error(String(error))
     for (const { reject } of this.#drained.splice(0)) reject(this.#failure)
-    this.#tell(this.#failureListeners, this.#failure)
-  }
-
-  #tell<T>(listeners: readonly ((value: T) => void)[], value: T): void {
-    for (const listener of listeners) listener(value)
+    tell(this.#listeners.failure, this.#failure)
   }
 
   #noteRot(lsn: Lsn): void {

@@ -45,6 +45,8 @@ export interface ReplicaLog extends ShardLog {
    * something is written after `trustEnd`.
    */
   readonly endInDoubt: boolean
+  /** What was appended waits for space on the disk (rule 16): nothing is lost, and nothing goes on until there is some. */
+  readonly full: boolean
   /** `trustEnd` was called since the log was opened. */
   readonly endProved: boolean
   /** The end was compared with that of a replica which holds all that was acknowledged, or nobody is left who could say. */

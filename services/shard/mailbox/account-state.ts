@@ -39,6 +39,11 @@ export class AccountState {
     return this.#usedBytes + this.bytesPending
   }
 
+  /** Bytes of all committed messages. */
+  get committedBytes(): number {
+    return this.#usedBytes
+  }
+
   get mailboxCount(): number {
     return this.#mailboxes.size
   }

@@ -4,7 +4,7 @@
  * size and hash and is written with the facts. All records but the last hold exactly 1 MiB: `message-bytes.ts` counts on it.
  */
 import { createHash, type Hash } from 'node:crypto'
-import type { Lsn } from '#lib/mail/types.ts'
+import { type Lsn, toLsn } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
 import { type NewRecord, RECORD_BODY_BYTES_MAX } from '../log/types.ts'
 import { BODY_META, encodeBodyEnd } from '../records/codec.ts'
@@ -55,8 +55,9 @@ export class BodyWriter {
   /**
    * The rest of the body for the first facts that refer to it: records to append just before them, and the reference. Later
    * calls give the reference alone. Nothing may be appended between this call and the append.
+   * @param ahead Records that are appended before these in the same step.
    */
-  attach(): { readonly records: readonly NewRecord[]; readonly reference: BodyReference } {
+  attach(ahead = 0): { readonly records: readonly NewRecord[]; readonly reference: BodyReference } {
     if (this.#failure !== null) throw this.#failure
     if (this.#reference !== null) return { records: [], reference: this.#reference }
     const last: NewRecord = {
@@ -64,7 +65,7 @@ export class BodyWriter {
       meta: this.#hash === null ? BODY_META : this.#end(this.#hash),
       body: this.#pieces,
     }
-    this.#reference = { lsns: [...this.#lsns, this.#core.pipeline.nextLsn], sizeBytes: this.#sizeBytes }
+    this.#reference = { lsns: [...this.#lsns, toLsn(this.#core.pipeline.nextLsn + ahead)], sizeBytes: this.#sizeBytes }
     return { records: [last], reference: this.#reference }
   }
 

@@ -93,7 +93,8 @@ export class CommitPipeline {
 
   /** Like `append` for an operation of a user, as a promise. @throws {StoreError} also what `refusal` and `doubt` say */
   commit(facts: readonly ShardRecord[], bodies: readonly NewRecord[] = []): Promise<void> {
-    const kind = writeKind(facts)
+    // With bytes of its own it fills the disk, whatever else it does: REPLACE expunges too.
+    const kind = bodies.length > 0 ? 'user' : writeKind(facts)
     const refusal = this.#options.refusal?.(kind) ?? null
     if (refusal !== null) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {

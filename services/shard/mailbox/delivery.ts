@@ -5,11 +5,21 @@
  *
  * A delivery id that is known, or under way, is not stored again: it gets the outcome of the first (rule 7).
  */
-import type { DeliverBegin, DeliveryOutcome, DeliveryRecipient } from '#lib/frames/shard-protocol.ts'
+
+import type { QueueRequest } from '#lib/frames/queue.ts'
+import type { DeliverBegin, DeliveryAmendment, DeliveryOutcome, DeliveryRecipient } from '#lib/frames/shard-protocol.ts'
+import { specialUseOf } from '#lib/imap/syntax/special-use.ts'
 import { NO_FLAGS } from '#lib/mail/flags.ts'
 import { randomId } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
-import { type BodyReference, type MessagesAdd, type NewMessage, RecordType } from '../records/types.ts'
+import { overSendingLimit, submissionFact } from '../queue/admission.ts'
+import {
+  type BodyReference,
+  type MessagesAdd,
+  type NewMessage,
+  RecordType,
+  type ShardRecord,
+} from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import { BodyWriter } from './body-writer.ts'
 import { EMAIL_ID_LENGTH } from './limits.ts'
@@ -17,15 +27,19 @@ import type { MailboxState } from './mailbox-state.ts'
 import { canonicalName } from './names.ts'
 import type { StoreCore } from './store-core.ts'
 
-/** What `deliverBegin` says, without the body. */
-export type DeliveryRequest = Pick<DeliverBegin, 'traceId' | 'reversePath' | 'recipients'>
+/** What `deliverBegin` says, without the body, and what of the letter is to leave the shard. */
+export type DeliveryRequest = Pick<DeliverBegin, 'traceId' | 'reversePath' | 'recipients'> & {
+  readonly queue?: QueueRequest
+}
 
 /** A letter that arrives in pieces. */
 export interface DeliveryStream {
   /** Takes the next bytes without copying: do not reuse the buffer. A promise means: wait for it before the next piece. @throws {StoreError} STORE_BODY_TOO_LARGE, STORE_UNAVAILABLE */
   write(chunk: Uint8Array): Promise<void> | undefined
-  /** Stores the letter; resolves after commit and apply, outcomes in the order of the request's recipients. */
-  finish(): Promise<DeliveryOutcome[]>
+  /** Stores the letter; resolves after commit and apply, outcomes in the order of the request's recipients, then that of the queue if it was asked.
+   * @param amendments What the recipients' mailboxes and header blocks are after all, in the order of the request; empty: as requested.
+   * @throws {StoreError} STORE_LIMIT, as a rejection */
+  finish(amendments?: readonly DeliveryAmendment[]): Promise<DeliveryOutcome[]>
   /** Gives up: what was written is never referred to. Safe after `finish` too, where it does nothing. */
   abort(): void
 }
@@ -37,6 +51,12 @@ export type DeliveriesPending = Map<string, Promise<DeliveryOutcome>>
 interface Turn {
   readonly recipient: DeliveryRecipient
   readonly account: AccountState
+  readonly settle: (outcome: DeliveryOutcome) => void
+}
+
+/** What is to be queued, and how its outcome is told. */
+interface QueueTurn {
+  readonly request: QueueRequest
   readonly settle: (outcome: DeliveryOutcome) => void
 }
 
@@ -59,16 +79,20 @@ export class Delivery implements DeliveryStream {
   /** @throws {StoreError} STORE_LIMIT for more recipients or larger header blocks than are taken, STORE_UNAVAILABLE */
   constructor(core: StoreCore, pending: DeliveriesPending, request: DeliveryRequest) {
     core.check()
-    const { recipientsMax, headerBlockBytesMax } = core.limits
+    const { recipientsMax, headerBlockBytesMax, queue } = core.limits
+    if ((request.queue?.recipients.length ?? 0) > queue.recipientsPerLetterMax) {
+      throw new StoreError(
+        'STORE_LIMIT',
+        `Cannot queue a letter for more than ${queue.recipientsPerLetterMax} recipients`,
+      )
+    }
     if (request.recipients.length > recipientsMax) {
       throw new StoreError(
         'STORE_LIMIT',
         `Cannot deliver to ${request.recipients.length} recipients: at most ${recipientsMax}`,
       )
     }
-    if (request.recipients.some(({ headerBlock }) => headerBlock.byteLength > headerBlockBytesMax)) {
-      throw new StoreError('STORE_LIMIT', `Cannot store a header block of more than ${headerBlockBytesMax} bytes`)
-    }
+    checkHeaderBlocks(request.recipients, headerBlockBytesMax)
     this.#core = core
     this.#pending = pending
     this.#request = request
@@ -80,12 +104,21 @@ export class Delivery implements DeliveryStream {
     return this.#body.write(chunk)
   }
 
-  async finish(): Promise<DeliveryOutcome[]> {
+  async finish(amendments: readonly DeliveryAmendment[] = []): Promise<DeliveryOutcome[]> {
     if (this.#over) throw new StoreError('STORE_CLOSED', 'Cannot finish a delivery that has ended')
     this.#over = true
+    checkHeaderBlocks(amendments, this.#core.limits.headerBlockBytesMax)
     const now: Turn[] = []
-    const outcomes = this.#request.recipients.map((recipient) => this.#begin(recipient, now))
-    this.#place(now)
+    const outcomes = this.#request.recipients.map((recipient, i) =>
+      this.#begin({ ...recipient, ...amendments[i] }, now),
+    )
+    let queueNow: QueueTurn | null = null
+    if (this.#request.queue !== undefined) {
+      const { outcome, turn } = this.#beginQueue(this.#request.queue)
+      outcomes.push(outcome)
+      queueNow = turn
+    }
+    this.#place(now, queueNow)
     return Promise.all(outcomes)
   }
 
@@ -116,16 +149,50 @@ export class Delivery implements DeliveryStream {
     return promise
   }
 
+  /** What is queued takes no UID, so it waits for no lock. */
+  #beginQueue(request: QueueRequest): {
+    readonly outcome: DeliveryOutcome | Promise<DeliveryOutcome>
+    readonly turn: QueueTurn | null
+  } {
+    const key = idKey(request.deliveryId)
+    const underWay = this.#pending.get(key)
+    if (underWay !== undefined) return { outcome: underWay, turn: null }
+    if (this.#core.index.queue.byDelivery(request.deliveryId) !== null)
+      return { outcome: { kind: 'queued' }, turn: null }
+    const refusal = this.#queueRefusal(request)
+    if (refusal !== null) return { outcome: { kind: refusal }, turn: null }
+    const { promise, resolve } = Promise.withResolvers<DeliveryOutcome>()
+    this.#pending.set(key, promise)
+    const settle = (outcome: DeliveryOutcome) => {
+      this.#pending.delete(key)
+      resolve(outcome)
+    }
+    return { outcome: promise, turn: { request, settle } }
+  }
+
+  #queueRefusal({
+    account: id,
+    recipients,
+  }: QueueRequest): 'unavailable' | 'unknown' | 'suspended' | 'rate-limited' | null {
+    if (!this.#core.serving) return 'unavailable'
+    const account = this.#core.accounts.get(id)
+    if (account === null || account.gone) return 'unknown'
+    if (account.suspended) return 'suspended'
+    const { index, clock, limits } = this.#core
+    return overSendingLimit(index, id, recipients.length, clock.nowMs(), limits.queue) ? 'rate-limited' : null
+  }
+
   /** Decides and appends those whose turn it is, in one step. */
-  #place(turns: readonly Turn[]): void {
+  #place(turns: readonly Turn[], queued: QueueTurn | null = null): void {
     const placed: Placed[] = []
     for (const turn of turns) {
       const refusal = this.#refusal(turn)
       if (refusal === null) placed.push(this.#take(turn))
       else turn.settle({ kind: refusal })
     }
-    if (placed.length === 0) return
+    if (placed.length === 0 && queued === null) return
     const settled = (error: StoreError | null) => {
+      queued?.settle({ kind: error === null ? 'queued' : 'unavailable' })
       for (const { turn, sizeBytes, message } of placed) {
         turn.account.bytesPending -= sizeBytes
         turn.settle(error === null ? { kind: 'stored', uid: message.uid, duplicate: false } : { kind: 'unavailable' })
@@ -135,7 +202,9 @@ export class Delivery implements DeliveryStream {
     try {
       const { records, reference } = this.#body.attach()
       bodyWritten = records.length === 0
-      const facts = placed.map((one) => this.#fact(one, reference))
+      const facts: ShardRecord[] = placed.map((one) => this.#fact(one, reference))
+      if (queued !== null)
+        facts.push(submissionFact(queued.request, this.#request, reference, this.#core.clock.nowMs()))
       this.#core.pipeline.append(records, facts, settled)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
@@ -185,8 +254,19 @@ export class Delivery implements DeliveryStream {
   }
 
   #mailbox(account: AccountState, recipient: DeliveryRecipient): MailboxState {
-    return account.find(canonicalName(recipient.mailbox)) ?? account.inbox()
+    return find(account, recipient.mailbox) ?? account.inbox()
   }
+}
+
+function find(account: AccountState, wanted: string): MailboxState | undefined {
+  const use = specialUseOf(wanted)
+  return use === null ? account.find(canonicalName(wanted)) : account.withSpecialUse(use)
+}
+
+/** @throws {StoreError} STORE_LIMIT */
+function checkHeaderBlocks(recipients: readonly { readonly headerBlock: Uint8Array }[], bytesMax: number): void {
+  if (recipients.every(({ headerBlock }) => headerBlock.byteLength <= bytesMax)) return
+  throw new StoreError('STORE_LIMIT', `Cannot store a header block of more than ${bytesMax} bytes`)
 }
 
 /** Ids are 16 bytes: as many characters below U+0100. */

@@ -1,28 +1,27 @@
 /** One account as an IMAP session sees it. Holds no state of its own: an account that nobody uses may leave memory in between. */
+import { known } from '#lib/errors/assert.ts'
 import type {
+  Appended,
   AppendRequest,
   ImapAccount,
   MailboxChange,
   MailboxInfo,
   MailboxStatus,
+  NewLetter,
   OpenMailbox,
+  Quota,
   SpecialUse,
 } from '#lib/imap/store.ts'
 import type { AccountId, MailboxId, Uid } from '#lib/mail/types.ts'
-import { randomId } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
 import { type MessagesAdd, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
-import { BodyWriter } from './body-writer.ts'
-import { EMAIL_ID_LENGTH } from './limits.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { decideCreate, decideDelete, decideRename, decideSubscribe } from './mailbox-tree.ts'
-import { checkKeywords } from './message-flags.ts'
 import { canonicalName } from './names.ts'
+import { letterTarget, NewLetters } from './new-letters.ts'
 import { OpenMailboxState, statusOf } from './open-mailbox.ts'
 import type { StoreCore } from './store-core.ts'
-
-const NO_HEADER_BLOCK = new Uint8Array(0)
 
 export class ImapAccountState implements ImapAccount {
   readonly id: AccountId
@@ -78,59 +77,47 @@ export class ImapAccountState implements ImapAccount {
   }
 
   async append(request: AppendRequest): Promise<{ uidValidity: number; uid: Uid }> {
+    const { uidValidity, uids } = await this.appendAll(request.mailbox, [request])
+    return { uidValidity, uid: known(uids[0], 'one letter was appended') }
+  }
+
+  async appendAll(name: string, letters: readonly NewLetter[]): Promise<Appended> {
     // Refused before a large literal goes into the log.
-    this.#appendTarget(this.#account(), request.mailbox)
-    const body = new BodyWriter(this.#core)
-    for (const piece of request.body) await body.write(piece)
+    letterTarget(this.#core, this.#account(), name, letters.length)
+    const written = await NewLetters.write(this.#core, letters)
     return this.#core.shared(this.id, async (account) => {
-      const mailbox = this.#appendTarget(account, request.mailbox)
-      if (!account.fits(body.sizeBytes)) {
+      const mailbox = letterTarget(this.#core, account, name, written.count)
+      const { sizeBytes } = written
+      if (!account.fits(sizeBytes)) {
         throw new StoreError('STORE_OVER_QUOTA', 'Cannot append: the account would be over its quota')
       }
-      const nowMs = this.#core.clock.nowMs()
-      const flags = checkKeywords(mailbox.keywords(this.#core.index), request.flags, this.#core.limits)
-      const uid = mailbox.takeUid()
-      const modSeq = account.takeModSeq()
-      const { records, reference } = body.attach()
+      const { messages, bodies, uids } = written.place(account, mailbox)
       const record: MessagesAdd = {
         type: RecordType.messagesAdd,
         account: account.id,
         mailbox: mailbox.id,
-        messages: [
-          {
-            uid,
-            modSeq,
-            flags,
-            internalDateMs: request.internalDateMs ?? nowMs,
-            saveDateMs: nowMs,
-            emailId: randomId(this.#core.random, EMAIL_ID_LENGTH),
-            headerBlock: NO_HEADER_BLOCK,
-            body: reference,
-          },
-        ],
+        messages,
         deliveryId: null,
         traceId: '',
       }
-      account.bytesPending += body.sizeBytes
+      account.bytesPending += sizeBytes
       try {
-        await this.#core.pipeline.commit([record], records)
+        await this.#core.pipeline.commit([record], bodies)
       } finally {
-        account.bytesPending -= body.sizeBytes
+        account.bytesPending -= sizeBytes
       }
-      return { uidValidity: mailbox.row.uidValidity, uid }
+      return { uidValidity: mailbox.row.uidValidity, uids }
     })
   }
 
-  #appendTarget(account: AccountState, name: string): MailboxState {
-    const mailbox = account.find(canonicalName(name))
-    // RFC 9051 section 6.3.12: TRYCREATE, and never create it by ourselves.
-    if (mailbox === undefined) {
-      throw new StoreError('STORE_NO_TARGET', `Cannot find mailbox ${JSON.stringify(name.slice(0, 80))}`)
-    }
-    if (mailbox.messagesTaken >= this.#core.limits.messagesPerMailboxMax || mailbox.uidsLeft === 0) {
-      throw new StoreError('STORE_LIMIT', `Cannot append to ${mailbox.row.name}: it is full`)
-    }
-    return mailbox
+  quota(): Quota {
+    const account = this.#account()
+    return { usedBytes: account.committedBytes, limitBytes: account.row.quotaBytes }
+  }
+
+  deletedBytes(mailbox: MailboxId): number {
+    const { row } = this.#mailbox(this.#account(), mailbox)
+    return row.deleted === 0 ? 0 : this.#core.index.sizeMarkedDeleted(row.key)
   }
 
   #account(): AccountState {

@@ -1,4 +1,5 @@
 /** Limits of the mail store. Whatever comes from outside is counted against one of these. */
+import { QUEUE_LIMITS, type QueueLimits } from '../queue/limits.ts'
 
 export interface MailboxLimits {
   /** Largest letter, header block not counted. */
@@ -31,6 +32,7 @@ export interface MailboxLimits {
   readonly streamBytesInFlightMax: number
   /** How long a delivery id is remembered (rule 7 of the replication design). */
   readonly deliveryMemoryMs: number
+  readonly queue: QueueLimits
 }
 
 export const MAILBOX_LIMITS: MailboxLimits = {
@@ -52,6 +54,7 @@ export const MAILBOX_LIMITS: MailboxLimits = {
   closedMailboxUidsMax: 4_000_000,
   streamBytesInFlightMax: 2 * 1024 * 1024,
   deliveryMemoryMs: 7 * 24 * 60 * 60 * 1000,
+  queue: QUEUE_LIMITS,
 }
 
 /** Characters of an EMAILID (RFC 8474): 80 bits of chance, unique over all shards. */

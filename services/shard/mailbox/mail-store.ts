@@ -21,6 +21,8 @@ import type { Random } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
 import type { ShardIndex } from '../index/port.ts'
 import type { ShardLog } from '../log/types.ts'
+import { OutgoingQueue } from '../queue/outgoing-queue.ts'
+import type { TextIndex } from '../text/port.ts'
 import { AccountCommands } from './account-commands.ts'
 import type { CommitSource } from './commit-pipeline.ts'
 import { type DeliveriesPending, Delivery, type DeliveryRequest, type DeliveryStream } from './delivery.ts'
@@ -35,11 +37,15 @@ export interface MailStoreOptions {
   readonly log: ShardLog
   /** Caught up with the log (`openIndex`). */
   readonly index: ShardIndex
+  /** Default: none; searches look at every letter. */
+  readonly text?: TextIndex
   /** Default: what is durable in `log` is committed. */
   readonly commits?: CommitSource
   readonly clock: Clock
   readonly random: Random
   readonly limits?: Partial<MailboxLimits>
+  /** Name under which notifications about letters are sent. */
+  readonly hostname?: string
   /** Called once when the log or the index failed: all is refused from then on, the process should end itself. */
   readonly onFailure?: (error: Error) => void
   /** Why a user's operation is not taken now (replication.md rules 12, 13, 16), or null. Default: all are taken. */
@@ -61,6 +67,8 @@ export class MailStore {
   readonly #commands: AccountCommands
   readonly #deliveries: DeliveriesPending = new Map()
   readonly #maildrops = new Set<AccountId>()
+  /** What leaves the shard. */
+  readonly queue: OutgoingQueue
   #cancelSweep: () => void
 
   constructor(options: MailStoreOptions) {
@@ -68,6 +76,7 @@ export class MailStore {
     this.#core = new StoreCore({
       log,
       index,
+      text: options.text ?? null,
       clock,
       random,
       commits: options.commits ?? { onCommit: (listener) => log.onDurable(listener) },
@@ -77,6 +86,7 @@ export class MailStore {
       doubt: options.doubt ?? (() => null),
     })
     this.#commands = new AccountCommands(this.#core)
+    this.queue = new OutgoingQueue(this.#core, options.hostname ?? 'localhost')
     this.#cancelSweep = clock.after(SWEEP_INTERVAL_MS, () => this.#sweep())
   }
 
@@ -177,6 +187,7 @@ export class MailStore {
   /** This replica is no longer primary: everything that waits is refused, all sessions end, the store is of no more use. */
   depose(reason: string): void {
     this.#cancelSweep()
+    this.queue.stop()
     this.#core.pipeline.stop(new StoreError('STORE_NOT_PRIMARY', `Cannot write: ${reason}`))
     this.#core.sessions.endAll(reason)
   }
@@ -184,6 +195,7 @@ export class MailStore {
   /** Takes nothing new, ends all sessions, and resolves when what was appended is settled. Index and log stay open: close them next. */
   async close(reason: string): Promise<void> {
     this.#cancelSweep()
+    this.queue.stop()
     this.#core.stopTaking(reason)
     this.#core.sessions.endAll(reason)
     await this.#core.pipeline.drained()

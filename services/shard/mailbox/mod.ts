@@ -17,6 +17,7 @@
  *   store.openImapAccount(account): ImapAccount
  *   store.openMaildrop(account): Promise<Maildrop>
  *   store.endSessions(account, reason): number                                  sessionsEnd
+ *   store.queue: OutgoingQueue                                                  queueTake, queueResult, ... (../queue/README.md)
  *   store.counts(): StoreCounts                                                 statusQuery, metrics
  *   store.depose(reason): void                                                 another member became primary
  *   store.close(reason): Promise<void>                                          shutdown: then close index and log

@@ -1,5 +1,7 @@
 /** A selected mailbox: what `lib/imap/store.ts` asks for, on committed state in memory and rows of the index. */
 import type {
+  Appended,
+  AppendRequest,
   CopyResult,
   MailboxChange,
   MailboxDelta,
@@ -11,21 +13,26 @@ import type {
   OpenMailbox,
   StoreRequest,
   StoreResult,
+  TextFilter,
+  TextWish,
+  UidRange,
 } from '#lib/imap/store.ts'
 import { type ModSeq, toUid, type Uid } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
-import { type MessagesExpunge, RecordType } from '../records/types.ts'
+import { type MessagesExpunge, type MessagesMove, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { messageBytes } from './message-bytes.ts'
 import { type Copied, type CopyOrder, copySteps, moveSteps } from './message-copies.ts'
 import { decideStore } from './message-flags.ts'
 import { factsOf, rowsOf } from './message-rows.ts'
-import { canonicalName } from './names.ts'
+import { letterTarget, NewLetters } from './new-letters.ts'
 import type { Decision, StoreCore } from './store-core.ts'
+import { textFilter } from './text-filter.ts'
 import { lowerBound, type UidMap } from './uid-map.ts'
 
 const NONE: readonly never[] = []
+const NO_UIDS = new Uint32Array(0)
 
 export class OpenMailboxState implements OpenMailbox {
   readonly readOnly: boolean
@@ -91,6 +98,18 @@ export class OpenMailboxState implements OpenMailbox {
     return factsOf(this.#core.index, this.#mailbox.row.key, this.#map(), uids)
   }
 
+  changedSince(modSeq: ModSeq): Uint32Array {
+    this.#check()
+    const { key, highestModSeq } = this.#mailbox.row
+    return modSeq >= highestModSeq ? NO_UIDS : this.#core.index.uidsChangedSince(key, modSeq)
+  }
+
+  vanishedSince(modSeq: ModSeq): readonly UidRange[] {
+    this.#check()
+    const { key, highestModSeq } = this.#mailbox.row
+    return modSeq >= highestModSeq ? NONE : this.#core.index.uidsExpungedSince(key, modSeq)
+  }
+
   keywords(): readonly string[] {
     return [...this.#mailbox.keywords(this.#core.index)].sort()
   }
@@ -121,7 +140,7 @@ export class OpenMailboxState implements OpenMailbox {
   async copy(uids: readonly Uid[], target: string): Promise<CopyResult> {
     this.#check()
     return this.#exclusive((account) => {
-      const into = this.#target(account, target, uids.length)
+      const into = letterTarget(this.#core, account, target, uids.length)
       const rows = account.row.quotaBytes === null ? [] : this.#rows(uids)
       if (!account.fits(rows.reduce((sum, row) => sum + row.sizeBytes, 0))) {
         throw new StoreError('STORE_OVER_QUOTA', 'Cannot copy: the account would be over its quota')
@@ -133,8 +152,39 @@ export class OpenMailboxState implements OpenMailbox {
   async move(uids: readonly Uid[], target: string): Promise<CopyResult> {
     this.#checkWritable()
     return this.#exclusive((account) =>
-      this.#copying(moveSteps, account, uids, this.#target(account, target, uids.length)),
+      this.#copying(moveSteps, account, uids, letterTarget(this.#core, account, target, uids.length)),
     )
+  }
+
+  async replace(uid: Uid, request: AppendRequest): Promise<Appended | null> {
+    this.#checkWritable()
+    const letters = await NewLetters.write(this.#core, [request])
+    return this.#exclusive((account) => {
+      const [old] = this.#rows([uid])
+      if (old === undefined) return { steps: [], answer: () => null }
+      const into = letterTarget(this.#core, account, request.mailbox, 1)
+      if (!account.fits(letters.sizeBytes - old.sizeBytes)) {
+        throw new StoreError('STORE_OVER_QUOTA', 'Cannot replace: the account would be over its quota')
+      }
+      const { messages, bodies, uids } = letters.place(account, into)
+      const modSeq = account.takeModSeq()
+      const { account: id, mailbox: source } = this.#ids()
+      const move: MessagesMove = {
+        type: RecordType.messagesMove,
+        account: id,
+        source,
+        sourceUids: [uid],
+        target: into.id,
+        messages,
+        modSeq,
+      }
+      return { steps: [[move]], bodies, answer: () => ({ uidValidity: into.row.uidValidity, uids }) }
+    })
+  }
+
+  async textFilter(wishes: readonly TextWish[]): Promise<TextFilter | null> {
+    this.#check()
+    return textFilter(this.#core, this.#account.id, this.#mailbox.row.key, wishes)
   }
 
   close(): void {
@@ -184,17 +234,6 @@ export class OpenMailboxState implements OpenMailbox {
 
   #ids() {
     return { account: this.#account.id, mailbox: this.#mailbox.id }
-  }
-
-  #target(account: AccountState, name: string, count: number): MailboxState {
-    const mailbox = account.find(canonicalName(name))
-    if (mailbox === undefined) {
-      throw new StoreError('STORE_NO_TARGET', `Cannot find mailbox ${JSON.stringify(name.slice(0, 80))}`)
-    }
-    if (mailbox.messagesTaken + count > this.#core.limits.messagesPerMailboxMax || mailbox.uidsLeft < count) {
-      throw new StoreError('STORE_LIMIT', `Cannot add ${count} messages to ${mailbox.row.name}: it is full`)
-    }
-    return mailbox
   }
 
   async #exclusive<T>(decide: (account: AccountState) => Decision<T>): Promise<T> {

@@ -8,8 +8,9 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
 import type { CommittedRecord, ShardIndex } from '../index/port.ts'
-import type { ShardLog } from '../log/types.ts'
+import type { NewRecord, ShardLog } from '../log/types.ts'
 import { RecordType, type ShardRecord } from '../records/types.ts'
+import type { TextIndex } from '../text/port.ts'
 import type { AccountState } from './account-state.ts'
 import { AccountTable } from './account-table.ts'
 import { BodyCache } from './body-cache.ts'
@@ -23,6 +24,8 @@ import type { WriteKind } from './write-kind.ts'
 export interface StorePorts {
   readonly log: ShardLog
   readonly index: ShardIndex
+  /** Null: none; searches look at every letter. */
+  readonly text: TextIndex | null
   readonly commits: CommitSource
   readonly clock: Clock
   readonly random: Random
@@ -36,6 +39,8 @@ export interface StorePorts {
 export interface Decision<T> {
   /** The facts to write, in steps: each is decided (if the iterable is lazy) when the one before is applied. None: nothing to do. */
   readonly steps: Iterable<readonly ShardRecord[]>
+  /** Body records that are written with the first step. */
+  readonly bodies?: readonly NewRecord[]
   /** Called when all is applied. */
   readonly answer: () => T
 }
@@ -43,6 +48,7 @@ export interface Decision<T> {
 export class StoreCore {
   readonly log: ShardLog
   readonly index: ShardIndex
+  readonly text: TextIndex | null
   readonly clock: Clock
   readonly random: Random
   readonly limits: MailboxLimits
@@ -53,11 +59,14 @@ export class StoreCore {
   readonly closedMailboxes: ClosedMailboxes
   /** Open mailboxes, counting each session. */
   openMailboxes = 0
+  /** The queue follows what is applied: whom a record concerns can be read in the index when this is called. */
+  onApplied: (records: readonly CommittedRecord[]) => void = () => undefined
   #closing: string | null = null
 
   constructor(ports: StorePorts) {
     this.log = ports.log
     this.index = ports.index
+    this.text = ports.text
     this.clock = ports.clock
     this.random = ports.random
     this.limits = ports.limits
@@ -111,8 +120,12 @@ export class StoreCore {
     try {
       this.check()
       if (account.gone) throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot use account ${id}: it was deleted`)
-      const { steps, answer } = decide(account)
-      for (const facts of steps) await this.pipeline.commit(facts)
+      const { steps, bodies, answer } = decide(account)
+      let unwritten = bodies ?? []
+      for (const facts of steps) {
+        await this.pipeline.commit(facts, unwritten)
+        unwritten = []
+      }
       return answer()
     } finally {
       account.lock.releaseExclusive()
@@ -136,6 +149,7 @@ export class StoreCore {
 
   #apply(records: readonly CommittedRecord[], upTo: CommittedRecord['lsn']): void {
     const rows = this.index.apply(records, upTo)
+    this.onApplied(records)
     const touched = new Set<MailboxState>()
     const restructured = new Set<AccountState>()
     const refreshed = (record: { account: AccountId }, id: MailboxState['id']) => {
@@ -170,6 +184,11 @@ export class StoreCore {
           refreshed(record, record.mailbox)
           break
         case RecordType.epochStart:
+          break
+        case RecordType.queueAdd:
+        case RecordType.queueAttempt:
+        case RecordType.queueDefer:
+        case RecordType.queueDone:
           break
         case RecordType.recoveryJump:
           throw new AssertionFailure('a recovery jump is applied before the store is opened')

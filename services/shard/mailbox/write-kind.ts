@@ -9,6 +9,9 @@ const KINDS: Readonly<Partial<Record<number, WriteKind>>> = {
   [RecordType.mailboxDelete]: 'relief',
   [RecordType.accountDelete]: 'relief',
   [RecordType.accountMoved]: 'relief',
+  // What is in the queue must be able to leave it.
+  [RecordType.queueAttempt]: 'relief',
+  [RecordType.queueDefer]: 'relief',
   [RecordType.queueDone]: 'relief',
   [RecordType.messagesFlags]: 'change',
   // Most mail is deleted by a move to the trash.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { BytesError } from '#lib/bytes/reader.ts'
+import { NOTIFY_OCCASIONS } from '#lib/mail/notify.ts'
 import { toAccountId, toLsn, toMailboxId, toModSeq, toUid } from '#lib/mail/types.ts'
 import { BODY_META, decodeBodyEnd, decodeRecord, encodeBodyEnd, encodeRecord } from './codec.ts'
 import { type NewMailbox, type NewMessage, RecordType, type ShardRecord } from './types.ts'
@@ -37,6 +38,8 @@ const newMailbox: fc.Arbitrary<NewMailbox> = plain({
   ),
   subscribed: fc.boolean(),
 })
+const lsn = fc.maxSafeNat().map(toLsn)
+const body = plain({ lsns: fc.array(lsn, { minLength: 1, maxLength: 4 }), sizeBytes: fc.maxSafeNat() })
 const newMessage: fc.Arbitrary<NewMessage> = plain({
   uid,
   modSeq,
@@ -45,10 +48,7 @@ const newMessage: fc.Arbitrary<NewMessage> = plain({
   saveDateMs: fc.nat(),
   emailId: text,
   headerBlock: bytes(50),
-  body: plain({
-    lsns: fc.array(fc.maxSafeNat().map(toLsn), { minLength: 1, maxLength: 4 }),
-    sizeBytes: fc.maxSafeNat(),
-  }),
+  body,
 })
 const quotaBytes = fc.option(fc.maxSafeNat())
 const mailboxes = fc.array(newMailbox, { maxLength: 4 })
@@ -102,6 +102,67 @@ const fact: fc.Arbitrary<ShardRecord> = fc.oneof(
       messages: fc.constant(unique.map(([, message]) => message)),
       modSeq,
     })
+  }),
+  plain({
+    type: fc.constant(RecordType.queueAdd),
+    account: fc.option(account),
+    kind: fc.constantFrom('submission' as const, 'notification' as const, 'transit' as const),
+    reversePath: text,
+    traceId: text,
+    addedMs: fc.nat(),
+    dueMs: fc.nat(),
+    expiresMs: fc.nat(),
+    deliveryId: fc.option(fc.uint8Array({ minLength: 16, maxLength: 16 }).map((given) => Buffer.from(given))),
+    eightBit: fc.boolean(),
+    smtpUtf8: fc.boolean(),
+    ret: fc.constantFrom(null, 'FULL' as const, 'HDRS' as const),
+    envid: fc.option(text),
+    headerBlock: bytes(50),
+    body,
+    recipients: fc.array(
+      plain({
+        address: text,
+        destination: text,
+        notify: fc.option(fc.subarray([...NOTIFY_OCCASIONS])),
+        orcpt: fc.option(text),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  plain({
+    type: fc.constant(RecordType.queueAttempt),
+    entry: lsn,
+    atMs: fc.nat(),
+    places: fc.array(fc.nat(), { maxLength: 4 }),
+  }),
+  plain({
+    type: fc.constant(RecordType.queueDefer),
+    entry: lsn,
+    recipients: fc.array(
+      plain({
+        place: fc.nat(),
+        attempts: fc.nat(),
+        dueMs: fc.nat(),
+        held: fc.boolean(),
+        warned: fc.boolean(),
+        reply: text,
+        remote: text,
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  plain({
+    type: fc.constant(RecordType.queueDone),
+    entry: lsn,
+    atMs: fc.nat(),
+    recipients: fc.array(
+      plain({
+        place: fc.nat(),
+        outcome: fc.constantFrom('delivered' as const, 'failed' as const, 'expired' as const, 'dropped' as const),
+        reply: text,
+      }),
+      { maxLength: 3 },
+    ),
   }),
 )
 

@@ -10,6 +10,7 @@ import { ByteWriter } from '#lib/bytes/writer.ts'
 import { unreachable } from '#lib/errors/assert.ts'
 import type { SpecialUse } from '#lib/imap/store.ts'
 import type { Flags } from '#lib/mail/flags.ts'
+import { NOTIFY_OCCASIONS } from '#lib/mail/notify.ts'
 import {
   type AccountId,
   type Lsn,
@@ -27,6 +28,9 @@ import {
   type BodyReference,
   type NewMailbox,
   type NewMessage,
+  type QueuedRecipient,
+  type QueueKind,
+  type QueueOutcome,
   RecordType,
   type ShardRecord,
 } from './types.ts'
@@ -38,6 +42,9 @@ const SHA256_BYTES = 32
 const SYSTEM_FLAGS_MASK = 31
 /** Position is the number on disk; the list only grows at its end. */
 const SPECIAL_USES: readonly SpecialUse[] = ['archive', 'drafts', 'junk', 'sent', 'trash']
+const QUEUE_KINDS: readonly QueueKind[] = ['submission', 'notification', 'transit']
+const QUEUE_OUTCOMES: readonly QueueOutcome[] = ['delivered', 'failed', 'expired', 'dropped']
+const RETURNS = ['FULL', 'HDRS'] as const
 /** A date beyond this would not survive `2n` in a varint. */
 const DATE_MS_MAX = 2 ** 51
 
@@ -153,6 +160,35 @@ function writeFields(to: ByteWriter, record: ShardRecord): void {
       to.list(record.messages, (message) => writeNewMessage(to, message))
       to.varint(record.modSeq)
       return
+    case RecordType.queueAdd:
+      to.optional(record.account, (id) => to.string(id))
+      to.u8(QUEUE_KINDS.indexOf(record.kind))
+      to.string(record.reversePath).string(record.traceId)
+      to.varint(zigzag(record.addedMs)).varint(zigzag(record.dueMs)).varint(zigzag(record.expiresMs))
+      to.optional(record.deliveryId, (id) => to.raw(id))
+      to.bool(record.eightBit).bool(record.smtpUtf8)
+      to.optional(record.ret, (ret) => to.u8(RETURNS.indexOf(ret)))
+      to.optional(record.envid, (envid) => to.string(envid))
+      to.bytes(record.headerBlock)
+      to.list(record.body.lsns, (lsn) => to.varint(lsn)).varint(record.body.sizeBytes)
+      to.list(record.recipients, (recipient) => writeQueuedRecipient(to, recipient))
+      return
+    case RecordType.queueAttempt:
+      to.varint(record.entry).varint(zigzag(record.atMs))
+      to.list(record.places, (place) => to.varint(place))
+      return
+    case RecordType.queueDefer:
+      to.varint(record.entry)
+      to.list(record.recipients, ({ place, attempts, dueMs, held, warned, reply, remote }) =>
+        to.varint(place).varint(attempts).varint(zigzag(dueMs)).bool(held).bool(warned).string(reply).string(remote),
+      )
+      return
+    case RecordType.queueDone:
+      to.varint(record.entry).varint(zigzag(record.atMs))
+      to.list(record.recipients, ({ place, outcome, reply }) =>
+        to.varint(place).u8(QUEUE_OUTCOMES.indexOf(outcome)).string(reply),
+      )
+      return
     default:
       unreachable(record)
   }
@@ -242,6 +278,52 @@ function readFields(from: ByteReader, type: number): ShardRecord | Body {
       if (record.sourceUids.length !== record.messages.length) throw malformed('a move with unequal lists')
       return record
     }
+    case RecordType.queueAdd:
+      return {
+        type,
+        account: optional(from, () => account(from)),
+        kind: word(from, QUEUE_KINDS),
+        reversePath: from.string(),
+        traceId: from.string(),
+        addedMs: date(from),
+        dueMs: date(from),
+        expiresMs: date(from),
+        deliveryId: optional(from, () => from.raw(DELIVERY_ID_BYTES)),
+        eightBit: bool(from),
+        smtpUtf8: bool(from),
+        ret: optional(from, () => word(from, RETURNS)),
+        envid: optional(from, () => from.string()),
+        headerBlock: from.bytes(),
+        body: readBodyReference(from),
+        recipients: from.list(() => readQueuedRecipient(from)),
+      }
+    case RecordType.queueAttempt:
+      return { type, entry: toLsn(from.varint()), atMs: date(from), places: from.list(() => from.varint()) }
+    case RecordType.queueDefer:
+      return {
+        type,
+        entry: toLsn(from.varint()),
+        recipients: from.list(() => ({
+          place: from.varint(),
+          attempts: from.varint(),
+          dueMs: date(from),
+          held: bool(from),
+          warned: bool(from),
+          reply: from.string(),
+          remote: from.string(),
+        })),
+      }
+    case RecordType.queueDone:
+      return {
+        type,
+        entry: toLsn(from.varint()),
+        atMs: date(from),
+        recipients: from.list(() => ({
+          place: from.varint(),
+          outcome: word(from, QUEUE_OUTCOMES),
+          reply: from.string(),
+        })),
+      }
     default:
       throw malformed(`a record of type ${type}`)
   }
@@ -289,6 +371,29 @@ function readBodyReference(from: ByteReader): BodyReference {
   const lsns: Lsn[] = from.list(() => toLsn(from.varint()))
   if (lsns.length === 0) throw malformed('a body without a record')
   return { lsns, sizeBytes: from.varint() }
+}
+
+function writeQueuedRecipient(to: ByteWriter, { address, destination, notify, orcpt }: QueuedRecipient): void {
+  to.string(address).string(destination)
+  to.optional(notify, (occasions) => to.list(occasions, (occasion) => to.u8(NOTIFY_OCCASIONS.indexOf(occasion))))
+  to.optional(orcpt, (text) => to.string(text))
+}
+
+function readQueuedRecipient(from: ByteReader): QueuedRecipient {
+  return {
+    address: from.string(),
+    destination: from.string(),
+    notify: optional(from, () => from.list(() => word(from, NOTIFY_OCCASIONS))),
+    orcpt: optional(from, () => from.string()),
+  }
+}
+
+/** One word of a closed list by its place: lists only grow at their end. */
+function word<T extends string>(from: ByteReader, words: readonly T[]): T {
+  const place = from.u8()
+  const found = words[place]
+  if (found === undefined) throw malformed(`word ${place} of ${words.join('|')}`)
+  return found
 }
 
 function writeFlags(to: ByteWriter, flags: Flags): void {

@@ -6,6 +6,7 @@
 
 import type { SpecialUse } from '#lib/imap/store.ts'
 import type { Flags } from '#lib/mail/flags.ts'
+import type { NotifyOccasion } from '#lib/mail/notify.ts'
 import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
 
 export const RecordType = {
@@ -31,8 +32,9 @@ export const RecordType = {
   messagesFlags: 31,
   messagesExpunge: 32,
   messagesMove: 33,
-  /** Reserved for the queue in the log. */
+  /** A letter that leaves the shard; its LSN is the entry's name. */
   queueAdd: 40,
+  /** A sender is about to try (rule 18); its LSN is the attempt's name. */
   queueAttempt: 41,
   queueDefer: 42,
   queueDone: 43,
@@ -178,7 +180,7 @@ export interface MessagesExpunge {
   readonly uids: readonly Uid[]
 }
 
-/** Atomic: out of one mailbox, into another. `messages[i]` is the copy of `sourceUids[i]`. */
+/** Atomic: out of one mailbox, into another or the same. `messages[i]` takes the place of `sourceUids[i]`: its copy (MOVE), or a letter of its own (REPLACE). */
 export interface MessagesMove {
   readonly type: typeof RecordType.messagesMove
   readonly account: AccountId
@@ -187,6 +189,84 @@ export interface MessagesMove {
   readonly target: MailboxId
   readonly messages: readonly NewMessage[]
   readonly modSeq: ModSeq
+}
+
+/** Why a letter is in the queue: users' mail, what we say about it, and mail on its way to another shard of the array. */
+export type QueueKind = 'submission' | 'notification' | 'transit'
+
+export interface QueuedRecipient {
+  /** The forward-path, domain in A-labels. */
+  readonly address: string
+  /** Domain in lower case, or an address literal: letters for one destination share connections and limits. */
+  readonly destination: string
+  /** RFC 3461 section 4.1; empty: NEVER, null: not said. */
+  readonly notify: readonly NotifyOccasion[] | null
+  /** RFC 3461 section 4.2, as said. */
+  readonly orcpt: string | null
+}
+
+export interface QueueAdd {
+  readonly type: typeof RecordType.queueAdd
+  /** Whose letter it is; null: the shard's own. */
+  readonly account: AccountId | null
+  readonly kind: QueueKind
+  /** Empty: the null path, about which nobody is told anything. */
+  readonly reversePath: string
+  readonly traceId: string
+  readonly addedMs: number
+  /** Not tried before: now, or the time that the user wished. */
+  readonly dueMs: number
+  /** Given up after. */
+  readonly expiresMs: number
+  /** Set where an edge may repeat it: 16 bytes, never taken twice in 7 days. */
+  readonly deliveryId: Uint8Array | null
+  readonly eightBit: boolean
+  readonly smtpUtf8: boolean
+  /** RFC 3461 section 4.3 and 4.4. */
+  readonly ret: 'FULL' | 'HDRS' | null
+  readonly envid: string | null
+  /** Trace fields that go before the body. */
+  readonly headerBlock: Uint8Array
+  readonly body: BodyReference
+  readonly recipients: readonly QueuedRecipient[]
+}
+
+/** Committed before a sender connects: whoever becomes primary knows that these may have gone out. */
+export interface QueueAttempt {
+  readonly type: typeof RecordType.queueAttempt
+  readonly entry: Lsn
+  readonly atMs: number
+  /** Places in the entry's list of recipients. */
+  readonly places: readonly number[]
+}
+
+/** State after the change of one recipient that stays in the queue. */
+export interface DeferredRecipient {
+  readonly place: number
+  readonly attempts: number
+  readonly dueMs: number
+  /** Not tried until somebody releases it. */
+  readonly held: boolean
+  /** The sender of the letter was told that it is late. */
+  readonly warned: boolean
+  /** What the remote server said last, or why there was none. */
+  readonly reply: string
+  readonly remote: string
+}
+
+export interface QueueDefer {
+  readonly type: typeof RecordType.queueDefer
+  readonly entry: Lsn
+  readonly recipients: readonly DeferredRecipient[]
+}
+
+export type QueueOutcome = 'delivered' | 'failed' | 'expired' | 'dropped'
+
+export interface QueueDone {
+  readonly type: typeof RecordType.queueDone
+  readonly entry: Lsn
+  readonly atMs: number
+  readonly recipients: readonly { readonly place: number; readonly outcome: QueueOutcome; readonly reply: string }[]
 }
 
 export interface Body {
@@ -208,3 +288,7 @@ export type ShardRecord =
   | MessagesFlags
   | MessagesExpunge
   | MessagesMove
+  | QueueAdd
+  | QueueAttempt
+  | QueueDefer
+  | QueueDone

@@ -4,6 +4,7 @@ import { type AdmissionFacts, DURABILITY_DEFAULT } from '../roles/admission.ts'
 import type { RoleTimes } from '../roles/times.ts'
 import type { DiskWatch } from './disk-watch.ts'
 import type { ReplicaMachineOptions } from './machine-types.ts'
+import type { PeerSpace } from './messages.ts'
 import type { PrimarySide } from './primary-side.ts'
 import { Since } from './since.ts'
 
@@ -34,22 +35,39 @@ export class AdmissionWatch {
     this.#stalled.set(stalled, nowMs)
   }
 
-  facts(role: AdmissionFacts['role'], draining: boolean, peerFreeBytes: number | null): AdmissionFacts {
+  /** @param peer What the other member said of its volume; null: it was not heard. */
+  facts(role: AdmissionFacts['role'], draining: boolean, peer: PeerSpace | null): AdmissionFacts {
     const { machine, agent, disk } = this.#options
     const { clock, network, durability, space } = machine
     const nowMs = clock.monotonicMs()
-    const { freeBytes, totalBytes } = space()
-    const free = Math.min(freeBytes, peerFreeBytes ?? freeBytes)
+    const own = space()
+    const copies = Math.min(...agent.mayHold.map((entry) => entry.inSync.length), 2)
     return {
       role,
       draining,
       disk: disk.state,
-      copies: Math.min(...agent.mayHold.map((entry) => entry.inSync.length), 2),
+      copies,
       degradedMs: this.#degraded.forMs(nowMs),
       stalledMs: this.#stalled.forMs(nowMs) ?? 0,
-      freeShare: totalBytes > 0 ? free / totalBytes : null,
+      freeShare: leastShare(own, peer),
+      mirrorWaitsForSpace: copies > 1 && (peer?.full ?? false),
       policy: durability ?? DURABILITY_DEFAULT,
       solo: network === null,
     }
   }
+}
+
+/** Of the two volumes, each against its own size. One that does not tell its size is taken to be as large as the own. */
+export function leastShare(
+  own: { readonly freeBytes: number; readonly totalBytes: number },
+  peer: Pick<PeerSpace, 'freeBytes' | 'totalBytes'> | null,
+): number | null {
+  const shares = [share(own.freeBytes, own.totalBytes)]
+  if (peer !== null) shares.push(share(peer.freeBytes, peer.totalBytes ?? own.totalBytes))
+  const known = shares.filter((one) => one !== null)
+  return known.length === 0 ? null : Math.min(...known)
+}
+
+function share(freeBytes: number, totalBytes: number): number | null {
+  return totalBytes > 0 ? freeBytes / totalBytes : null
 }

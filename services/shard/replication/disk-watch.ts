@@ -1,4 +1,4 @@
-/** Rule 15: whether the own disk is good, too slow, or failed, from what the log tells of its batches. */
+/** Rules 15 and 16: whether the own disk is good, full, too slow, or failed, from what the log tells of its batches. */
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { RoleTimes } from '../roles/times.ts'
@@ -9,23 +9,30 @@ const SLOW_REMEMBERED_MS = 10_000
 export class DiskWatch {
   readonly #clock: Clock
   readonly #times: RoleTimes
+  readonly #isFull: () => boolean
   /** The last record on its way, and since when the oldest batch is. */
   #writing: { readonly last: number; readonly sinceMs: number } | null = null
   #slowUntilMs = Number.NEGATIVE_INFINITY
   #failure: Error | null = null
 
-  constructor(clock: Clock, times: RoleTimes) {
+  constructor(clock: Clock, times: RoleTimes, isFull: () => boolean) {
     this.#clock = clock
     this.#times = times
+    this.#isFull = isFull
   }
 
   get failure(): Error | null {
     return this.#failure
   }
 
-  get state(): 'good' | 'slow' | 'failed' {
+  get state(): 'good' | 'full' | 'slow' | 'failed' {
     if (this.#failure !== null) return 'failed'
     const nowMs = this.#clock.monotonicMs()
+    if (this.#isFull()) {
+      // Nobody takes that for slowness, also not in the moment in which there is space again.
+      if (this.#writing !== null) this.#writing = { last: this.#writing.last, sinceMs: nowMs }
+      return 'full'
+    }
     if (this.#writing !== null && nowMs - this.#writing.sinceMs > this.#times.ackMs) {
       this.#slowUntilMs = nowMs + SLOW_REMEMBERED_MS
     }

@@ -34,5 +34,7 @@ export const REPAIR_RECORDS_MAX = 256
 export const REPAIR_BYTES_MAX = 8 * 1024 * 1024
 /** A record that rots is fetched again from the peer at this pace at most. */
 export const REPAIR_EVERY_MS = 1_000
+/** For how long a connection that cannot go on, as a record is rotten, still serves to repair others. */
+export const UNREADABLE_LINGER_MS = 5_000
 /** How long a connection that was refused stays open, so that the answer is read. */
 export const REFUSED_LINGER_MS = 1_000

@@ -1,8 +1,10 @@
 /** What a damaged disk must not cost: the newest records rot, an epoch's first record rots, and the other member fails as well. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { known } from '#lib/errors/assert.ts'
+import { toEpoch } from '#lib/mail/types.ts'
 import { ROLE_TIMES } from '../roles/times.ts'
-import { Pair } from './testing/pair.ts'
+import { Pair, SHARD } from './testing/pair.ts'
 
 /** Both in sync, and some records acknowledged of which the mirror does not know yet that they are. */
 async function withAcknowledged(count: number): Promise<Pair> {
@@ -153,4 +155,68 @@ test('ReplicaMachine whose log is copied anew from the first record may have an 
   pair.b.applied = 4
   pair.b.start()
   await wellAgain(pair)
+})
+
+/** A's second term begins with the last records, which its disk forgets although its index holds them. */
+async function withForgottenEpoch(): Promise<Pair> {
+  const pair = await withAcknowledged(3)
+  pair.a.kill()
+  pair.a.start()
+  await pair.wait(() => pair.primary === pair.a && pair.entry?.inSync.length === 2, 3_000, 'A serves in a new epoch')
+  await pair.clock.pass(5)
+  const [first] = pair.a.log.epochs().slice(-1)
+  pair.a.killAndForget(pair.a.log.lastLsn - (first?.firstLsn ?? 1) + 1)
+  return pair
+}
+
+test('ReplicaMachine that lost the begin of its epoch gives the office to the mirror and takes the records from it', async () => {
+  for (const mirrorKnows of [false, true]) {
+    const pair = await withForgottenEpoch()
+    if (mirrorKnows) pair.b.log.noteCommit(pair.b.log.lastLsn)
+    const kept = pair.b.log.lastLsn
+    pair.a.start()
+    await pair.wait(() => pair.primary === pair.b, 2_000, 'the mirror serves')
+    assert.ok(pair.b.log.lastLsn > kept)
+    await wellAgain(pair)
+    assert.equal(pair.a.disk.forgotten, 0)
+  }
+})
+
+test('ReplicaMachine that lost the end of its log does not follow a primary that lacks it too', async () => {
+  const pair = await withForgottenEpoch()
+  const { disk } = pair.b
+  pair.b.kill()
+  disk.records.splice(pair.a.disk.records.length - pair.a.disk.forgotten)
+  disk.commit = disk.records.length
+  const ends = disk.records.length
+  pair.ledger.put(SHARD, { ...known(pair.entry, 'it began'), primary: pair.b.id })
+  pair.a.note = { ...pair.a.note, promisedEpoch: toEpoch(0) }
+  pair.b.start()
+  pair.a.start()
+  await pair.clock.pass(10_000)
+  assert.ok(pair.a.life?.notices.some((notice) => notice.kind === 'refused' && notice.reason === 'below-commit'))
+  assert.ok(pair.a.disk.records.length > ends)
+})
+
+test('ReplicaMachine alone with a record that rotted in the only copy says so, goes on, and repairs what the other has', async () => {
+  const pair = await withAcknowledged(5)
+  const both = pair.a.log.lastLsn
+  pair.b.kill()
+  await pair.wait(() => pair.entry?.inSync.length === 1, 2_000, 'A is alone')
+  pair.write(3)
+  await pair.clock.pass(50)
+  pair.a.log.rot(both - 1)
+  pair.a.log.rot(both + 2)
+  pair.b.start()
+  await pair.clock.pass(3_000)
+  assert.match(pair.a.machine.phase, /rotten in the only copy/)
+  assert.deepEqual(pair.a.log.rotten, [{ first: both + 2, last: both + 2 }])
+  for (let i = 0; i < 20; i++) {
+    const before = pair.acknowledged.size
+    pair.write(1)
+    await pair.clock.pass(500)
+    assert.equal(pair.acknowledged.size, before + 1, 'nobody waits for the mirror')
+    assert.match(pair.a.machine.phase, /rotten in the only copy/)
+  }
+  assert.deepEqual(pair.entry?.inSync, [pair.a.id])
 })

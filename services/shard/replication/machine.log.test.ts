@@ -6,6 +6,7 @@ import type { Disk, File } from '#lib/ports/disk.ts'
 import { SimLedger } from '../ledger/testing/sim-ledger.ts'
 import { Log } from '../log/log.ts'
 import { ReplicaDirectory } from '../log/replica-directory.ts'
+import { SpaceWait } from '../log/space-wait.ts'
 import { MemoryDisk } from '../log/testing.ts'
 import { noteStore } from './directory-notes.ts'
 import { ReplicaMachine } from './machine.ts'
@@ -90,7 +91,7 @@ class RealPair {
       },
       preferred: member === 0,
       log,
-      notes: noteStore(directory),
+      notes: noteStore(directory, new SpaceWait(clock)),
       ledger: this.ledger.client(),
       network: this.wire.end(member),
       clock,

@@ -110,7 +110,7 @@ export class ReplicaMachine {
       onChange: () => this.#poke(),
       onFailure: (error) => this.#fail(error),
     })
-    this.#disk = new DiskWatch(clock, this.#times)
+    this.#disk = new DiskWatch(clock, this.#times, () => log.full)
     this.#admission = new AdmissionWatch({ machine: options, times: this.#times, agent: this.#agent, disk: this.#disk })
     this.#noteFollower = new NoteFollower({
       self: options.self.id,
@@ -202,7 +202,7 @@ export class ReplicaMachine {
   /** For `admit` and `replyTo` of ../roles/admission.ts. */
   admissionFacts(): AdmissionFacts {
     const role = this.#role === 'primary' ? 'primary' : 'other'
-    return this.#admission.facts(role, this.#handover.draining, this.#primary?.peerFreeBytes ?? null)
+    return this.#admission.facts(role, this.#handover.draining, this.#primary?.peerSpace ?? null)
   }
 
   status(): MachineStatus {
@@ -530,7 +530,8 @@ export class ReplicaMachine {
       log,
       notes: this.#notes,
       appliedLsn,
-      freeBytes: () => space().freeBytes,
+      space,
+      featureLevel: () => this.#agent.base?.featureLevel ?? 1,
       standsBack: () => this.#handover.standsBack,
       events: {
         mayFollow: (epoch) => this.#mayFollow(epoch),

@@ -35,6 +35,11 @@ const replica = record({
   incarnation: fc.string(),
   bootId: fc.string(),
 })
+const space = fc.oneof(
+  // A mirror that may not say more yet.
+  number.map((freeBytes) => ({ freeBytes, totalBytes: null, full: freeBytes === 0 })),
+  record({ freeBytes: number, totalBytes: number, full: fc.boolean() }),
+)
 const log = record({
   tag,
   epochs: fc
@@ -84,7 +89,7 @@ const message: fc.Arbitrary<PeerFields> = fc.oneof(
     kind: kind('attached'),
     replica,
     inSync: fc.boolean(),
-    freeBytes: number,
+    space,
     damaged: fc.boolean(),
     standsBack: fc.boolean(),
     log,
@@ -126,7 +131,7 @@ const message: fc.Arbitrary<PeerFields> = fc.oneof(
     kind: kind('beaconAck'),
     sequence: number,
     durable: lsn,
-    freeBytes: number,
+    space,
     damaged: fc.boolean(),
     standsBack: fc.boolean(),
   }),

@@ -16,6 +16,8 @@ import { PeerError } from './errors.ts'
 import type { EpochStart, RawBatch } from './ports.ts'
 
 export const PEER_PROTOCOL_VERSION = 1
+/** Of messages that carry a whole `PeerSpace`; all others are written as version 1. */
+const VERSION_WITH_SPACE = 2
 
 const Type = {
   probe: 1,
@@ -56,6 +58,15 @@ export const REFUSALS = {
 } as const
 export type Refusal = keyof typeof REFUSALS
 
+/** Of the mirror's volume. */
+export interface PeerSpace {
+  readonly freeBytes: number
+  /** Null: the ledger's feature level does not let the mirror say it yet. */
+  readonly totalBytes: number | null
+  /** Records that it was sent wait there for space (rule 16). Where it may not say so: it has none. */
+  readonly full: boolean
+}
+
 /** What a replica's log looks like from outside. */
 export interface LogOutline {
   readonly tag: Uint8Array
@@ -94,7 +105,7 @@ export type PeerMessage = { readonly epoch: Epoch } & (
       readonly replica: LedgerReplica
       /** By its own note. */
       readonly inSync: boolean
-      readonly freeBytes: number
+      readonly space: PeerSpace
       /** Records of it are rotten, or its end is in doubt. */
       readonly damaged: boolean
       /** Fenced, or about to stop: it would not serve if it were made primary. */
@@ -133,7 +144,7 @@ export type PeerMessage = { readonly epoch: Epoch } & (
       readonly kind: 'beaconAck'
       readonly sequence: number
       readonly durable: Lsn
-      readonly freeBytes: number
+      readonly space: PeerSpace
       readonly damaged: boolean
       readonly standsBack: boolean
     }
@@ -154,7 +165,7 @@ const PIECE_BYTES_MAX = PEER_FRAME_BYTES_MAX - 128
 
 /** One frame, in pieces: record bytes are not copied. */
 export function encodeMessage(epoch: Epoch, message: PeerFields): Uint8Array[] {
-  const writer = new ByteWriter(128).u8(PEER_PROTOCOL_VERSION).u8(Type[message.kind]).u64(epoch)
+  const writer = new ByteWriter(128).u8(versionOf(message)).u8(Type[message.kind]).u64(epoch)
   const piece = writeFields(writer, message)
   return piece === null || piece.byteLength === 0 ? [writer.finish()] : [writer.finish(), piece]
 }
@@ -200,12 +211,12 @@ export function decodeMessage(frame: Buffer): PeerMessage {
   try {
     const reader = new ByteReader(frame)
     const version = reader.u8()
-    if (version !== PEER_PROTOCOL_VERSION) {
+    const type = reader.u8()
+    if (version !== PEER_PROTOCOL_VERSION && !(version === VERSION_WITH_SPACE && SPEAK_OF_SPACE.has(type))) {
       throw new PeerError('PEER_VERSION', `Cannot read a frame of version ${version}`)
     }
-    const type = reader.u8()
     const epoch = toEpoch(reader.u64())
-    const message = { epoch, ...readFields(type, reader) }
+    const message = { epoch, ...readFields(type, reader, version) }
     reader.end()
     return message
   } catch (error) {
@@ -232,7 +243,8 @@ function writeFields(writer: ByteWriter, m: PeerFields): Uint8Array | null {
       return null
     case 'attached':
       writeReplica(writer, m.replica)
-      writer.bool(m.inSync).u64(m.freeBytes).bool(m.damaged).bool(m.standsBack)
+      writer.bool(m.inSync).u64(m.space.freeBytes).bool(m.damaged).bool(m.standsBack)
+      writeSpace(writer, m.space)
       writeOutline(writer, m.log)
       return null
     case 'refused':
@@ -274,7 +286,8 @@ function writeFields(writer: ByteWriter, m: PeerFields): Uint8Array | null {
       writer.u64(m.sequence).u64(m.commit).u64(m.ledgerVersion)
       return null
     case 'beaconAck':
-      writer.u64(m.sequence).u64(m.durable).u64(m.freeBytes).bool(m.damaged).bool(m.standsBack)
+      writer.u64(m.sequence).u64(m.durable).u64(m.space.freeBytes).bool(m.damaged).bool(m.standsBack)
+      writeSpace(writer, m.space)
       return null
     case 'handover':
       writer.u64(m.ledgerVersion)
@@ -293,7 +306,7 @@ function writeFields(writer: ByteWriter, m: PeerFields): Uint8Array | null {
   }
 }
 
-function readFields(type: number, r: ByteReader): PeerFields {
+function readFields(type: number, r: ByteReader, version: number): PeerFields {
   switch (type) {
     case Type.probe:
       return { kind: 'probe', shard: toShardName(r.string()) }
@@ -310,16 +323,12 @@ function readFields(type: number, r: ByteReader): PeerFields {
       const start = { shard: toShardName(r.string()), link: r.u32(), ledgerVersion: r.u64(), inSync: readBool(r) }
       return { kind: 'attach', ...start, replica: readReplica(r) }
     }
-    case Type.attached:
-      return {
-        kind: 'attached',
-        replica: readReplica(r),
-        inSync: readBool(r),
-        freeBytes: r.u64(),
-        damaged: readBool(r),
-        standsBack: readBool(r),
-        log: readOutline(r),
-      }
+    case Type.attached: {
+      const start = { replica: readReplica(r), inSync: readBool(r) }
+      const freeBytes = r.u64()
+      const condition = { damaged: readBool(r), standsBack: readBool(r), space: readSpace(r, version, freeBytes) }
+      return { kind: 'attached', ...start, ...condition, log: readOutline(r) }
+    }
     case Type.refused:
       return {
         kind: 'refused',
@@ -353,15 +362,12 @@ function readFields(type: number, r: ByteReader): PeerFields {
       return { kind: 'join', shard: toShardName(r.string()), link: r.u32() }
     case Type.beacon:
       return { kind: 'beacon', sequence: r.u64(), commit: toLsn(r.u64()), ledgerVersion: r.u64() }
-    case Type.beaconAck:
-      return {
-        kind: 'beaconAck',
-        sequence: r.u64(),
-        durable: toLsn(r.u64()),
-        freeBytes: r.u64(),
-        damaged: readBool(r),
-        standsBack: readBool(r),
-      }
+    case Type.beaconAck: {
+      const start = { sequence: r.u64(), durable: toLsn(r.u64()) }
+      const freeBytes = r.u64()
+      const condition = { damaged: readBool(r), standsBack: readBool(r), space: readSpace(r, version, freeBytes) }
+      return { kind: 'beaconAck', ...start, ...condition }
+    }
     case Type.handover:
       return { kind: 'handover', ledgerVersion: r.u64() }
     case Type.leaving:
@@ -373,6 +379,23 @@ function readFields(type: number, r: ByteReader): PeerFields {
     default:
       throw new PeerError('PEER_MALFORMED', `Cannot read a frame of type ${type}`)
   }
+}
+
+const SPEAK_OF_SPACE: ReadonlySet<number> = new Set([Type.attached, Type.beaconAck])
+
+function versionOf(message: PeerFields): number {
+  const whole = 'space' in message && message.space.totalBytes !== null
+  return whole ? VERSION_WITH_SPACE : PEER_PROTOCOL_VERSION
+}
+
+/** What version 2 adds to the free bytes of version 1. */
+function writeSpace(writer: ByteWriter, { totalBytes, full }: PeerSpace): void {
+  if (totalBytes !== null) writer.u64(totalBytes).bool(full)
+}
+
+function readSpace(r: ByteReader, version: number, freeBytes: number): PeerSpace {
+  if (version < VERSION_WITH_SPACE) return { freeBytes, totalBytes: null, full: freeBytes === 0 }
+  return { freeBytes, totalBytes: r.u64(), full: readBool(r) }
 }
 
 function writeReplica(writer: ByteWriter, replica: LedgerReplica): void {

@@ -24,6 +24,16 @@ const cases: [name: string, change: Partial<AheadFacts>, expected: boolean][] = 
   ['not when it lacks a commit known here', { commit: 13 }, false],
   ['not when it knows a commit behind the end: it refuses by itself', { mirrorCommit: 11 }, false],
   ['that never had what is rotten here', { ...behind, rotten: [{ first: 10, last: 10 }] }, true],
+  [
+    'that holds something where all is lost here, of whatever epoch',
+    { commonLsn: 8, mirrorCommit: 8, mirrorLastLsn: 10, rotten: [{ first: 9, last: 10 }] },
+    true,
+  ],
+  [
+    'not when something above what is common can be read here',
+    { commonLsn: 8, mirrorCommit: 8, mirrorLastLsn: 10, rotten: [{ first: 9, last: 9 }] },
+    false,
+  ],
   ['not when it can repair what is rotten here', { ...behind, rotten: [{ first: 9, last: 9 }] }, false],
   ['not when it has lost everything', { commonLsn: 0, mirrorLastLsn: 0, rotten: [{ first: 3, last: 3 }] }, false],
 ]

@@ -5,6 +5,7 @@
  * lost what it had synced, and a torn write looks like a record that rotted. So the longer of the two logs wins. Where records rotted
  * that the mirror never had, they were never acknowledged, and stand in the way of everything new.
  */
+import { isLostAbove } from './lost-end.ts'
 import type { LsnRange } from './ports.ts'
 
 export interface AheadFacts {
@@ -27,5 +28,7 @@ export function mirrorIsAhead(facts: AheadFacts): boolean {
   const { lastLsn, commit, endProved, rotten, commonLsn, mirrorLastLsn, mirrorCommit, mirrorDamaged } = facts
   if (mirrorDamaged || mirrorLastLsn < commit || mirrorCommit > commonLsn) return false
   if (!endProved && commonLsn === lastLsn && mirrorLastLsn > lastLsn) return true
+  // What was lost here may be just what the mirror holds there.
+  if (!endProved && mirrorLastLsn > commonLsn && isLostAbove(commonLsn, facts)) return true
   return commonLsn === mirrorLastLsn && rotten.some(({ last }) => last > mirrorLastLsn)
 }

@@ -9,6 +9,7 @@ import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import { type Epoch, type Lsn, type ShardName, toEpoch, toLsn } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { PeerChannel, PeerNetwork } from '#lib/ports/network.ts'
+import { LEVEL_OF_PEER_SPACE } from '../ledger/feature-level.ts'
 import type { LedgerReplica, ReplicaId } from '../ledger/types.ts'
 import { Assembler } from './assembler.ts'
 import { mayCutAbove } from './cut-allowed.ts'
@@ -16,7 +17,15 @@ import { PeerError } from './errors.ts'
 import { Fetches } from './fetches.ts'
 import { Inbox, type Taker } from './inbox.ts'
 import { CHANNELS_MAX, RECEIVED_BYTES_MAX, REFUSED_LINGER_MS } from './limits.ts'
-import { encodeFetched, encodeMessage, type PeerFields, type PeerMessage, type Refusal } from './messages.ts'
+import { isLostAbove } from './lost-end.ts'
+import {
+  encodeFetched,
+  encodeMessage,
+  type PeerFields,
+  type PeerMessage,
+  type PeerSpace,
+  type Refusal,
+} from './messages.ts'
 import type { NoteKeeper } from './note-keeper.ts'
 import { outlineOf } from './outline.ts'
 import type { ReplicaLog } from './ports.ts'
@@ -29,7 +38,9 @@ export interface MirrorSideOptions {
   readonly clock: Clock
   readonly log: ReplicaLog
   readonly notes: NoteKeeper
-  readonly freeBytes: () => number
+  readonly space: () => { readonly freeBytes: number; readonly totalBytes: number }
+  /** Of the ledger, as far as it was read: what both members may write. */
+  readonly featureLevel: () => number
   /** This replica would not serve if it were made primary. */
   readonly standsBack: () => boolean
   /** The highest commit known here from elsewhere than the log: what the index has applied. */
@@ -221,7 +232,7 @@ export class MirrorSide {
   }
 
   async #attach(channel: PeerChannel, attach: Attach): Promise<Taker> {
-    const { notes, log, self, events, freeBytes, standsBack } = this.#options
+    const { notes, log, self, events, standsBack } = this.#options
     const { epoch, replica, ledgerVersion } = attach
     const refusal = this.#refusal(attach)
     if (refusal !== null) {
@@ -256,7 +267,7 @@ export class MirrorSide {
     if (this.#link !== link) throw new PeerError('PEER_STALE', 'Cannot go on: another connection came meanwhile')
     const standing = {
       inSync: notes.note.inSync,
-      freeBytes: freeBytes(),
+      space: this.#space,
       damaged: this.#damaged,
       standsBack: standsBack(),
     }
@@ -296,12 +307,12 @@ export class MirrorSide {
   #onBeacon(link: Link, channel: PeerChannel, message: PeerMessage): void {
     this.#check(link, message)
     if (message.kind !== 'beacon') throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} as a beacon`)
-    const { clock, log, freeBytes, standsBack, events } = this.#options
+    const { clock, log, standsBack, events } = this.#options
     this.#lastBeaconMs = clock.monotonicMs()
     const { sequence, commit, ledgerVersion } = message
     const standing = {
       durable: log.durableLsn,
-      freeBytes: freeBytes(),
+      space: this.#space,
       damaged: this.#damaged,
       standsBack: standsBack(),
     }
@@ -398,7 +409,8 @@ export class MirrorSide {
     }
     // What this log does not hold is not cut: the index of one that is copied anew is ahead of it.
     const known = Math.min(log.lastLsn, Math.max(log.commit, appliedLsn()))
-    if (!reset && !mayCutAbove(common, toLsn(known))) {
+    if (!reset && !mayCutAbove(common, toLsn(known)) && !(await this.#isGivenBack(link, common, toLsn(known)))) {
+      if (this.#link !== link) return
       this.#refusedEpoch = link.epoch
       this.#refuse(link.data, link.epoch, 'below-commit')
       this.#link = null
@@ -423,6 +435,16 @@ export class MirrorSide {
     link.phase = 'following'
     this.#send(link.data, link.epoch, { kind: 'begun', lastLsn: log.lastLsn, cutBytes: cut?.bytes ?? 0 })
     events.changed()
+  }
+
+  /** A commit that is known here, and whose records are lost, is defended against nobody who holds it: they come anew after the cut. */
+  async #isGivenBack(link: Link, common: Lsn, known: Lsn): Promise<boolean> {
+    const { log } = this.#options
+    if (!isLostAbove(common, log)) return false
+    // A header that can still be read would show whether it is the same record.
+    for (let lsn = common + 1; lsn <= known; lsn++) if ((await this.#chainAt(toLsn(lsn))) !== null) return false
+    const held = await this.#fetches.ask(known, () => this.#send(link.data, link.epoch, { kind: 'fetch', lsn: known }))
+    return this.#link === link && held !== null
   }
 
   /** Rule 14: what comes next continues the chain of the last record, so that one must be whole before anything is taken. */
@@ -465,6 +487,13 @@ export class MirrorSide {
     this.#heardCommit(head.commit)
   }
 
+  get #space(): PeerSpace {
+    const { space, log, featureLevel } = this.#options
+    const { freeBytes, totalBytes } = space()
+    const mayTell = featureLevel() >= LEVEL_OF_PEER_SPACE
+    return { freeBytes: log.full ? 0 : freeBytes, totalBytes: mayTell ? totalBytes : null, full: log.full }
+  }
+
   get #damaged(): boolean {
     const { rotten, endInDoubt } = this.#options.log
     return rotten.length > 0 || endInDoubt
@@ -484,8 +513,8 @@ export class MirrorSide {
   }
 
   #acknowledge(link: Link): void {
-    const { log, freeBytes } = this.#options
-    this.#send(link.data, link.epoch, { kind: 'ack', durable: log.durableLsn, freeBytes: freeBytes() })
+    const { freeBytes } = this.#space
+    this.#send(link.data, link.epoch, { kind: 'ack', durable: this.#options.log.durableLsn, freeBytes })
   }
 
   /** Rule 5: durable up to the barrier, then the note, then the word. */

@@ -23,6 +23,7 @@ import {
   HANDSHAKE_MS,
   POSITION_STEPS_MAX,
   STALLED_MS,
+  UNREADABLE_LINGER_MS,
   WINDOW_BYTES,
 } from './limits.ts'
 import {
@@ -32,6 +33,7 @@ import {
   type LogOutline,
   type PeerFields,
   type PeerMessage,
+  type PeerSpace,
 } from './messages.ts'
 import { mirrorIsAhead } from './mirror-ahead.ts'
 import { outlineOf } from './outline.ts'
@@ -63,8 +65,8 @@ export interface LinkEvents {
   acknowledged(durable: Lsn): void
   /** A beacon that was sent at `sentMs` was acknowledged by the mirror on this link. */
   beaconAcknowledged(sentMs: number): void
-  /** Of the mirror: free bytes of its disk, whether records of it are rotten, and whether it would not serve as primary. */
-  condition(freeBytes: number, damaged: boolean, standsBack: boolean): void
+  /** Of the mirror: its volume, whether records of it are rotten, and whether it would not serve as primary. */
+  condition(space: PeerSpace, damaged: boolean, standsBack: boolean): void
   freeBytes(bytes: number): void
   readied(ledgerVersion: number): void
   /** A record of the own log was rotten, and is whole again. */
@@ -72,6 +74,8 @@ export interface LinkEvents {
   leaving(diskFailed: boolean): void
   refused(refusal: Extract<PeerMessage, { kind: 'refused' }>): void
   historiesDiffer(why: string): void
+  /** What a mirror lacks from `lsn` on, and was not required for, cannot be read here. */
+  unreadable(lsn: Lsn): void
   /** Any frame came. */
   heard(): void
   changed(): void
@@ -188,7 +192,7 @@ export class PrimaryLink {
     const attached = await this.#answer('attached')
     this.#mirror = attached.replica
     events.attached(attached.replica)
-    events.condition(attached.freeBytes, attached.damaged, attached.standsBack)
+    events.condition(attached.space, attached.damaged, attached.standsBack)
     await this.#startBeacons()
     const point = await this.#compare(attached.log)
     if (point === null) return
@@ -319,8 +323,24 @@ export class PrimaryLink {
 
   #newFeed(channel: PeerChannel, firstLsn: Lsn, windowBytes: number, bytesPerSecond: number | null): RecordFeed {
     const { log, clock, epoch, commit } = this.#options
-    const onFailure = (error: Error) => this.close(errorCode(error) ?? error.message)
+    const onFailure = (error: Error) => this.#feedFailed(errorCode(error) ?? error.message)
     return new RecordFeed({ log, channel, clock, epoch, firstLsn, windowBytes, bytesPerSecond, commit, onFailure })
+  }
+
+  /**
+   * Where no mirror had to have it, what is rotten here is nowhere else. The link stays for a while, so that other records can be repaired. A
+   * mirror in sync that lacks it was not told either that it is committed: the next comparison finds that, and it leads.
+   */
+  #feedFailed(why: string): void {
+    const { events, mayBeInSync, clock } = this.#options
+    const id = this.#mirror?.id
+    const lsn = this.#feed?.nextLsn
+    if (why !== 'LOG_ROTTEN_RECORD' || id === undefined || lsn === undefined || mayBeInSync(id)) {
+      this.close(why)
+      return
+    }
+    events.unreadable(lsn)
+    clock.after(UNREADABLE_LINGER_MS, () => this.close(why))
   }
 
   /** About how much the log holds from `from` on. */
@@ -345,7 +365,8 @@ export class PrimaryLink {
     const sentMs = this.#beaconsSent.get(message.sequence)
     for (const sequence of this.#beaconsSent.keys())
       if (sequence <= message.sequence) this.#beaconsSent.delete(sequence)
-    events.condition(message.freeBytes, message.damaged, message.standsBack)
+    if (message.space.full) this.#feed?.excuse()
+    events.condition(message.space, message.damaged, message.standsBack)
     if (sentMs !== undefined) events.beaconAcknowledged(sentMs)
   }
 

@@ -16,7 +16,7 @@ import { commitBound, requiredMembers } from '../roles/entries.ts'
 import type { RoleTimes } from '../roles/times.ts'
 import { CommitFeed } from './commit-feed.ts'
 import { REDIAL_MS } from './limits.ts'
-import type { Refusal } from './messages.ts'
+import type { PeerSpace, Refusal } from './messages.ts'
 import type { PeerNotice } from './mirror-side.ts'
 import type { ReplicaLog } from './ports.ts'
 import { PrimaryLink } from './primary-link.ts'
@@ -53,7 +53,9 @@ interface Growing {
 /** What a mirror said of a log that it cannot follow. It stays until another replica or another try says otherwise. */
 interface Verdict {
   readonly id: ReplicaId
-  readonly phase: 'refused-below-commit' | 'histories-differ'
+  readonly phase: 'refused-below-commit' | 'histories-differ' | 'unreadable'
+  /** A mirror that acknowledges that much has disproved it. */
+  readonly until: number
 }
 
 /** Neighbouring batches share an entry: the age of an acknowledgement is wanted to 20 ms only. */
@@ -82,7 +84,7 @@ export class PrimarySide {
   #broken: ReplicaId | null = null
   #heardEpoch = 0
   #standingTold = 0
-  #peerFreeBytes: number | null = null
+  #peerSpace: PeerSpace | null = null
   #peerDamaged = false
   #peerStandsBack = false
 
@@ -111,8 +113,9 @@ export class PrimarySide {
     return this.#durable.get(id) ?? null
   }
 
-  get peerFreeBytes(): number | null {
-    return this.#peerFreeBytes
+  /** What the mirror said of its volume last; null: nothing in this term. */
+  get peerSpace(): PeerSpace | null {
+    return this.#peerSpace
   }
 
   /** Since the peer was heard, or since the term began. */
@@ -239,6 +242,7 @@ export class PrimarySide {
       unackedMs: oldestMs === undefined ? 0 : clock.monotonicMs() - oldestMs,
       lagBytes: missing <= 0 ? 0 : Math.ceil((missing / Math.max(1, log.lastLsn)) * log.sizeBytes()),
       broken: this.#broken === id,
+      full: this.#peerSpace?.full ?? false,
       damaged: this.#peerDamaged,
       standsBack: this.#peerStandsBack,
       growing: growing !== null,
@@ -294,6 +298,7 @@ export class PrimarySide {
   #lost(): void {
     // A growth begins anew with the next link; one that may be in the ledger counts through `mayHold` anyway.
     this.#growing = null
+    if (this.#peerSpace !== null) this.#peerSpace = { ...this.#peerSpace, full: false }
     if (!this.#mirrorCounts()) this.#unacknowledged = []
     this.refresh()
     this.#options.onChange()
@@ -322,13 +327,15 @@ export class PrimarySide {
         begun: (lastLsn) => this.#begun(lastLsn),
         acknowledged: (durable) => this.#acknowledged(durable),
         beaconAcknowledged: (sentMs) => this.#beaconAcknowledged(sentMs),
-        condition: (freeBytes, damaged, standsBack) => {
-          this.#peerFreeBytes = freeBytes
+        condition: (space, damaged, standsBack) => {
+          this.#peerSpace = space
+          // Rule 16: time in which it waits for space does not count, so that filling up takes nobody out of the in-sync set.
+          if (space.full && this.#unacknowledged.length > 0) this.#unacknowledged = this.#pendingNow()
           this.#peerDamaged = damaged
           this.#peerStandsBack = standsBack
         },
         freeBytes: (bytes) => {
-          this.#peerFreeBytes = bytes
+          if (this.#peerSpace !== null) this.#peerSpace = { ...this.#peerSpace, freeBytes: bytes }
         },
         readied: (ledgerVersion) => {
           if (this.#growing?.askedFor === ledgerVersion) this.#growing.readyFor = ledgerVersion
@@ -343,6 +350,7 @@ export class PrimarySide {
         },
         refused: (refusal) => this.#refused(refusal),
         historiesDiffer: () => this.#judge('histories-differ'),
+        unreadable: (lsn) => this.#judge('unreadable', lsn),
         changed: onChange,
       },
     })
@@ -373,7 +381,8 @@ export class PrimarySide {
     if (counts) this.#options.log.trustEnd()
     // It acknowledged more than it has: its disk cannot be believed (rule 15).
     this.#broken = counts && lastLsn < before ? mirror.id : null
-    this.#verdict = null
+    // One that lacks what cannot be read here is compared in vain.
+    if (this.#verdict?.phase !== 'unreadable') this.#verdict = null
     this.#durable.set(mirror.id, lastLsn)
     if (!this.#mirrorCounts()) this.#unacknowledged = []
     else if (this.#unacknowledged.length === 0) this.#unacknowledged = this.#pendingNow()
@@ -385,6 +394,7 @@ export class PrimarySide {
   #acknowledged(durable: Lsn): void {
     const mirror = this.#mirror
     if (mirror === null) return
+    if (durable >= (this.#verdict?.until ?? 0)) this.#verdict = null
     this.#durable.set(mirror.id, toLsn(Math.max(durable, this.#durable.get(mirror.id) ?? 0)))
     this.#prune(durable)
     this.refresh()
@@ -410,9 +420,9 @@ export class PrimarySide {
     this.#options.onChange()
   }
 
-  #judge(phase: Verdict['phase']): void {
+  #judge(phase: Verdict['phase'], until = 0): void {
     const id = this.#mirror?.id
-    if (id !== undefined) this.#verdict = { id, phase }
+    if (id !== undefined) this.#verdict = { id, phase, until }
     this.#options.onChange()
   }
 }

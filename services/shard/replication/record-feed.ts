@@ -56,6 +56,11 @@ export class RecordFeed {
     return this.idle ? 0 : this.#options.clock.monotonicMs() - this.#progressMs
   }
 
+  /** The mirror says why it acknowledges nothing: that is no stall. */
+  excuse(): void {
+    this.#progressMs = this.#options.clock.monotonicMs()
+  }
+
   /** The first LSN that was not sent yet. */
   get nextLsn(): Lsn {
     return toLsn(this.#next)

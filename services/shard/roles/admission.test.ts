@@ -17,6 +17,7 @@ const facts: AdmissionFacts = {
   degradedMs: null,
   stalledMs: 0,
   freeShare: 0.5,
+  mirrorWaitsForSpace: false,
   policy: DURABILITY_DEFAULT,
   solo: false,
 }
@@ -48,6 +49,8 @@ const cases: [name: string, kind: OperationKind, change: Partial<AdmissionFacts>
   ['refuses mail on a full disk', 'inbound', { freeShare: 0.069 }, 'full'],
   ['refuses APPEND on a full disk', 'user', { freeShare: 0.069 }, 'full'],
   ['expunges on a full disk', 'relief', { freeShare: 0.01 }, 'accept'],
+  ['refuses even what frees space where not a byte can be written', 'relief', { disk: 'full' }, 'full'],
+  ['refuses it also where the mirror cannot write a byte', 'change', { mirrorWaitsForSpace: true }, 'full'],
   ['accepts on a disk that is only nearly full', 'inbound', { freeShare: 0.07 }, 'accept'],
   ['accepts when free space is unknown', 'inbound', { freeShare: null }, 'accept'],
 ]

@@ -26,7 +26,7 @@ export interface AdmissionFacts {
   readonly role: 'primary' | 'other'
   /** New operations are held back for a handover. */
   readonly draining: boolean
-  readonly disk: 'good' | 'slow' | 'failed'
+  readonly disk: 'good' | 'full' | 'slow' | 'failed'
   /** Members on which an operation is durable when it commits: the smallest in-sync set that the ledger may hold. */
   readonly copies: number
   /** Since there is one copy only; null: there are two. */
@@ -35,6 +35,8 @@ export interface AdmissionFacts {
   readonly stalledMs: number
   /** The smallest share of free space of both members, 0 to 1; null if unknown. */
   readonly freeShare: number | null
+  /** A mirror without which nothing commits waits for space, its reserve spent. */
+  readonly mirrorWaitsForSpace: boolean
   readonly policy: DurabilityPolicy
   /** The shard has one replica by design: one copy is all there can be. */
   readonly solo: boolean
@@ -66,6 +68,8 @@ export function admit(kind: OperationKind, facts: AdmissionFacts): Admission {
   if (disk === 'failed') return refuse('disk-failed', '451 4.3.0', 'UNAVAILABLE')
   if (draining) return { kind: 'hold' }
   if (stalledMs > STALLED_AFTER_MS) return refuse('stalled', '451 4.3.0', 'UNAVAILABLE')
+  // Not a byte can be written, reserve or not: what is asked for would only wait.
+  if (disk === 'full' || facts.mirrorWaitsForSpace) return refuse('full', '452 4.3.1', 'LIMIT')
   if (freeShare !== null && freeShare < FULL_BELOW_SHARE && (kind === 'inbound' || kind === 'user'))
     return refuse('full', '452 4.3.1', 'LIMIT')
   return mayStandAlone(kind, facts) ? { kind: 'accept' } : refuse('one-copy', '451 4.3.0', 'UNAVAILABLE')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toEpoch } from '#lib/mail/types.ts'
+import { FEATURE_LEVEL } from '../ledger/feature-level.ts'
 import type { LedgerEntry, LedgerReplica } from '../ledger/types.ts'
 import { decideStandby, type StandbyFacts } from './decide-mirror.ts'
 import { ROLE_TIMES as times } from './times.ts'
@@ -45,6 +46,12 @@ const cases: { [group: string]: Case[] } = {
     ['takes over when the primary is silent and ledger and note agree', {}, 'promote'],
     ['waits for the grace', { quietMs: 2_199 }, 'none', /waiting for the primary/],
     ['waits for the grace although it follows nobody', { quietMs: 100, following: false }, 'none'],
+    [
+      'stops under a ledger that allows more than it knows, also while it follows',
+      { following: true, quietMs: 100, entry: entry(['a', 'b'], { featureLevel: FEATURE_LEVEL + 1 }) },
+      'stop',
+      /newer image/,
+    ],
     ['follows while beacons come', { quietMs: 100, following: true }, 'none', /in sync/],
     [
       'follows while it catches up',

@@ -5,6 +5,7 @@
  * Invariants: a swap is proposed only from an entry that was read and that names this replica; a promotion only when the grace has
  * passed since the last beacon that was acknowledged, and the machine has stopped acknowledging (rule 6).
  */
+import { FEATURE_LEVEL } from '../ledger/feature-level.ts'
 import type { LedgerEntry, LedgerReplica } from '../ledger/types.ts'
 import { type NoteFacts, noteAgrees } from './entries.ts'
 import { doubtWords, type LogEnd, mayLeaveOtherBehind } from './log-end.ts'
@@ -55,7 +56,7 @@ export type StandbyAction =
   | { readonly kind: 'promote'; readonly from: LedgerEntry }
   | {
       readonly kind: 'stop'
-      readonly code: 'LEDGER_LOST' | 'DISK_REPLACED' | 'HISTORIES_DIFFER'
+      readonly code: 'LEDGER_LOST' | 'DISK_REPLACED' | 'HISTORIES_DIFFER' | 'BINARY_TOO_OLD'
       readonly phase: string
     }
   /** The disk failed: say goodbye to the primary and end the process. */
@@ -70,6 +71,13 @@ export function decideStandby(facts: StandbyFacts): StandbyAction {
       kind: 'stop',
       code: 'HISTORIES_DIFFER',
       phase: 'the primary holds a log with another history: one of the two volumes is not of this shard',
+    }
+  }
+  if (entry !== null && entry.featureLevel > FEATURE_LEVEL) {
+    return {
+      kind: 'stop',
+      code: 'BINARY_TOO_OLD',
+      phase: `the members of this shard write at feature level ${entry.featureLevel}, this binary knows ${FEATURE_LEVEL}: run the newer image again`,
     }
   }
   if (facts.following && facts.quietMs < times.graceMs) return follow(facts)

@@ -28,6 +28,7 @@ const mirror: MirrorFacts = {
   phase: 'streaming',
   unackedMs: 0,
   lagBytes: 0,
+  full: false,
   broken: false,
   damaged: false,
   standsBack: false,
@@ -127,6 +128,20 @@ const cases: { [group: string]: Case[] } = {
       { end: 'in-doubt', begun: false, mirror: null, mayHold: [alone] },
       'begin-epoch',
     ],
+  ],
+  'a disk without space': [
+    ['is said and is no reason to do anything', { disk: 'full' }, 'none', /disk of this member is full/],
+    ['of the mirror is said too', { mirror: { ...mirror, full: true } }, 'none', /disk of the other member is full/],
+    ['is no reason to hand over, however long', { disk: 'full', inOfficeMs: 1e9 }, 'none', /full/],
+    ['hands over when that is asked for', { disk: 'full', request: 'switchover' }, 'drain'],
+    ['does not keep a dead mirror in', { disk: 'full', silentMs: 601 }, 'swap shrink'],
+    [
+      'settles an unknown shrink by another one all the same',
+      { disk: 'full', mirror: null, mayHold: [pair, shrunkToo], silentMs: 700 },
+      'swap shrink',
+    ],
+    ['takes nobody in', { disk: 'full', mayHold: [alone] }, 'none', /disk of this member is full/],
+    ['ends no growth', { disk: 'full', mayHold: [alone], mirror: held }, 'ask-ready'],
   ],
   'a damaged mirror': [
     [
@@ -421,6 +436,18 @@ const cases: { [group: string]: Case[] } = {
       { mayHold: [alone], mirror: { ...mirror, phase: 'refused-below-commit' } },
       'none',
       /HISTORIES_DIFFER/,
+    ],
+    [
+      'require nothing of a mirror that lacks what is rotten here',
+      { mayHold: [alone], mirror: { ...mirror, phase: 'unreadable' } },
+      'none',
+      /rotten in the only copy/,
+    ],
+    [
+      'wait no more for such a mirror',
+      { mayHold: [alone], mirror: { ...growing, phase: 'unreadable' } },
+      'release-mirror',
+      /rotten in the only copy/,
     ],
     [
       'never shrink such a mirror out, however silent',

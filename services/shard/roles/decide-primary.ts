@@ -15,14 +15,23 @@ export interface MirrorFacts {
   readonly id: ReplicaId
   /**
    * `comparing`: logs are compared, nothing was sent. `refused-below-commit`: it knows commits that this log lacks. `ahead`: it holds
-   * records that this log, whose end was damaged, may have lost. `histories-differ`: the logs have nothing in common. `copying`: from
-   * LSN 1. `streaming`: catching up or up to date.
+   * records that this log, whose end was damaged, may have lost. `histories-differ`: the logs have nothing in common. `unreadable`: a
+   * record that it lacks is rotten here. `copying`: from LSN 1. `streaming`: catching up or up to date.
    */
-  readonly phase: 'comparing' | 'refused-below-commit' | 'ahead' | 'histories-differ' | 'copying' | 'streaming'
+  readonly phase:
+    | 'comparing'
+    | 'refused-below-commit'
+    | 'ahead'
+    | 'histories-differ'
+    | 'unreadable'
+    | 'copying'
+    | 'streaming'
   /** Age of the oldest record that was sent or is durable here and is not acknowledged; while comparing: since the link stands. */
   readonly unackedMs: number
   /** Durable here and not there. */
   readonly lagBytes: number
+  /** It waits for space on its disk (rule 16): its acknowledgements come when there is some. */
+  readonly full: boolean
   /** It lost records that it had acknowledged as durable, or says that its disk failed. */
   readonly broken: boolean
   /** Records of its log are rotten, or its end is in doubt, as far as it knows. */
@@ -49,7 +58,7 @@ export interface PrimaryFacts {
   readonly epoch: Epoch
   /** Highest epoch that the peer promised, 0 if unknown. */
   readonly heardEpoch: number
-  readonly disk: 'good' | 'slow' | 'failed'
+  readonly disk: 'good' | 'full' | 'slow' | 'failed'
   /** The first record of the epoch was appended. */
   readonly begun: boolean
   /** Of the own log. */
@@ -86,6 +95,7 @@ export type PrimaryAction =
   | { readonly kind: 'stop'; readonly code: 'HISTORIES_DIFFER'; readonly phase: string }
 
 const REPAIRING = 'alone: the other member repairs rotten records'
+const UNREADABLE = 'alone: a record is rotten in the only copy, so nothing behind it can be mirrored: fsck says which'
 const QUIET: PrimaryAction = { kind: 'none', phase: null }
 
 export function decidePrimary(facts: PrimaryFacts): PrimaryAction {
@@ -138,7 +148,7 @@ function settle(facts: PrimaryFacts): PrimaryAction {
   }
   const gone = mirror === null || mirror.broken || silentMs > times.removeMs || mirror.unackedMs > times.ackMs
   const shrinks = mayHold.some((entry) => entry.inSync.some((id) => id !== self))
-  if (gone && shrinks && mayShrink(facts) && facts.disk === 'good') {
+  if (gone && shrinks && mayShrink(facts) && (facts.disk === 'good' || facts.disk === 'full')) {
     return {
       kind: 'swap',
       change: 'shrink',
@@ -175,6 +185,7 @@ function decideAlone(facts: PrimaryFacts, entry: LedgerEntry): PrimaryAction {
   if (!begun) return { kind: 'begin-epoch' }
   if (facts.drainingMs !== null || facts.request === 'switchover')
     return { kind: 'resume', phase: 'the other member is not in sync: no handover' }
+  if (disk === 'full' && !mirror?.growing) return { kind: 'none', phase: `alone: ${fullWordsOf('this member')}` }
   if (mirror === null) return { kind: 'none', phase: 'alone: the other member is not connected' }
   switch (mirror.phase) {
     case 'comparing':
@@ -183,6 +194,8 @@ function decideAlone(facts: PrimaryFacts, entry: LedgerEntry): PrimaryAction {
       return { kind: 'none', phase: 'alone: the other member gets a full copy' }
     case 'histories-differ':
       return { kind: 'none', phase: 'HISTORIES_DIFFER: the other member holds another log and is not mirrored to' }
+    case 'unreadable':
+      return mirror.growing ? { kind: 'release-mirror', phase: UNREADABLE } : { kind: 'none', phase: UNREADABLE }
     case 'ahead':
       return { kind: 'none', phase: 'alone: comparing logs with the other member again' }
     case 'refused-below-commit':
@@ -266,6 +279,16 @@ function doubtOf({ end, inOfficeMs, times }: PrimaryFacts): DoubtFacts {
   return { end, waitedMs: inOfficeMs, times }
 }
 
+/** Rule 16: it is said, and nothing else follows from it. */
+function fullWords({ disk }: PrimaryFacts, mirror: MirrorFacts): string | null {
+  if (disk === 'full') return fullWordsOf('this member')
+  return mirror.full ? fullWordsOf('the other member') : null
+}
+
+function fullWordsOf(whose: string): string {
+  return `the disk of ${whose} is full to the last byte: nothing is written until there is space on it`
+}
+
 function whyGone({ mirror, silentMs, times }: PrimaryFacts, peer: ReplicaId): string | null {
   if (silentMs > times.removeMs) return 'it does not answer'
   if (mirror === null) return null
@@ -283,6 +306,8 @@ function decideHandover(facts: PrimaryFacts, _entry: LedgerEntry, mirror: Mirror
   if (!wanted) {
     if (drainingMs !== null) return { kind: 'resume', phase: 'the handover was called off' }
     if (disk === 'slow') return { kind: 'none', phase: 'the disk is slow; no handover so soon after a change of role' }
+    const full = fullWords(facts, mirror)
+    if (full !== null) return { kind: 'none', phase: full }
     return ledger === 'away' ? { kind: 'none', phase: 'the ledger is away; both members answer' } : QUIET
   }
   const why = asked ? 'planned switchover' : 'the disk is slow: handing over'

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { CodedError, errorMessage } from '#lib/errors/coded-error.ts'
 import { AccountCommand } from '#lib/frames/account-command.ts'
 import { type Frame, type FrameDecoder, FrameError } from '#lib/frames/codec.ts'
+import { decodeQueueRequest } from '#lib/frames/queue.ts'
 import { RoleCommand } from '#lib/frames/role-command.ts'
 import * as protocol from '#lib/frames/shard-protocol.ts'
 import { FrameType, type Refusal } from '#lib/frames/shard-protocol.ts'
@@ -14,9 +15,10 @@ import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
-import type { DeliveryStream, MailStore } from '../mailbox/mod.ts'
+import type { DeliveryRequest, DeliveryStream, MailStore } from '../mailbox/mod.ts'
 import type { ShardMetrics } from '../metrics.ts'
 import type { OperationKind } from '../roles/admission.ts'
+import { QUEUE_ANSWERS, serveQueueFrame } from './queue-frames.ts'
 import type { Served } from './served.ts'
 
 /** Letters in pieces that one stream may have open: more than an edge's budget of large letters ever needs. */
@@ -50,6 +52,7 @@ export class RpcStream {
     stream.once('close', () => {
       for (const delivery of this.#deliveries.values()) delivery.abort()
       this.#deliveries.clear()
+      this.#queueStore?.queue.ownerGone(stream)
     })
     this.#drain()
   }
@@ -94,7 +97,7 @@ export class RpcStream {
       case FrameType.deliverData:
         return this.#deliverData(id, frame.payload)
       case FrameType.deliverEnd:
-        this.#deliverEnd(id, protocol.decodeDeliverEnd(frame.payload).commit)
+        this.#deliverEnd(id, protocol.decodeDeliverEnd(frame.payload))
         return null
       default: {
         const serving = this.#context.served.serving()
@@ -115,8 +118,25 @@ export class RpcStream {
         return
       }
       case FrameType.deliverBegin:
-        this.#deliverBegin(id, frame.payload, store)
+        this.#deliverBegin(id, protocol.decodeDeliverBegin(frame.payload), store)
         return
+      case FrameType.queueBegin: {
+        const { request, rest } = decodeQueueRequest(frame.payload)
+        this.#deliverBegin(id, { ...protocol.decodeDeliverBegin(rest), queue: request }, store)
+        return
+      }
+      case FrameType.queueTake:
+      case FrameType.queueRead:
+      case FrameType.queueConfirm:
+      case FrameType.queueResult:
+      case FrameType.queueHolding:
+      case FrameType.queueOrder: {
+        this.#queueStore = store
+        const answer = serveQueueFrame(frame, store.queue, this.#stream, this.#context.served)
+        const type = QUEUE_ANSWERS[frame.type]
+        this.#answer(id, type, answer)
+        return
+      }
       case FrameType.accountCommand: {
         const command = AccountCommand.parse(JSON.parse(frame.payload.toString('utf8')))
         const done = store.runAccountCommand(command).then((result) => {
@@ -141,8 +161,7 @@ export class RpcStream {
     }
   }
 
-  #deliverBegin(id: number, payload: Buffer, store: MailStore): void {
-    const begin = protocol.decodeDeliverBegin(payload)
+  #deliverBegin(id: number, begin: protocol.DeliverBegin & DeliveryRequest, store: MailStore): void {
     const kind = begin.fromUser ? 'user' : 'inbound'
     const refusal = this.#context.served.admit(kind)
     if (refusal) {
@@ -162,6 +181,8 @@ export class RpcStream {
     if (begin.body.length > 0) void this.#deliverData(id, begin.body)
   }
 
+  /** From which attempts were taken on this stream. */
+  #queueStore: MailStore | null = null
   readonly #letters = new WeakMap<DeliveryStream, { readonly trace: string; readonly kind: OperationKind }>()
 
   #deliverData(id: number, payload: Uint8Array): Promise<void> | null {
@@ -181,12 +202,12 @@ export class RpcStream {
     this.#refuse(id, refusalFor(error))
   }
 
-  #deliverEnd(id: number, commit: boolean): void {
+  #deliverEnd(id: number, { commit, amendments }: protocol.DeliverEnd): void {
     const delivery = this.#deliveries.get(id)
     if (!delivery) return
     this.#deliveries.delete(id)
     const letter = this.#letters.get(delivery)
-    if (commit && letter) this.#result(id, letter.trace, letter.kind, delivery.finish())
+    if (commit && letter) this.#result(id, letter.trace, letter.kind, delivery.finish(amendments))
     else {
       delivery.abort()
       this.#refuse(id, { reason: 'unavailable', message: 'The delivery was given up', target: null })
@@ -236,7 +257,7 @@ export function refusalFor(error: unknown): Refusal {
   if (error instanceof CodedError && (error.code === 'STORE_UNKNOWN_ACCOUNT' || error.code === 'STORE_NOT_OWNED')) {
     return { reason: 'unknown-account', message: error.message, target: null }
   }
-  if (error instanceof CodedError && error.code.startsWith('VALUE_')) {
+  if (error instanceof CodedError && (error.code.startsWith('VALUE_') || error.code === 'STORE_NO_ENTRY')) {
     return { reason: 'malformed', message: error.message, target: null }
   }
   return { reason: 'unavailable', message: errorMessage(error), target: null }

@@ -16,9 +16,11 @@ import {
   type RefusalReason,
   type SessionOpen,
 } from '#lib/frames/shard-protocol.ts'
-import { HEADER_CACHE_BYTES } from '#lib/imap/limits.ts'
+import { COMPRESSED_SESSIONS_MAX, HEADER_CACHE_BYTES, SORT_FIELDS_BYTES } from '#lib/imap/limits.ts'
 import { sessionCapabilities } from '#lib/imap/session/capabilities.ts'
+import { CompressionBudget } from '#lib/imap/session/compress/compression.ts'
 import { LruHeaderCache } from '#lib/imap/session/header-cache.ts'
+import { LruSortFieldsCache } from '#lib/imap/session/sort/sort-fields.ts'
 import { LruStructureCache } from '#lib/imap/session/structure-cache.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { Logger } from '#lib/log/logger.ts'
@@ -52,6 +54,8 @@ export type OpenSessionHandler = (stream: Duplex, open: SessionOpen, early: Buff
 export function createSessionHost(environment: SessionEnvironment): OpenSessionHandler {
   const structures = new LruStructureCache(STRUCTURES_MAX)
   const headers = new LruHeaderCache(HEADER_CACHE_BYTES)
+  const compression = new CompressionBudget(COMPRESSED_SESSIONS_MAX)
+  const sortFields = new LruSortFieldsCache(SORT_FIELDS_BYTES)
   return (stream, open, early) => {
     const logger = environment.logger.child({ session: open.sessionId, account: open.account, protocol: open.protocol })
     start(stream, open, early, logger).catch((error: unknown) => {
@@ -108,8 +112,9 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
     switch (open.protocol) {
       case 'imap': {
         const account = store.openImapAccount(open.account)
-        accept(stream, sessionCapabilities())
-        return serveImap({ stream, mayServe, early, account, structures, headers, clock: environment.clock, logger })
+        accept(stream, sessionCapabilities(account))
+        const caches = { structures, headers, sortFields, compression }
+        return serveImap({ stream, mayServe, early, account, ...caches, clock: environment.clock, logger })
       }
       case 'pop3': {
         const maildrop = await store.openMaildrop(open.account)

@@ -1,9 +1,11 @@
 /** Joins a stream to the IMAP engine. */
 import type { Duplex } from 'node:stream'
 import type { CodedError, ErrorSpec } from '#lib/errors/coded-error.ts'
+import type { CompressionBudget } from '#lib/imap/session/compress/compression.ts'
 import type { HeaderCache } from '#lib/imap/session/header-cache.ts'
 import type { SessionEnd, SessionHost } from '#lib/imap/session/host.ts'
 import { ImapSession } from '#lib/imap/session/session.ts'
+import type { SortFieldsCache } from '#lib/imap/session/sort/sort-fields.ts'
 import type { StructureCache } from '#lib/imap/session/structure-cache.ts'
 import type { ImapAccount } from '#lib/imap/store.ts'
 import type { Logger } from '#lib/log/logger.ts'
@@ -22,6 +24,8 @@ export function serveImap(options: {
   readonly account: ImapAccount
   readonly structures: StructureCache
   readonly headers: HeaderCache
+  readonly sortFields: SortFieldsCache
+  readonly compression: CompressionBudget
   readonly clock: Clock
   readonly logger: Logger
 }): RunningSession {
@@ -34,6 +38,8 @@ export function serveImap(options: {
     report: (err, context) => logger.error({ err, ...context }, 'command failed unexpectedly'),
     structures: options.structures,
     headers: options.headers,
+    sortFields: options.sortFields,
+    compression: options.compression,
   }
   const session = new ImapSession(options.account, host, { serverId: SERVER_ID })
   const over = session.run().then(describeEnd)

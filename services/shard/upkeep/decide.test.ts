@@ -25,6 +25,7 @@ const BASE: UpkeepFacts = {
   segments: [],
   scrub: { lastFullMs: NOW_MS - HOUR_MS, underWay: false },
   reserveMissingBytes: 0,
+  reserveFileBytes: 1,
 }
 
 function segment(firstLsn: number, deadShare: number, sizeBytes = 64 * MIB): SegmentFacts {
@@ -86,6 +87,16 @@ const table: [name: string, facts: Partial<UpkeepFacts>, action: UpkeepAction][]
     { kind: 'refill-reserve' },
   ],
   ['does not fill the reserve of a disk that is short', { freeShare: 0.1, reserveMissingBytes: 1 }, { kind: 'rest' }],
+  [
+    'fills no file of it that would leave too little beside it',
+    { freeShare: 0.2, freeBytes: 200 * MIB, reserveMissingBytes: 128 * MIB, reserveFileBytes: 101 * MIB },
+    { kind: 'rest' },
+  ],
+  [
+    'fills one that leaves enough',
+    { freeShare: 0.2, freeBytes: 200 * MIB, reserveMissingBytes: 128 * MIB, reserveFileBytes: 99 * MIB },
+    { kind: 'refill-reserve' },
+  ],
   ['does not fill it when space is unknown', { freeShare: null, reserveMissingBytes: 1 }, { kind: 'rest' }],
 ]
 for (const [name, facts, action] of table) {

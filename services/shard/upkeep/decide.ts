@@ -55,8 +55,9 @@ export interface UpkeepFacts {
   readonly segments: readonly SegmentFacts[]
   /** `lastFullMs`: wall time at which the last one ended; null: never. */
   readonly scrub: { readonly lastFullMs: number | null; readonly underWay: boolean }
-  /** Bytes of the reserve that are missing. */
+  /** Bytes of the reserve that are missing, and of one of its files. */
   readonly reserveMissingBytes: number
+  readonly reserveFileBytes: number
 }
 
 export type UpkeepAction =
@@ -66,19 +67,25 @@ export type UpkeepAction =
   | { readonly kind: 'scrub' }
   | { readonly kind: 'refill-reserve' }
 
-/** A reserve is filled only where that brings nobody near the next limit. */
-const REFILL_ABOVE_SHARE = 0.1
+/** A file of the reserve is made only where so much is left free beside it: it is not to bring anybody near the limits of rule 16. */
+const FREE_BESIDE_RESERVE_SHARE = 0.1
 
 export function decideUpkeep(facts: UpkeepFacts): UpkeepAction {
-  const { nowMs, wallMs, freeShare, reserveMissingBytes, scrub, mark, policy } = facts
+  const { nowMs, wallMs, freeShare, scrub, mark, policy } = facts
   const { deadShareMin, markEveryMs, retentionMs } = urgency(policy, freeShare)
   const segment = worthIt(facts, deadShareMin)
   if (segment !== null) return { kind: 'compact', firstLsn: segment.firstLsn }
   const markDue = mark === null || nowMs - mark.atMs >= markEveryMs
   if (markDue && facts.horizon > (mark?.horizon ?? 0)) return { kind: 'mark', retentionMs }
-  if (reserveMissingBytes > 0 && (freeShare ?? 0) > REFILL_ABOVE_SHARE) return { kind: 'refill-reserve' }
+  if (mayRefill(facts)) return { kind: 'refill-reserve' }
   if (scrub.underWay || scrubDue(scrub.lastFullMs, wallMs, policy.scrubEveryMs)) return { kind: 'scrub' }
   return { kind: 'rest' }
+}
+
+function mayRefill({ reserveMissingBytes, reserveFileBytes, freeBytes, freeShare }: UpkeepFacts): boolean {
+  if (reserveMissingBytes === 0 || freeShare === null || freeShare === 0) return false
+  const beside = freeBytes - Math.min(reserveFileBytes, reserveMissingBytes)
+  return beside > (freeBytes / freeShare) * FREE_BESIDE_RESERVE_SHARE
 }
 
 /** Every record is read once a week. A clock that went back makes none due. */

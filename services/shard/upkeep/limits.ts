@@ -21,6 +21,9 @@ export const COMPACT_BYTES_PER_SECOND = 32 * 1024 * 1024
 export const COMPACT_BYTES_PER_SECOND_WHEN_FULL = 128 * 1024 * 1024
 export const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024
 
+/** Of a volume, for one file of the reserve: a small one would be nothing but reserve. */
+export const RESERVE_FILE_SHARE_MAX = 0.02
+
 /** Rule of the weekly scrub. */
 export const SCRUB_EVERY_MS = 7 * 24 * 60 * 60 * 1000
 

@@ -1,15 +1,17 @@
 /**
- * Rule 16: space set aside for a disk that is full. Two files of zeros, each as large as a segment; when a write finds no space one of
+ * Rule 16: space set aside for a disk that is full. Two files of zeros, each as large as a segment (less on a small volume); when a write finds no space one of
  * them is given up and the write is tried again. So an epoch can begin, mail be expunged and segments be written anew where
  * there is no byte left; new mail is refused long before.
  *
  * Invariants: a file counts only under its final name, which it gets when all of it is written and synced; a write is tried again only
  * after ENOSPC, which says that its bytes were not taken; a sync never is (rule 15).
  */
-import { errorCode } from '#lib/errors/coded-error.ts'
 import type { Disk, File } from '#lib/ports/disk.ts'
 import { syncFile, syncNames } from '../log/durability.ts'
+import { SEGMENT_BYTES_DEFAULT } from '../log/limits.ts'
 import { UNFINISHED_SUFFIX } from '../log/segments.ts'
+import { isNoSpace } from '../log/space-wait.ts'
+import { RESERVE_FILE_SHARE_MAX } from './limits.ts'
 import type { Pace } from './pace.ts'
 
 const FILES = ['reserve-1', 'reserve-2']
@@ -36,6 +38,11 @@ export class Reserve {
     this.#disk = disk
     this.#directory = directory
     this.#bytesEach = bytesEach
+  }
+
+  /** What one file of it takes. */
+  get fileBytes(): number {
+    return this.#bytesEach
   }
 
   /** What is owed to the reserve: no matter how much is free, so much of it is spoken for. */
@@ -84,14 +91,23 @@ export class Reserve {
   }
 }
 
-/** The same disk, on which a write that finds no space takes it from the reserve. @param onTapped Each time that it does */
-export function withReserve(disk: Disk, reserve: Reserve, onTapped: () => void): Disk {
+/** What one file of the reserve takes: room for a segment, where the volume is large enough. @param totalBytes Of the volume; 0: unknown */
+export function reserveFileBytes(totalBytes: number): number {
+  const share = Math.floor(totalBytes * RESERVE_FILE_SHARE_MAX)
+  return totalBytes > 0 ? Math.min(SEGMENT_BYTES_DEFAULT, share) : SEGMENT_BYTES_DEFAULT
+}
+
+/**
+ * The same disk, on which a write that finds no space takes it from the reserve.
+ * @param reserve Null as long as the replica directory is not open. @param onTapped Each time that it does
+ */
+export function withReserve(disk: Disk, reserve: () => Reserve | null, onTapped: () => void): Disk {
   const again = async <T>(write: () => Promise<T>): Promise<T> => {
     for (;;) {
       try {
         return await write()
       } catch (error) {
-        if (!isNoSpace(error) || !(await reserve.release())) throw error
+        if (!isNoSpace(error) || !(await reserve()?.release())) throw error
         onTapped()
       }
     }
@@ -115,9 +131,4 @@ export function withReserve(disk: Disk, reserve: Reserve, onTapped: () => void):
     syncDirectory: (path) => disk.syncDirectory(path),
     space: (path) => disk.space(path),
   }
-}
-
-function isNoSpace(error: unknown): boolean {
-  const code = errorCode(error)
-  return code === 'ENOSPC' || code === 'DISK_SHORT_WRITE'
 }

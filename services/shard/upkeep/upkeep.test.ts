@@ -358,3 +358,55 @@ test('stop() ends in the middle of a step and leaves no unfinished file', async 
   assert.ok([...world.disk.files.keys()].every((path) => !path.endsWith('.new')))
   await world.prove()
 })
+
+test('The body of a letter in the queue lives until its last recipient is done', async () => {
+  const world = await World.make()
+  const letter = async (): Promise<{ entry: Lsn; body: Lsn }> => {
+    const body = toLsn(world.log.lastLsn + 1)
+    await world.append(
+      [
+        {
+          type: RecordType.queueAdd,
+          account: ACCOUNT,
+          kind: 'submission',
+          reversePath: 'a@example.test',
+          traceId: '',
+          addedMs: 1,
+          dueMs: 1,
+          expiresMs: 2,
+          deliveryId: null,
+          eightBit: false,
+          smtpUtf8: false,
+          ret: null,
+          envid: null,
+          headerBlock: Buffer.alloc(0),
+          body: { lsns: [body], sizeBytes: BODY_BYTES },
+          recipients: ['example.net', 'example.org'].map((destination) => ({
+            address: `b@${destination}`,
+            destination,
+            notify: null,
+            orcpt: null,
+          })),
+        },
+      ],
+      [{ type: RecordType.body, meta: BODY_META, body: [Buffer.alloc(BODY_BYTES, 'q')] }],
+    )
+    return { entry: toLsn(body + 1), body }
+  }
+  const done = (entry: Lsn, place: number) =>
+    world.append([
+      { type: RecordType.queueDone, entry, atMs: 3, recipients: [{ place, outcome: 'delivered', reply: '' }] },
+    ])
+  const half = await letter()
+  const whole = await letter()
+  await world.fill()
+  await done(half.entry, 0)
+  await done(whole.entry, 0)
+  await done(whole.entry, 1)
+  world.upkeep.start()
+  await world.pass(3_000)
+  assert.equal(await world.has(half.body), true)
+  assert.equal(await world.has(whole.body), false)
+  await world.prove()
+  await world.upkeep.stop()
+})

@@ -193,6 +193,7 @@ export class Upkeep {
       segments: this.#candidates,
       scrub: { lastFullMs: this.#scrub.lastFullMs, underWay: this.#scrub.nextLsn !== null },
       reserveMissingBytes: reserve?.missingBytes ?? 0,
+      reserveFileBytes: reserve?.fileBytes ?? 0,
     })
   }
 

@@ -20,11 +20,13 @@ function copying(by: Addressing): Command {
     expunges: true,
     prepare(args) {
       const { set, target } = copyArguments(args)
-      return async ({ account, mailbox }) => {
+      return async (session) => {
+        const { account, mailbox } = session
         const uids = mailbox.uids(mailbox.resolve(set, by))
         if (account.find(target) === null) return no('TRYCREATE', 'No such mailbox')
         if (uids.length === 0) return ok('Nothing to copy')
         const code = copyUid(await mailbox.store.copy(uids, target))
+        session.warnOfQuota()
         return code === null ? GONE : ok('Done', code)
       }
     },
@@ -46,7 +48,7 @@ function moving(by: Addressing): Command {
         // RFC 6851 section 4.3: before the EXPUNGE responses, so that the client knows where they went.
         if (code === null) return GONE
         out.untagged(`OK [${code}] Moved`)
-        return ok()
+        return { ...ok(), expunged: true }
       }
     },
   }

@@ -1,7 +1,9 @@
 /** EXPUNGE (RFC 9051 section 6.4.3) and UID EXPUNGE (RFC 4315 section 2.1). The untagged responses come by `sync()`. */
 import { SequenceSet } from '../../syntax/sequence-set.ts'
 import type { Command } from '../command.ts'
-import { no, ok } from '../outcome.ts'
+import { no, type Outcome, ok } from '../outcome.ts'
+
+const EXPUNGED: Outcome = { ...ok(), expunged: true }
 
 export const expunge: Command = {
   state: 'selected',
@@ -10,8 +12,8 @@ export const expunge: Command = {
     args.end()
     return async ({ mailbox }) => {
       if (mailbox.readOnly) return no('READ-ONLY', 'Mailbox is open read-only')
-      await mailbox.store.expunge(null)
-      return ok()
+      const gone = await mailbox.store.expunge(null)
+      return gone.length > 0 ? EXPUNGED : ok()
     }
   },
 }
@@ -26,8 +28,8 @@ export const uidExpunge: Command = {
     return async ({ mailbox }) => {
       if (mailbox.readOnly) return no('READ-ONLY', 'Mailbox is open read-only')
       const uids = mailbox.uids(mailbox.resolve(set, 'uid'))
-      if (uids.length > 0) await mailbox.store.expunge(uids)
-      return ok()
+      const gone = uids.length > 0 ? await mailbox.store.expunge(uids) : []
+      return gone.length > 0 ? EXPUNGED : ok()
     }
   },
 }

@@ -1,7 +1,8 @@
 /** Commands of every state: CAPABILITY, NOOP, LOGOUT (RFC 9051 section 6.1), ID (RFC 2971), ENABLE (RFC 5161). */
 import { parseClientId, serverIdText } from '../../syntax/id.ts'
-import { ENABLEABLE, sessionCapabilities } from '../capabilities.ts'
+import { sessionCapabilities } from '../capabilities.ts'
 import type { Command } from '../command.ts'
+import { extensionOf, spelled } from '../dialect.ts'
 import { ok } from '../outcome.ts'
 
 export const capability: Command = {
@@ -9,8 +10,8 @@ export const capability: Command = {
   expunges: true,
   prepare(args) {
     args.end()
-    return ({ out }) => {
-      out.untagged(`CAPABILITY ${sessionCapabilities()}`)
+    return ({ account, out }) => {
+      out.untagged(`CAPABILITY ${sessionCapabilities(account)}`)
       return ok()
     }
   },
@@ -61,11 +62,14 @@ export const enable: Command = {
     do names.push(args.word())
     while (args.trySpace())
     args.end()
-    return ({ out, enabled }) => {
-      // RFC 5161 section 3.1: what is unknown, or on already, is passed over in silence.
-      const fresh = [...new Set(names)].filter((name) => ENABLEABLE.has(name) && !enabled.has(name))
-      for (const name of fresh) enabled.add(name)
-      out.untagged(['ENABLED', ...fresh].join(' '))
+    return (session) => {
+      const { dialect, out } = session
+      const knewModSeq = dialect.condstore
+      // RFC 5161 section 3.1: what is unknown, or on already, is passed over in silence. What comes with another is not asked for, and not told.
+      const wanted = [...new Set(names)].flatMap((name) => extensionOf(name) ?? []).filter((name) => !dialect.has(name))
+      for (const extension of wanted) dialect.enable(extension)
+      out.untagged(['ENABLED', ...wanted.map(spelled)].join(' '))
+      if (!knewModSeq && dialect.condstore) session.selected?.tellHighestModSeq(out)
       return ok()
     }
   },

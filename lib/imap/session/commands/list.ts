@@ -1,46 +1,133 @@
-/** LIST (RFC 9051 section 6.3.9, attributes of RFC 3348 and RFC 6154) and LSUB (RFC 3501 section 6.3.9). */
-import { LIST_PATTERN_BYTES_MAX } from '../../limits.ts'
+/**
+ * LIST (RFC 9051 section 6.3.9) with the options of RFC 5258 (LIST-EXTENDED), RFC 5819 (LIST-STATUS) and RFC 6154 (SPECIAL-USE); LSUB (RFC 3501
+ * section 6.3.9).
+ */
+import { LIST_PATTERN_BYTES_MAX, LIST_PATTERNS_MAX } from '../../limits.ts'
 import type { MailboxInfo } from '../../store.ts'
 import { ListPattern } from '../../syntax/list-pattern.ts'
-import { canonicalInbox, decodeName, SEPARATOR, wireName } from '../../syntax/mailbox-name.ts'
+import { canonicalInbox, decodeName, SEPARATOR } from '../../syntax/mailbox-name.ts'
 import { specialUseAttribute } from '../../syntax/special-use.ts'
 import { syntaxError } from '../../syntax/syntax-error.ts'
 import type { Tokens } from '../../syntax/tokens.ts'
 import type { Command } from '../command.ts'
 import { ok } from '../outcome.ts'
 import type { Output } from '../output.ts'
+import { asksForModSeq, type StatusItem, statusItems, statusText } from '../status-items.ts'
+
+/** Which names are listed. */
+interface Selection {
+  readonly subscribed: boolean
+  readonly specialUse: boolean
+  /** And names above those. */
+  readonly recursive: boolean
+}
+
+interface ListWish {
+  /** Joined with the reference; null: the empty pattern of the plain form. */
+  readonly patterns: readonly string[] | null
+  readonly selection: Selection
+  readonly returnsSubscribed: boolean
+  /** Null: no STATUS is asked for. */
+  readonly status: readonly StatusItem[] | null
+}
 
 export const list: Command = {
   state: 'any',
   expunges: true,
   prepare(args) {
-    const pattern = patternArgument(args)
+    const wish = listArguments(args)
     args.end()
-    return async ({ account, out }) => {
-      if (pattern === null) {
+    return async (session) => {
+      const { account, dialect, out } = session
+      if (wish.patterns === null) {
         // RFC 9051 section 6.3.9: an empty pattern asks for the separator and the root of the reference.
         out.untagged(`LIST (\\Noselect) "${SEPARATOR}" ""`)
         return ok()
       }
-      const mailboxes = account.mailboxes()
-      const parents = parentsOf(mailboxes.map((mailbox) => mailbox.name))
-      const matcher = new ListPattern(pattern)
-      for (const mailbox of mailboxes) {
-        if (matcher.matches(mailbox.name)) await line(out, 'LIST', attributes(mailbox, parents), mailbox.name)
+      const { selection, status } = wish
+      if (status !== null && asksForModSeq(status)) session.useCondstore()
+      const tree = new MailboxTree(account.mailboxes(), account.subscriptions(), selection)
+      const matchers = wish.patterns.map((pattern) => new ListPattern(pattern))
+      for (const name of tree.names()) {
+        if (!matchers.some((matcher) => matcher.matches(name))) continue
+        const info = tree.info(name)
+        const attributes = tree.attributes(name, wish.returnsSubscribed)
+        await line(out, 'LIST', attributes, dialect.name(name), tree.childInfo(name))
+        // RFC 5819 section 2: only of what can be selected.
+        if (status !== null && info !== null)
+          out.untagged(`STATUS ${dialect.name(name)} (${statusText(account, info, status)})`)
       }
       return ok()
     }
   },
 }
 
+/** The names that one LIST may show, and what it says of each. */
+class MailboxTree {
+  readonly #infos: ReadonlyMap<string, MailboxInfo>
+  readonly #subscribed: ReadonlySet<string>
+  readonly #selection: Selection
+  readonly #parents: ReadonlySet<string>
+  /** Names that have a chosen one below them. */
+  readonly #above: ReadonlySet<string>
+
+  constructor(mailboxes: readonly MailboxInfo[], subscriptions: readonly string[], selection: Selection) {
+    this.#infos = new Map(mailboxes.map((info) => [info.name, info]))
+    this.#subscribed = new Set(subscriptions)
+    this.#selection = selection
+    this.#parents = parentsOf(this.#infos.keys())
+    this.#above = selection.recursive ? parentsOf([...this.#all()].filter((name) => this.#chosen(name))) : new Set()
+  }
+
+  /** Null: there is no such mailbox. */
+  info(name: string): MailboxInfo | null {
+    return this.#infos.get(name) ?? null
+  }
+
+  /** Sorted. */
+  names(): string[] {
+    const chosen = new Set([...this.#all()].filter((name) => this.#chosen(name)))
+    return [...chosen.union(this.#above)].sort()
+  }
+
+  attributes(name: string, returnsSubscribed: boolean): string[] {
+    const info = this.info(name)
+    const attributes = info === null ? ['\\NonExistent'] : []
+    attributes.push(this.#parents.has(name) ? '\\HasChildren' : '\\HasNoChildren')
+    if ((returnsSubscribed || this.#selection.subscribed) && this.#subscribed.has(name)) attributes.push('\\Subscribed')
+    if (info !== null && info.specialUse !== null) attributes.push(specialUseAttribute(info.specialUse))
+    return attributes
+  }
+
+  /** RFC 5258 section 3.5: by which option a name below this one was chosen. */
+  childInfo(name: string): string {
+    if (!this.#above.has(name)) return ''
+    return ` ("CHILDINFO" ("${this.#selection.subscribed ? 'SUBSCRIBED' : 'SPECIAL-USE'}"))`
+  }
+
+  #all(): ReadonlySet<string> {
+    // RFC 5258 section 3.1: with SUBSCRIBED also names whose mailbox is gone.
+    return new Set([...this.#infos.keys(), ...(this.#selection.subscribed ? this.#subscribed : [])])
+  }
+
+  #chosen(name: string): boolean {
+    const { subscribed, specialUse } = this.#selection
+    if (subscribed && !this.#subscribed.has(name)) return false
+    return !specialUse || (this.info(name)?.specialUse ?? null) !== null
+  }
+}
+
 export const lsub: Command = {
   state: 'any',
   expunges: true,
   prepare(args) {
-    const pattern = patternArgument(args)
+    args.space()
+    const reference = decodeName(args.astring(), args.utf8)
+    args.space()
+    const pattern = joined(args, reference)
     args.end()
-    return async ({ account, out }) => {
-      if (pattern === null) {
+    return async ({ account, dialect, out }) => {
+      if (pattern === '') {
         out.untagged(`LSUB (\\Noselect) "${SEPARATOR}" ""`)
         return ok()
       }
@@ -56,28 +143,73 @@ export const lsub: Command = {
           if (!subscribed.has(parent) && matcher.matches(parent)) names.set(parent, ['\\Noselect'])
         }
       }
-      for (const name of [...names.keys()].sort()) await line(out, 'LSUB', names.get(name) ?? [], name)
+      for (const name of [...names.keys()].sort()) await line(out, 'LSUB', names.get(name) ?? [], dialect.name(name))
       return ok()
     }
   },
 }
 
-/** SP reference SP pattern, joined; null if the pattern is empty. */
-function patternArgument(args: Tokens): string | null {
+/** [SP "(" options ")"] SP reference SP (pattern / "(" patterns ")") [SP "RETURN" SP "(" options ")"]. */
+function listArguments(args: Tokens): ListWish {
   args.space()
-  const reference = decodeName(args.astring())
+  let extended = false
+  let selection: Selection = { subscribed: false, specialUse: false, recursive: false }
+  if (args.peek() === '(') {
+    extended = true
+    selection = selectionOptions(args)
+    args.space()
+  }
+  const reference = decodeName(args.astring(), args.utf8)
   args.space()
-  const pattern = decodeName(args.listMailbox())
+  let patterns: string[]
+  if (args.peek() === '(') {
+    extended = true
+    patterns = args.list(() => joined(args, reference))
+    if (patterns.length > LIST_PATTERNS_MAX) throw syntaxError(`More than ${LIST_PATTERNS_MAX} patterns`)
+  } else patterns = [joined(args, reference)]
+  let returnsSubscribed = false
+  let status: readonly StatusItem[] | null = null
+  if (args.trySpace()) {
+    extended = true
+    if (!args.tryWord('RETURN')) throw args.error('RETURN')
+    args.space()
+    args.list(() => {
+      const option = args.word()
+      if (option === 'SUBSCRIBED') returnsSubscribed = true
+      else if (option === 'STATUS') {
+        args.space()
+        status = statusItems(args)
+      } else if (option !== 'CHILDREN' && option !== 'SPECIAL-USE') throw syntaxError(`Unknown return option ${option}`)
+    }, true)
+  }
+  const plainRoot = !extended && patterns[0] === ''
+  return { patterns: plainRoot ? null : patterns, selection, returnsSubscribed, status }
+}
+
+/** "(" [option *(SP option)] ")". */
+function selectionOptions(args: Tokens): Selection {
+  const options = new Set(args.list(() => args.word(), true))
+  for (const option of options) {
+    if (!SELECTION_OPTIONS.has(option)) throw syntaxError(`Unknown selection option ${option}`)
+  }
+  const subscribed = options.has('SUBSCRIBED')
+  const specialUse = options.has('SPECIAL-USE')
+  const recursive = options.has('RECURSIVEMATCH')
+  // RFC 5258 section 3: it modifies an option, it is none by itself.
+  if (recursive && !subscribed && !specialUse) throw syntaxError('RECURSIVEMATCH needs SUBSCRIBED or SPECIAL-USE')
+  return { subscribed, specialUse, recursive }
+}
+
+/** There are no remote mailboxes, so REMOTE adds none. */
+const SELECTION_OPTIONS: ReadonlySet<string> = new Set(['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'])
+
+/** list-mailbox behind `reference`, as one pattern; '' if it is empty. */
+function joined(args: Tokens, reference: string): string {
+  const pattern = decodeName(args.listMailbox(), args.utf8)
   if (reference.length + pattern.length > LIST_PATTERN_BYTES_MAX) {
     throw syntaxError(`Pattern is longer than ${LIST_PATTERN_BYTES_MAX} characters`)
   }
-  return pattern === '' ? null : canonicalInbox(reference + pattern)
-}
-
-function attributes(mailbox: MailboxInfo, parents: ReadonlySet<string>): string[] {
-  const names = [parents.has(mailbox.name) ? '\\HasChildren' : '\\HasNoChildren']
-  if (mailbox.specialUse !== null) names.push(specialUseAttribute(mailbox.specialUse))
-  return names
+  return pattern === '' ? '' : canonicalInbox(reference + pattern)
 }
 
 /** Every name that has another one below it. */
@@ -93,7 +225,14 @@ function parentsOf(names: Iterable<string>): Set<string> {
   return parents
 }
 
-async function line(out: Output, kind: 'LIST' | 'LSUB', names: readonly string[], mailbox: string): Promise<void> {
-  out.untagged(`${kind} (${names.join(' ')}) "${SEPARATOR}" ${wireName(mailbox)}`)
+/** @param name As the client reads it. */
+async function line(
+  out: Output,
+  kind: 'LIST' | 'LSUB',
+  attributes: readonly string[],
+  name: string,
+  extended = '',
+): Promise<void> {
+  out.untagged(`${kind} (${attributes.join(' ')}) "${SEPARATOR}" ${name}${extended}`)
   if (out.congested) await out.ready()
 }

@@ -5,6 +5,7 @@ import { specialUseOf } from '../../syntax/special-use.ts'
 import { refusal, syntaxError } from '../../syntax/syntax-error.ts'
 import type { Tokens } from '../../syntax/tokens.ts'
 import type { Command } from '../command.ts'
+import type { SessionContext } from '../context.ts'
 import { no, ok } from '../outcome.ts'
 
 export const create: Command = {
@@ -15,10 +16,12 @@ export const create: Command = {
     const name = newName(args)
     const use = args.trySpace() ? useArgument(args) : null
     args.end()
-    return async ({ account }) => {
+    return async (session) => {
+      const { account } = session
       if (account.find(name) !== null) return no('ALREADYEXISTS', 'Mailbox exists already')
-      await account.create(name, use)
-      return ok()
+      const { id, name: given } = await account.create(name, use)
+      tellOldName(session, name, given)
+      return ok('Done', `MAILBOXID (${id})`) // RFC 8474 section 4.1
     }
   },
 }
@@ -49,14 +52,23 @@ export const rename: Command = {
     args.space()
     const to = newName(args)
     args.end()
-    return async ({ account }) => {
+    return async (session) => {
+      const { account } = session
       if (account.find(from) === null) return no('NONEXISTENT', 'No such mailbox')
       if (account.find(to) !== null) return no('ALREADYEXISTS', 'Mailbox exists already')
       if (to.startsWith(from + SEPARATOR) && from !== 'INBOX') return no('CANNOT', 'Mailbox cannot move below itself')
       await account.rename(from, to)
+      // INBOX stays; only its letters have another name now.
+      if (from !== 'INBOX') tellOldName(session, from, account.find(to)?.name ?? to)
       return ok()
     }
   },
+}
+
+/** RFC 9051 section 6.3.9.7: what a mailbox that the client named is called now. */
+function tellOldName({ dialect, out }: SessionContext, old: string, name: string): void {
+  if (!dialect.rev2 || old === name) return
+  out.untagged(`LIST () "${SEPARATOR}" ${dialect.name(name)} ("OLDNAME" (${dialect.name(old)}))`)
 }
 
 export const subscribe = subscribing(true)

@@ -1,15 +1,15 @@
-/** SEARCH and UID SEARCH (RFC 3501 section 6.4.4). */
-import { FACTS_BATCH } from '../../limits.ts'
-import { type SearchKey, searchKeys } from '../../syntax/search-keys.ts'
+/**
+ * SEARCH and UID SEARCH (RFC 3501 section 6.4.4), with the result options of ESEARCH (RFC 4731), SEARCHRES (RFC 5182), CONTEXT
+ * (RFC 5267) and PARTIAL (RFC 9394).
+ */
+import { asksForModSeq, type SearchProgram, searchProgram } from '../../syntax/search-keys.ts'
+import { RETURN_ALL, type SearchReturn, searchReturn } from '../../syntax/search-return.ts'
+import { ImapSyntaxError } from '../../syntax/syntax-error.ts'
 import type { Addressing, Command } from '../command.ts'
 import type { SessionContext } from '../context.ts'
-import { no, ok } from '../outcome.ts'
-import { Candidate } from '../search/candidate.ts'
-import { compile } from '../search/matcher.ts'
-import type { IndexRange, SelectedMailbox } from '../selected-mailbox.ts'
-
-/** Messages whose bytes were read before others get a turn: reads from a cache would not give them one. */
-const DEEP_BATCH = 16
+import { bad, no, type Outcome, ok } from '../outcome.ts'
+import { find } from '../search/find.ts'
+import { asksForAnswer, concerned, highest, numbersOf, writeExtended, writePlain } from '../search/result.ts'
 
 export const search = searching('sequence')
 export const uidSearch = searching('uid')
@@ -20,56 +20,54 @@ function searching(by: Addressing): Command {
     expunges: by === 'uid',
     prepare(args) {
       args.space()
-      const key = searchKeys(args)
-      return async (session) => {
-        const found = await find(session, key, by)
-        if (found === null) return no('UNAVAILABLE', 'Session is ending')
-        session.out.write('* SEARCH')
-        for (const number of found) session.out.write(` ${number}`)
-        session.out.write('\r\n')
-        return ok()
+      const returns = searchReturn(args)
+      try {
+        const program = searchProgram(args)
+        return (session) => runSearch(session, by, returns, program)
+      } catch (error) {
+        if (!(error instanceof ImapSyntaxError) || error.code !== 'IMAP_REFUSED') throw error
+        return (session) => saving(session, returns, () => Promise.reject(error))
       }
     },
   }
 }
 
-/** Numbers of the matching messages, ascending; null if the session ends. */
-async function find(session: SessionContext, key: SearchKey, by: Addressing): Promise<number[] | null> {
-  const { mailbox, host, conversation } = session
-  const matcher = compile(key, mailbox)
-  const found: number[] = []
-  let deep = 0
-  for (const range of startingRanges(key, mailbox)) {
-    for (let from = range.from; from < range.to; from += FACTS_BATCH) {
-      const to = Math.min(range.to, from + FACTS_BATCH)
-      for (const facts of mailbox.store.facts(mailbox.uids([{ from, to }]))) {
-        const candidate = new Candidate(facts, session, matcher.texts)
-        let matches = matcher.quick(candidate)
-        if (matches === null) {
-          matches = await matcher.slow(candidate)
-          if (++deep % DEEP_BATCH === 0) await host.pause()
-          if (conversation.ending) return null
-        }
-        if (matches) found.push(by === 'uid' ? facts.uid : candidate.sequence)
-      }
-      if (conversation.ending) return null
-      if (to < range.to) await host.pause()
-    }
+async function runSearch(
+  session: SessionContext,
+  by: Addressing,
+  given: SearchReturn | null,
+  { key, charsetNamed }: SearchProgram,
+): Promise<Outcome> {
+  const { mailbox, dialect } = session
+  if (charsetNamed && dialect.has('UTF8=ACCEPT')) return bad('CHARSET must not be named once UTF8=ACCEPT is enabled') // RFC 6855 section 3
+  const returns = given ?? (dialect.rev2 ? RETURN_ALL : null) // RFC 9051 section 6.4.4
+  if (asksForModSeq(key)) session.useCondstore()
+  const found = await saving(session, returns, () => find(session, mailbox, key))
+  if (found === null) return no('UNAVAILABLE', 'Session is ending')
+  const numbers = numbersOf(found.indexes, by, mailbox)
+  if (returns === null) {
+    await writePlain(session, 'SEARCH', numbers, found.modSeqs)
+    return ok()
   }
-  return found
+  const part = concerned(found, returns)
+  if (returns.save) mailbox.save(part.indexes)
+  if (asksForAnswer(returns)) {
+    const from = `(TAG "${session.tag}")`
+    await writeExtended(session, from, by, returns, { numbers, modSeq: highest(part.modSeqs) })
+  }
+  return ok()
 }
 
-/** A set of numbers that every match must be in narrows what is looked at. */
-function startingRanges(key: SearchKey, mailbox: SelectedMailbox): readonly IndexRange[] {
-  const keys = key.kind === 'and' ? key.keys : [key]
-  for (const part of keys) {
-    if (part.kind === 'uid') return mailbox.resolve(part.set, 'uid')
-    if (part.kind === 'sequence') {
-      return part.set
-        .resolve(mailbox.exists)
-        .map(({ from, to }) => ({ from: from - 1, to: Math.min(to, mailbox.exists) }))
-        .filter(({ from, to }) => from < to)
-    }
+/** RFC 5182 section 2.1: after a SEARCH with SAVE that was answered NO nothing is saved. */
+async function saving<T>(
+  { mailbox }: SessionContext,
+  returns: SearchReturn | null,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    if (returns?.save === true) mailbox.save([])
+    throw error
   }
-  return [{ from: 0, to: mailbox.exists }]
 }

@@ -1,6 +1,7 @@
 /** Every command of a session by its name. An extension adds a line here and its word in `../capabilities.ts`. */
 import type { Command } from '../command.ts'
-import { append } from './append.ts'
+import { append, replace, uidReplace } from './append.ts'
+import { compress } from './compress.ts'
 import { copy, move, uidCopy, uidMove } from './copy.ts'
 import { expunge, uidExpunge } from './expunge.ts'
 import { fetch, uidFetch } from './fetch.ts'
@@ -8,10 +9,13 @@ import { capability, enable, id, logout, noop } from './general.ts'
 import { idle } from './idle.ts'
 import { list, lsub } from './list.ts'
 import { create, namespace, remove, rename, subscribe, unsubscribe } from './mailboxes.ts'
+import { getQuota, getQuotaRoot, setQuota } from './quota.ts'
 import { search, uidSearch } from './search.ts'
 import { check, close, examine, select, unselect } from './select.ts'
+import { sort, uidSort } from './sort.ts'
 import { status } from './status.ts'
 import { store, uidStore } from './store.ts'
+import { thread, uidThread } from './thread.ts'
 
 export const SESSION_COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['CAPABILITY', capability],
@@ -31,7 +35,13 @@ export const SESSION_COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['NAMESPACE', namespace],
   ['STATUS', status],
   ['APPEND', append],
+  ['REPLACE', replace],
+  ['UID REPLACE', uidReplace],
+  ['GETQUOTA', getQuota],
+  ['GETQUOTAROOT', getQuotaRoot],
+  ['SETQUOTA', setQuota],
   ['IDLE', idle],
+  ['COMPRESS', compress],
   ['CHECK', check],
   ['CLOSE', close],
   ['UNSELECT', unselect],
@@ -39,6 +49,10 @@ export const SESSION_COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['UID EXPUNGE', uidExpunge],
   ['SEARCH', search],
   ['UID SEARCH', uidSearch],
+  ['SORT', sort],
+  ['UID SORT', uidSort],
+  ['THREAD', thread],
+  ['UID THREAD', uidThread],
   ['FETCH', fetch],
   ['UID FETCH', uidFetch],
   ['STORE', store],

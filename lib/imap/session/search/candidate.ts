@@ -2,15 +2,27 @@
  * One message that SEARCH looks at: facts at hand, header and body read when a key asks, each once. Bodies are decoded as they
  * are read, for all texts of the search together.
  */
-import { decodeWords, Headers, type MimePart, PartTextDecoder } from '#lib/mime/mod.ts'
+import { Headers, type MimePart, PartTextDecoder } from '#lib/mime/mod.ts'
+import { FETCH_CHUNK_BYTES } from '../../limits.ts'
 import type { MessageFacts } from '../../store.ts'
-import type { SessionContext } from '../context.ts'
+import type { SessionHost } from '../host.ts'
 import { MessageReader } from '../message-reader.ts'
+import type { SelectedMailbox } from '../selected-mailbox.ts'
 import { fold, TextFinder } from './fold.ts'
+import { headerText, textSources } from './letter-text.ts'
+
+/** What looking at messages needs beside the messages: `SessionContext` has it all. */
+export interface SearchSource {
+  readonly host: SessionHost
+  structureKey(emailId: string): string
+}
 
 export class Candidate {
   readonly facts: MessageFacts
-  readonly #session: SessionContext
+  /** Position in the view of the mailbox that is searched. */
+  readonly index: number
+  readonly #mailbox: SelectedMailbox
+  readonly #source: SearchSource
   /** All folded texts that any BODY or TEXT key looks for. */
   readonly #texts: ReadonlySet<string>
   #reader: MessageReader | null | undefined
@@ -18,18 +30,22 @@ export class Candidate {
   #headerText: string | null = null
   #inBody: ReadonlySet<string> | null = null
 
-  constructor(facts: MessageFacts, session: SessionContext, texts: ReadonlySet<string>) {
+  constructor(
+    facts: MessageFacts,
+    index: number,
+    mailbox: SelectedMailbox,
+    source: SearchSource,
+    texts: ReadonlySet<string>,
+  ) {
     this.facts = facts
-    this.#session = session
+    this.index = index
+    this.#mailbox = mailbox
+    this.#source = source
     this.#texts = texts
   }
 
-  get sequence(): number {
-    return this.#session.mailbox.sequenceOf(this.facts.uid)
-  }
-
   get recent(): boolean {
-    return this.#session.mailbox.isRecent(this.facts.uid)
+    return this.#mailbox.isRecent(this.facts.uid)
   }
 
   /** Null if the bytes are gone: then no text matches. */
@@ -45,8 +61,8 @@ export class Candidate {
   /** The header, if nothing has to be read for it: a search through a mailbox that was listed before does without. */
   knownHeaders(): Headers | null | undefined {
     if (this.#headers !== undefined) return this.#headers
-    const { host } = this.#session
-    this.#headers = host.headers.get(this.#session.structureKey(this.facts.emailId))?.headers
+    const { host } = this.#source
+    this.#headers = host.headers.get(this.#source.structureKey(this.facts.emailId))?.headers
     return this.#headers
   }
 
@@ -67,9 +83,9 @@ export class Candidate {
 
   #open(): MessageReader | null {
     if (this.#reader === undefined) {
-      const bytes = this.#session.mailbox.store.message(this.facts.uid)
-      const key = this.#session.structureKey(this.facts.emailId)
-      this.#reader = bytes === null ? null : new MessageReader(bytes, key, this.#session.host)
+      const bytes = this.#mailbox.store.message(this.facts.uid)
+      const key = this.#source.structureKey(this.facts.emailId)
+      this.#reader = bytes === null ? null : new MessageReader(bytes, key, this.#source.host)
     }
     return this.#reader
   }
@@ -78,29 +94,27 @@ export class Candidate {
     const finder = new TextFinder(this.#texts)
     const reader = this.#open()
     if (reader === null) return finder.found
-    const waiting: MimePart[] = [(await reader.structure()).root]
-    for (let part = waiting.pop(); part !== undefined && !finder.done; part = waiting.pop()) {
-      if (part.kind === 'multipart') waiting.push(...part.parts.toReversed())
-      else if (part.kind === 'message') {
-        finder.push(headerText(new Headers(await reader.partHeader(part.message.root))))
-        waiting.push(part.message.root)
-      } else if (part.type === 'text') await searchText(part, reader, finder)
+    for (const { kind, part } of textSources((await reader.structure()).root)) {
+      if (kind === 'header') finder.push(headerText(new Headers(await reader.partHeader(part))))
+      else await searchText(part, reader, finder, this.#source.host)
+      if (finder.done) break
       finder.cut()
     }
     return finder.found
   }
 }
 
-async function searchText(part: MimePart, reader: MessageReader, finder: TextFinder): Promise<void> {
+async function searchText(
+  part: MimePart,
+  reader: MessageReader,
+  finder: TextFinder,
+  host: Pick<SessionHost, 'pause'>,
+): Promise<void> {
   const decoder = new PartTextDecoder(part)
   for await (const chunk of reader.chunks({ start: part.headerEnd, end: part.bodyEnd })) {
     finder.push(decoder.push(chunk))
     if (finder.done) return
+    if (chunk.byteLength === FETCH_CHUNK_BYTES) await host.pause()
   }
   finder.push(decoder.finish())
-}
-
-/** A header as a person reads it, one field a line. */
-function headerText(headers: Headers): string {
-  return headers.fields.map((field) => `${field.name}: ${decodeWords(headers.value(field))}`).join('\n')
 }

@@ -1,11 +1,12 @@
 /**
- * Search keys made ready for one mailbox. Facts are asked first, then the header, then the body: `quick` decides on facts alone
- * or says null, and only then `slow` reads. Of several keys that must all match the cheap ones go first.
+ * Search keys made ready for one mailbox. Facts are asked first, then the header, then the body: `quick` decides on facts and on what a text
+ * index rules out, or says null, and only then `slow` reads. Of several keys that must all match the cheap ones go first.
  */
 import { decodeWords, type Headers, parseDate } from '#lib/mime/mod.ts'
+import type { TextFilter, TextWish } from '../../store.ts'
 import { type Day, dayOf } from '../../syntax/dates.ts'
 import type { DateRelation, SearchKey } from '../../syntax/search-keys.ts'
-import { contains } from '../../syntax/sequence-set.ts'
+import { contains, type Ranges } from '../../syntax/sequence-set.ts'
 import type { SelectedMailbox } from '../selected-mailbox.ts'
 import type { Candidate } from './candidate.ts'
 import { fold } from './fold.ts'
@@ -24,15 +25,52 @@ export interface Matcher {
   slow(message: Candidate): Promise<boolean>
   /** Folded texts of all BODY and TEXT keys. */
   readonly texts: ReadonlySet<string>
+  /** What a text index could be asked. */
+  readonly wishes: readonly TextWish[]
+  /** Uses what it says. */
+  filter(filter: TextFilter): void
 }
 
-export function compile(key: SearchKey, mailbox: SelectedMailbox): Matcher {
-  const texts = new Set<string>()
-  const matcher = compileKey(key, mailbox, texts)
-  return { quick: (message) => matcher.quick(message), slow: (message) => matcher.slow(message), texts }
+/** What the keys of one search have in common. */
+class Gathered {
+  readonly texts = new Set<string>()
+  readonly wishes: TextWish[] = []
+  filter: TextFilter | null = null
+
+  wish(part: TextWish['part'], text: string): TextWish {
+    const wish = { part, text }
+    this.wishes.push(wish)
+    return wish
+  }
+
+  /** False: certainly not. */
+  mayHave(wish: TextWish, message: Candidate): boolean {
+    return this.filter === null || this.filter.mayHave(wish, message.facts)
+  }
 }
 
-function compileKey(key: SearchKey, mailbox: SelectedMailbox, texts: Set<string>): KeyMatcher {
+/** What a search is asked in: both are fixed when it begins. */
+export interface SearchMoment {
+  readonly mailbox: SelectedMailbox
+  readonly nowMs: number
+}
+
+export function compile(key: SearchKey, moment: SearchMoment): Matcher {
+  const gathered = new Gathered()
+  const matcher = compileKey(key, moment, gathered)
+  return {
+    quick: (message) => matcher.quick(message),
+    slow: (message) => matcher.slow(message),
+    texts: gathered.texts,
+    wishes: gathered.wishes,
+    filter: (filter) => {
+      gathered.filter = filter
+    },
+  }
+}
+
+function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered): KeyMatcher {
+  const { mailbox, nowMs } = moment
   switch (key.kind) {
     case 'all':
       return onFacts(() => true)
@@ -40,16 +78,16 @@ function compileKey(key: SearchKey, mailbox: SelectedMailbox, texts: Set<string>
       return onFacts((message) => message.recent)
     case 'and':
       return combine(
-        key.keys.map((part) => compileKey(part, mailbox, texts)),
+        key.keys.map((part) => compileKey(part, moment, gathered)),
         false,
       )
     case 'or':
       return combine(
-        key.keys.map((part) => compileKey(part, mailbox, texts)),
+        key.keys.map((part) => compileKey(part, moment, gathered)),
         true,
       )
     case 'not': {
-      const inner = compileKey(key.key, mailbox, texts)
+      const inner = compileKey(key.key, moment, gathered)
       return {
         cost: inner.cost,
         quick: (message) => {
@@ -59,13 +97,10 @@ function compileKey(key: SearchKey, mailbox: SelectedMailbox, texts: Set<string>
         slow: async (message) => !(await inner.slow(message)),
       }
     }
-    case 'sequence': {
-      const ranges = key.set.resolve(mailbox.exists)
-      return onFacts((message) => contains(ranges, message.sequence))
-    }
+    case 'sequence':
     case 'uid': {
-      const ranges = key.set.resolve(mailbox.exists === 0 ? 0 : mailbox.uidAt(mailbox.exists - 1))
-      return onFacts((message) => contains(ranges, message.facts.uid))
+      const positions = positionsOf(key, mailbox)
+      return onFacts((message) => contains(positions, message.index))
     }
     case 'flag':
       return onFacts((message) => (message.facts.flags.system & key.bit) !== 0)
@@ -79,6 +114,17 @@ function compileKey(key: SearchKey, mailbox: SelectedMailbox, texts: Set<string>
       return onFacts((message) => message.facts.sizeBytes < key.bytes)
     case 'internal-date':
       return onFacts((message) => related(dayOf(message.facts.internalDateMs), key.relation, key.day))
+    case 'save-date':
+      return onFacts((message) => related(dayOf(message.facts.saveDateMs), key.relation, key.day))
+    case 'older':
+      // RFC 5032 section 3: at the edge a message is old.
+      return onFacts((message) => message.facts.internalDateMs <= nowMs - key.seconds * 1000)
+    case 'younger':
+      return onFacts((message) => message.facts.internalDateMs > nowMs - key.seconds * 1000)
+    case 'mod-seq':
+      return onFacts((message) => message.facts.modSeq >= key.modSeq)
+    case 'email-id':
+      return onFacts((message) => message.facts.emailId === key.id)
     case 'sent-date':
       return onHeader((headers) => {
         const date = parseDate(headers?.first('date') ?? '')
@@ -87,24 +133,54 @@ function compileKey(key: SearchKey, mailbox: SelectedMailbox, texts: Set<string>
       })
     case 'header': {
       const wanted = fold(key.text)
-      return onHeader((headers) => {
+      const wish = wanted === '' ? null : gathered.wish('header', wanted)
+      const inHeader = onHeader((headers) => {
         const values = headers?.all(key.field) ?? []
         return values.some((value) => wanted === '' || fold(decodeWords(value)).includes(wanted))
       })
+      return {
+        ...inHeader,
+        quick: (message) => (wish !== null && !gathered.mayHave(wish, message) ? false : inHeader.quick(message)),
+      }
     }
     case 'body': {
       const wanted = fold(key.text)
-      texts.add(wanted)
-      return onBytes(2, (message) => message.bodyHas(wanted))
+      gathered.texts.add(wanted)
+      const wish = gathered.wish('body', wanted)
+      return onBytes(
+        (message) => gathered.mayHave(wish, message),
+        (message) => message.bodyHas(wanted),
+      )
     }
     case 'text': {
       const wanted = fold(key.text)
-      texts.add(wanted)
-      return onBytes(2, async (message) => (await message.headerHas(wanted)) || (await message.bodyHas(wanted)))
+      gathered.texts.add(wanted)
+      const [header, body] = [gathered.wish('header', wanted), gathered.wish('body', wanted)]
+      return onBytes(
+        (message) => gathered.mayHave(header, message) || gathered.mayHave(body, message),
+        async (message) =>
+          (gathered.mayHave(header, message) && (await message.headerHas(wanted))) ||
+          (gathered.mayHave(body, message) && (await message.bodyHas(wanted))),
+      )
     }
     default:
       return key satisfies never
   }
+}
+
+/**
+ * The positions that a set of numbers names, first and last of each range. A number that no message has names none: SEARCH looks for
+ * what is there, FETCH would be wrong.
+ */
+export function positionsOf(
+  { kind, set }: Extract<SearchKey, { kind: 'sequence' | 'uid' }>,
+  mailbox: SelectedMailbox,
+): Ranges {
+  const ranges =
+    set.saved || kind === 'uid'
+      ? mailbox.resolve(set, 'uid')
+      : set.resolve(mailbox.exists).map(({ from, to }) => ({ from: from - 1, to: Math.min(to, mailbox.exists) }))
+  return ranges.filter(({ from, to }) => from < to).map(({ from, to }) => ({ from, to: to - 1 }))
 }
 
 function onFacts(matches: (message: Candidate) => boolean): KeyMatcher {
@@ -122,8 +198,8 @@ function onHeader(matches: (headers: Headers | null) => boolean): KeyMatcher {
   }
 }
 
-function onBytes(cost: Cost, matches: (message: Candidate) => Promise<boolean>): KeyMatcher {
-  return { cost, quick: () => null, slow: matches }
+function onBytes(may: (message: Candidate) => boolean, matches: (message: Candidate) => Promise<boolean>): KeyMatcher {
+  return { cost: 2, quick: (message) => (may(message) ? null : false), slow: matches }
 }
 
 /** All of `parts` (`any` false), or one of them (`any` true). */

@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import type { MailboxView, OpenMailbox } from '#lib/imap/store.ts'
+import { contains } from '#lib/imap/syntax/sequence-set.ts'
 import { changeFlags, Flag, type FlagChange, type Flags } from '#lib/mail/flags.ts'
 import { type AccountId, toLsn, toUid, type Uid } from '#lib/mail/types.ts'
 import { StoreError } from '../../errors.ts'
@@ -310,6 +311,12 @@ export class ModelRun {
     assert.ok(now.slice(delta.firstNew).every((uid) => uid >= before.uidNext))
     assert.ok(delta.changed.every(({ uid, modSeq }) => now.includes(uid) && modSeq > before.modSeq))
     assert.equal(mailbox.facts(now.map(toUid)).length, now.length)
+    // The same, asked as a client does that comes back (RFC 7162).
+    const added = now.slice(delta.firstNew)
+    assert.deepEqual([...mailbox.changedSince(before.modSeq)], [...delta.changed.map(({ uid }) => uid), ...added])
+    const gone = mailbox.vanishedSince(before.modSeq)
+    for (const uid of delta.vanished) assert.ok(contains(gone, uid), `${uid} vanished`)
+    for (const uid of now) assert.ok(!contains(gone, uid), `${uid} is there`)
     // What vanished is still readable for those who have not been told yet.
     for (const uid of delta.vanished) assert.ok((await textOf(mailbox.message(uid))).length > 0)
     session.view = delta.view

@@ -6,6 +6,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import type { StoreError } from '../../errors.ts'
 import { SqliteIndex } from '../../index/sqlite-index.ts'
+import type { TextIndex } from '../../text/port.ts'
 import type { MailboxLimits } from '../limits.ts'
 import { MailStore } from '../mail-store.ts'
 import type { WriteKind } from '../write-kind.ts'
@@ -64,6 +65,7 @@ export interface WorldOptions {
   readonly clock?: ManualClock
   readonly random?: SeededRandom
   readonly limits?: Partial<MailboxLimits>
+  readonly text?: TextIndex
   readonly refusal?: (kind: WriteKind) => StoreError | null
   readonly doubt?: (kind: WriteKind) => StoreError | null
 }
@@ -81,6 +83,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     random,
     limits: options.limits ?? {},
     onFailure: (error) => failures.push(error),
+    ...(options.text && { text: options.text }),
     ...(options.refusal && { refusal: options.refusal }),
     ...(options.doubt && { doubt: options.doubt }),
   })

@@ -32,19 +32,30 @@ export interface MemoryDisk {
   records: Stored[]
   commit: number
   endInDoubt: boolean
+  /** Records at the end that are gone; that there were so many is known from the index, not of which epochs they were. */
+  forgotten: number
   readonly cut: CutTail[]
 }
 
-function lastEpoch(disk: MemoryDisk): Epoch {
-  return disk.records.at(-1)?.record.epoch ?? toEpoch(0)
+function lastEpoch({ records, forgotten }: MemoryDisk): Epoch {
+  return records.at(-1 - forgotten)?.record.epoch ?? toEpoch(0)
 }
 
 export function memoryDisk(tag: string): MemoryDisk {
-  return { tag: Buffer.from(tag.padEnd(8, '.'), 'latin1'), records: [], commit: 0, endInDoubt: false, cut: [] }
+  return {
+    tag: Buffer.from(tag.padEnd(8, '.'), 'latin1'),
+    records: [],
+    commit: 0,
+    endInDoubt: false,
+    forgotten: 0,
+    cut: [],
+  }
 }
 
 export class MemoryReplicaLog implements ReplicaLog {
   readonly horizon: Lsn = toLsn(0)
+  /** Writes wait for space until it is set back. */
+  full = false
   readonly #clock: Clock
   readonly #disk: MemoryDisk
   readonly #slabs = new Slabs()
@@ -70,6 +81,7 @@ export class MemoryReplicaLog implements ReplicaLog {
     this.#identity = logIdentity(disk.tag)
     this.#epoch = lastEpoch(disk)
     this.#commit = disk.commit
+    for (let lsn = disk.records.length - disk.forgotten + 1; lsn <= disk.records.length; lsn++) this.#rotten.add(lsn)
   }
 
   /** How long a sync takes. Infinity: it hangs until the next change. */
@@ -125,7 +137,8 @@ export class MemoryReplicaLog implements ReplicaLog {
 
   epochs(): EpochStart[] {
     const starts: EpochStart[] = []
-    for (const { record, chain } of this.#disk.records) {
+    const { records, forgotten } = this.#disk
+    for (const { record, chain } of records.slice(0, records.length - forgotten)) {
       if (record.epoch <= (starts.at(-1)?.epoch ?? 0)) continue
       const { epoch, lsn } = record
       starts.push({ epoch, firstLsn: lsn, latestLsn: lsn, chain: this.#rotten.has(lsn) ? null : chain })
@@ -216,6 +229,12 @@ export class MemoryReplicaLog implements ReplicaLog {
     for (const listener of this.#onFailure) listener(this.#failure)
   }
 
+  /** Somebody made space: what waited is written. */
+  makeSpace(): void {
+    this.full = false
+    this.#sync()
+  }
+
   /** The process dies: nothing of this object happens any more. What was durable stays, and `tail` records more. */
   crash(tail = 0): void {
     this.#dead = true
@@ -229,6 +248,14 @@ export class MemoryReplicaLog implements ReplicaLog {
     this.crash()
     this.#disk.records.splice(-count)
     this.#disk.commit = Math.min(this.#disk.commit, this.#disk.records.length)
+    this.#disk.endInDoubt = true
+  }
+
+  /** The process dies, and the device loses the last `count` records without a trace; what was applied of them is known all the same. */
+  crashAndForget(count: number): void {
+    this.crash()
+    this.#disk.forgotten = count
+    this.#disk.commit = Math.min(this.#disk.commit, this.#disk.records.length - count)
     this.#disk.endInDoubt = true
   }
 
@@ -248,6 +275,7 @@ export class MemoryReplicaLog implements ReplicaLog {
     for (let lsn = from + 1; lsn <= this.durableLsn; lsn++) {
       const next = known(this.#disk.records[lsn - 1], 'dense')
       if (next.record.epoch !== first.record.epoch || byteCount + next.bytes.length > bytesMax) break
+      if (this.#rotten.has(lsn)) break
       chunks.push(next.bytes)
       byteCount += next.bytes.length
     }
@@ -262,6 +290,7 @@ export class MemoryReplicaLog implements ReplicaLog {
 
   async cutAbove(lsn: Lsn): Promise<CutTail | null> {
     const gone = this.#disk.records.splice(lsn)
+    this.#disk.forgotten = Math.max(0, this.#disk.forgotten - gone.length)
     for (const rotten of this.#rotten) if (rotten > lsn) this.#rotten.delete(rotten)
     this.#epoch = lastEpoch(this.#disk)
     if (gone.length === 0) return null
@@ -286,6 +315,7 @@ export class MemoryReplicaLog implements ReplicaLog {
       const stored = known(this.#disk.records[lsn - 1], 'in the log')
       if (!stored.bytes.equals(bytes)) throw new LogError('LOG_BAD_BATCH', `Cannot repair ${lsn}: other bytes`)
       this.#rotten.delete(lsn)
+      this.#disk.forgotten = Math.min(this.#disk.forgotten, this.#disk.records.length - lsn)
     }
   }
 
@@ -333,6 +363,7 @@ export class MemoryReplicaLog implements ReplicaLog {
   #sync(): void {
     if (
       this.#syncing ||
+      this.full ||
       this.#failure !== null ||
       this.#pending.length === 0 ||
       this.#syncMs === Number.POSITIVE_INFINITY

@@ -34,6 +34,8 @@ export interface Life {
 }
 
 export class Node {
+  /** Of its volume. */
+  space = { freeBytes: 50, totalBytes: 100 }
   readonly member: Member
   readonly ledger: SimLedgerClient
   disk: MemoryDisk
@@ -110,6 +112,13 @@ export class Node {
     this.#ended()
   }
 
+  /** kill -9, and the last `count` records are gone, although the index has applied them. */
+  killAndForget(count: number): void {
+    this.life?.log.crashAndForget(count)
+    this.applied = this.disk.records.length
+    this.#ended()
+  }
+
   #ended(): void {
     this.life?.end()
     this.life = null
@@ -142,7 +151,7 @@ export class Node {
       clock,
       random: new SeededRandom(this.#pair.seed * 100 + this.member * 10 + this.#boots),
       appliedLsn: () => toLsn(this.applied),
-      space: () => ({ freeBytes: 50, totalBytes: 100 }),
+      space: () => this.space,
       onNotice: (notice) => {
         notices.push(notice)
         this.#pair.trace.push({ atMs: clock.monotonicMs(), member: this.member, notice })

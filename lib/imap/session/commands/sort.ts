@@ -1,0 +1,64 @@
+/** SORT and UID SORT (RFC 5256 section 3), with DISPLAYFROM and DISPLAYTO (RFC 5957) and result options (ESORT, RFC 5267 section 3). */
+import { asksForModSeq, keysIn, type SearchKey } from '../../syntax/search-keys.ts'
+import { type SearchReturn, searchReturn } from '../../syntax/search-return.ts'
+import { type SortCriterion, sortCriteria } from '../../syntax/sort-criteria.ts'
+import type { Addressing, Command } from '../command.ts'
+import type { SessionContext } from '../context.ts'
+import { no, type Outcome, ok } from '../outcome.ts'
+import { find } from '../search/find.ts'
+import { asksForAnswer, concerned, highest, numbersOf, writeExtended, writePlain } from '../search/result.ts'
+import { compareRows, type SortRow, sortRow, sortsByFacts } from '../sort/order.ts'
+import { patientSort } from '../sort/patient-sort.ts'
+import { readFields } from '../sort/read-fields.ts'
+
+export const sort = sorting('sequence')
+export const uidSort = sorting('uid')
+
+function sorting(by: Addressing): Command {
+  return {
+    state: 'selected',
+    expunges: by === 'uid',
+    prepare(args) {
+      args.space()
+      const returns = searchReturn(args)
+      const criteria = sortCriteria(args)
+      args.space()
+      const key = keysIn(args)
+      return (session) => runSort(session, by, returns, criteria, key)
+    },
+  }
+}
+
+async function runSort(
+  session: SessionContext,
+  by: Addressing,
+  returns: SearchReturn | null,
+  criteria: readonly SortCriterion[],
+  key: SearchKey,
+): Promise<Outcome> {
+  const { mailbox, host } = session
+  if (asksForModSeq(key)) session.useCondstore()
+  const found = await find(session, mailbox, key)
+  const rows: SortRow[] = []
+  const withHeader = !sortsByFacts(criteria)
+  const complete =
+    found !== null &&
+    (await readFields(session, mailbox, found.indexes, withHeader, (index, facts, fields) => {
+      rows.push(sortRow(index, facts, fields, criteria))
+    }))
+  if (!complete) return no('UNAVAILABLE', 'Session is ending')
+  const ordered = await patientSort(rows, compareRows(criteria), () => host.pause())
+  const indexes = ordered.map((row) => row.index)
+  const modSeqs = found.modSeqs === null ? null : ordered.map((row) => row.modSeq)
+  const numbers = numbersOf(indexes, by, mailbox)
+  if (returns === null) {
+    await writePlain(session, 'SORT', numbers, modSeqs)
+    return ok()
+  }
+  const part = concerned({ indexes, modSeqs }, returns)
+  if (returns.save) mailbox.save(part.indexes.toSorted((a, b) => a - b))
+  if (asksForAnswer(returns)) {
+    await writeExtended(session, `(TAG "${session.tag}")`, by, returns, { numbers, modSeq: highest(part.modSeqs) })
+  }
+  return ok()
+}

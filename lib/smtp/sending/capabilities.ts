@@ -1,0 +1,46 @@
+/** What a server announces in its answer to EHLO (RFC 5321 section 4.1.1.1). */
+
+export interface Capabilities {
+  readonly pipelining: boolean
+  readonly eightBit: boolean
+  readonly chunking: boolean
+  readonly smtpUtf8: boolean
+  readonly startTls: boolean
+  readonly dsn: boolean
+  /** RFC 1870; null: not announced, or no limit said. */
+  readonly sizeMax: number | null
+  readonly size: boolean
+}
+
+/** After HELO, and before anything was said. */
+export const NO_CAPABILITIES: Capabilities = {
+  pipelining: false,
+  eightBit: false,
+  chunking: false,
+  smtpUtf8: false,
+  startTls: false,
+  dsn: false,
+  sizeMax: null,
+  size: false,
+}
+
+/** @param lines Of the reply to EHLO; the first is the greeting. */
+export function capabilitiesOf(lines: readonly string[]): Capabilities {
+  const words = new Map<string, string>()
+  for (const line of lines.slice(1)) {
+    const [keyword = '', value = ''] = line.trim().split(/\s+/)
+    words.set(keyword.toUpperCase(), value)
+  }
+  const size = words.get('SIZE')
+  const sizeMax = size !== undefined && /^\d{1,15}$/.test(size) && Number(size) > 0 ? Number(size) : null
+  return {
+    pipelining: words.has('PIPELINING'),
+    eightBit: words.has('8BITMIME'),
+    chunking: words.has('CHUNKING'),
+    smtpUtf8: words.has('SMTPUTF8'),
+    startTls: words.has('STARTTLS'),
+    dsn: words.has('DSN'),
+    sizeMax,
+    size: size !== undefined,
+  }
+}

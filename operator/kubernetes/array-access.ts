@@ -1,0 +1,106 @@
+/**
+ * The operator's own way into the directory and to NATS in a cluster. Opened when first needed: by then this operator leads, and
+ * the passwords, which it makes itself, are there.
+ */
+import { connectNats } from '#lib/events/nats.ts'
+import { createEventPublisher } from '#lib/events/publisher.ts'
+import { type DirectoryAdmin, openDirectoryAdmin } from '#lib/ldap/admin.ts'
+import type { Logger } from '#lib/log/logger.ts'
+import { createResolver } from '#lib/platform/resolver.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import type { Random } from '#lib/ports/random.ts'
+import type { DomainDirectory } from '#operator/controllers/domain/reconcile.ts'
+import type { KeyPair } from '#operator/pki/certificates.ts'
+import type { ApiClient } from '#operator/runtime/api-client.ts'
+import { openPasswords } from './passwords.ts'
+
+export interface ArrayAccess {
+  readonly directory: DomainDirectory & Pick<DirectoryAdmin, 'ensureShards'>
+  readonly domainChanged: (name: string) => void
+  close(): Promise<void>
+}
+
+export function openArrayAccess(options: {
+  readonly client: ApiClient
+  readonly namespace: string
+  readonly authority: () => Promise<KeyPair>
+  /** Where the directory takes writes. */
+  readonly directoryUrl: string
+  readonly baseDn: string
+  readonly natsUrl: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}): ArrayAccess {
+  const { client, namespace, authority, directoryUrl, baseDn, natsUrl, clock, random, logger } = options
+  const resolve = createResolver(null)
+  const secrets = async () => ({
+    passwords: await openPasswords({ client, namespace, random }),
+    ca: (await authority()).cert,
+  })
+
+  let opening: Promise<DirectoryAdmin> | null = null
+  const open = async () => {
+    const { passwords, ca } = await secrets()
+    const password = passwords['directory-operator']
+    return openDirectoryAdmin({
+      url: directoryUrl,
+      baseDn,
+      service: 'operator',
+      password,
+      tls: () => ({ ca }),
+      resolve,
+    })
+  }
+  const admin = () => {
+    opening ??= open().catch((error: unknown) => {
+      opening = null
+      throw error
+    })
+    return opening
+  }
+
+  let news: { readonly tell: (name: string) => void; readonly close: () => Promise<void> } | null = null
+  const connect = () => {
+    const link = connectNats({
+      url: natsUrl,
+      user: 'operator',
+      async secrets() {
+        const { passwords, ca } = await secrets()
+        return { password: passwords['nats-operator'], ca }
+      },
+      name: 'operator',
+      logger,
+      clock,
+      resolve,
+    })
+    const publisher = createEventPublisher(link, { source: 'operator', clock, random })
+    return {
+      tell: (name: string) => publisher.offer('domain.changed', { name }),
+      async close() {
+        publisher.close()
+        await link.close()
+      },
+    }
+  }
+
+  return {
+    directory: {
+      ensureDomain: async (domain) => (await admin()).ensureDomain(domain),
+      removeDomain: async (name, owner) => (await admin()).removeDomain(name, owner),
+      listDomains: async () => (await admin()).listDomains(),
+      ensureShards: async (shards) => (await admin()).ensureShards(shards),
+    },
+    domainChanged(name) {
+      news ??= connect()
+      news.tell(name)
+    },
+    async close() {
+      await news?.close()
+      await opening?.then(
+        (directory) => directory.close(),
+        () => {}, // never opened
+      )
+    },
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * One connection to a remote server: a socket on one side, the sending side of SMTP (`lib/smtp/sending`) on the other. Carries out what
+ * the sender asks and watches the time; decides nothing about hosts or retries.
+ */
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { errorMessage } from '#lib/errors/coded-error.ts'
+import type { Clock } from '#lib/ports/clock.ts'
+import {
+  oneLine,
+  type SenderAction,
+  type SenderOptions,
+  type SendingResult,
+  SmtpSender,
+  TIMES_MS,
+} from '#lib/smtp/mod.ts'
+import type { Letter } from './letter.ts'
+import { CONFIRM_FRESH_MS, CONNECT_TIMEOUT_MS, TLS_TIMEOUT_MS } from './limits.ts'
+
+export interface RemoteAddress {
+  /** Name from MX: for TLS, and in reports. */
+  readonly host: string
+  readonly address: string
+  readonly port: number
+}
+
+export interface ConnectionOptions {
+  readonly hostname: string
+  readonly tls: SenderOptions['tls']
+  /** Address of our own that the connection comes from; null: as the system likes. */
+  readonly localAddress: string | null
+  readonly clock: Clock
+}
+
+/** The server cannot be used now. */
+export class ConnectionFailure extends Error {
+  override readonly name = 'ConnectionFailure'
+  /** The handshake of TLS failed: without it the server might do. */
+  readonly inHandshake: boolean
+
+  constructor(reason: string, inHandshake = false) {
+    super(oneLine(reason))
+    this.inHandshake = inHandshake
+  }
+}
+
+export class RemoteConnection {
+  readonly remote: RemoteAddress
+  readonly #clock: Clock
+  readonly #sender: SmtpSender
+  #socket: Socket
+  #usable = false
+  #actions: SenderAction[] = []
+  #wake: (() => void) | null = null
+  #cancelTimer: () => void = () => undefined
+  letters = 0
+
+  /** Connects, greets, and secures the connection as wished. @throws {ConnectionFailure} */
+  static async open(remote: RemoteAddress, options: ConnectionOptions): Promise<RemoteConnection> {
+    const socket = await connected(remote, options)
+    const connection = new RemoteConnection(remote, socket, options)
+    try {
+      await connection.#greet()
+    } catch (error) {
+      connection.destroy()
+      throw error
+    }
+    return connection
+  }
+
+  private constructor(remote: RemoteAddress, socket: Socket, { hostname, tls, clock }: ConnectionOptions) {
+    this.remote = remote
+    this.#clock = clock
+    this.#socket = socket
+    this.#sender = new SmtpSender({ hostname, secure: false, tls })
+    this.#listen(socket)
+  }
+
+  /** Another letter may be sent over it. */
+  get usable(): boolean {
+    return this.#usable && !this.#sender.closed
+  }
+
+  get secure(): boolean {
+    return this.#sender.secure
+  }
+
+  /** @returns One result for each recipient, in order; null: the letter was lost to another attempt, and nothing may be told */
+  async send(letter: Letter): Promise<readonly SendingResult[] | null> {
+    const { item } = letter
+    this.letters++
+    this.#usable = false
+    this.#sender.begin(item)
+    this.#flush()
+    for (;;) {
+      const action = await this.#next()
+      switch (action.kind) {
+        case 'body':
+          if (await this.#body(letter)) break
+          this.destroy()
+          return null
+        case 'finished':
+          // What was read of the state of the connection comes with it, if it goes on.
+          this.#usable = this.#actions.some(({ kind }) => kind === 'ready') || !this.#sender.closed
+          this.#actions = this.#actions.filter(({ kind }) => kind === 'closed')
+          return action.results
+        case 'closed':
+        case 'ready':
+        case 'start-tls':
+          break
+        default:
+          action satisfies never
+      }
+    }
+  }
+
+  /** Says goodbye. */
+  quit(): void {
+    if (this.#sender.closed) return
+    this.#sender.quit()
+    this.#flush()
+    this.#cancelTimer()
+    this.#cancelTimer = this.#clock.after(TIMES_MS.quit, () => this.destroy())
+  }
+
+  destroy(): void {
+    this.#cancelTimer()
+    this.#sender.lost('closed by us')
+    this.#socket.destroy()
+  }
+
+  async #greet(): Promise<void> {
+    this.#flush()
+    for (;;) {
+      const action = await this.#next()
+      if (action.kind === 'ready') {
+        this.#usable = true
+        return
+      }
+      if (action.kind === 'closed') throw new ConnectionFailure(action.reason)
+      if (action.kind === 'start-tls') await this.#startTls()
+    }
+  }
+
+  /** @returns False: it must not end, so the connection must. */
+  async #body(letter: Letter): Promise<boolean> {
+    const { item } = letter
+    try {
+      for await (const piece of letter.read(0, item.sizeBytes)) {
+        if (letter.lost.aborted) return false
+        this.#sender.write(piece)
+        await this.#flushed()
+        if (this.#sender.closed) return true // `finished` says what came of it
+      }
+    } catch {
+      return false // it cannot be read: half a letter must not end
+    }
+    for (;;) {
+      const askedMs = this.#clock.monotonicMs()
+      const may = await letter.mayEnd()
+      if (!may || letter.lost.aborted) return false
+      if (this.#clock.monotonicMs() - askedMs <= CONFIRM_FRESH_MS) break
+    }
+    this.#sender.end()
+    this.#flush()
+    return true
+  }
+
+  async #startTls(): Promise<void> {
+    const plain = this.#socket
+    this.#cancelTimer()
+    plain.removeAllListeners('data')
+    plain.removeAllListeners('end')
+    plain.removeAllListeners('error')
+    plain.removeAllListeners('close')
+    const secure = await new Promise<Socket>((resolve, reject) => {
+      const fail = (reason: string) => {
+        cancel()
+        plain.destroy()
+        reject(new ConnectionFailure(`TLS with ${this.remote.host} failed: ${reason}`, true))
+      }
+      const cancel = this.#clock.after(TLS_TIMEOUT_MS, () => fail('no answer in time'))
+      // Opportunistic (RFC 7435): a certificate that nobody vouches for is better than none.
+      const socket = connectTls({ socket: plain, servername: this.remote.host, rejectUnauthorized: false }, () => {
+        cancel()
+        resolve(socket)
+      })
+      socket.once('error', (error) => fail(errorMessage(error)))
+      plain.once('close', () => fail('the connection ended'))
+    })
+    secure.removeAllListeners('error')
+    plain.removeAllListeners('close')
+    this.#socket = secure
+    this.#listen(secure)
+    this.#sender.tlsStarted()
+    this.#flush()
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', (chunk: Buffer) => {
+      this.#sender.push(chunk)
+      this.#flush()
+    })
+    const lost = (reason: string) => {
+      this.#sender.lost(reason)
+      this.#collect()
+    }
+    socket.on('end', () => lost('the server ended the connection'))
+    socket.on('error', (error) => lost(errorMessage(error)))
+    socket.on('close', () => lost('the connection was closed'))
+  }
+
+  #flush(): boolean {
+    let more = true
+    if (!this.#socket.destroyed) {
+      this.#socket.cork()
+      for (const piece of this.#sender.takeOutput()) more = this.#socket.write(piece)
+      this.#socket.uncork()
+    }
+    this.#collect()
+    this.#watch()
+    return more
+  }
+
+  async #flushed(): Promise<void> {
+    if (this.#flush() || this.#sender.closed) return
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        cancel()
+        this.#socket.off('drain', done)
+        this.#socket.off('close', done)
+        resolve()
+      }
+      const cancel = this.#clock.after(TIMES_MS.block, () => {
+        this.#sender.lost(`the server took nothing for ${TIMES_MS.block / 1000} s`)
+        this.#collect()
+        done()
+      })
+      this.#socket.once('drain', done)
+      this.#socket.once('close', done)
+    })
+  }
+
+  #watch(): void {
+    this.#cancelTimer()
+    const { awaited } = this.#sender
+    if (awaited === null || this.#sender.closed) return
+    this.#cancelTimer = this.#clock.after(TIMES_MS[awaited], () => {
+      this.#sender.lost(`no answer in ${TIMES_MS[awaited] / 1000} s`)
+      this.#collect()
+    })
+  }
+
+  #collect(): void {
+    for (let action = this.#sender.next(); action !== null; action = this.#sender.next()) this.#actions.push(action)
+    if (this.#sender.closed) {
+      this.#cancelTimer()
+      this.#socket.destroy()
+    }
+    if (this.#actions.length > 0) this.#wake?.()
+  }
+
+  async #next(): Promise<SenderAction> {
+    for (;;) {
+      const action = this.#actions.shift()
+      if (action !== undefined) return action
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+      this.#wake = null
+    }
+  }
+}
+
+function connected(
+  { address, port, host }: RemoteAddress,
+  { clock, localAddress }: ConnectionOptions,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: address, port, ...(localAddress === null ? {} : { localAddress }) })
+    const fail = (reason: string) => {
+      cancel()
+      socket.destroy()
+      reject(new ConnectionFailure(`Cannot reach ${host} (${address}): ${reason}`))
+    }
+    const cancel = clock.after(CONNECT_TIMEOUT_MS, () => fail(`no answer in ${CONNECT_TIMEOUT_MS / 1000} s`))
+    socket.once('error', (error) => fail(errorMessage(error)))
+    socket.once('connect', () => {
+      cancel()
+      socket.removeAllListeners('error')
+      socket.setNoDelay(true)
+      resolve(socket)
+    })
+  })
+}
