@@ -1,6 +1,14 @@
 /** Pure functions on the bytes of a letter as it comes in: transparency, line ends, trace fields, submission's additions. */
 export { DataDecoder } from './data-decoder.ts'
-export { addressLiteral, headerBlocks, receivedField, type TransmissionType, type TransportFacts } from './header-block.ts'
+export {
+  addressLiteral,
+  deliveredToField,
+  headerBlocks,
+  receivedField,
+  returnPathField,
+  type TransmissionType,
+  type TransportFacts,
+} from './header-block.ts'
 export { countHops, headerSection } from './header-section.ts'
 export { HOPS_MAX } from './limits.ts'
 export { LineEndChecker, type LineEndFault, LineEndNormaliser } from './line-ends.ts'

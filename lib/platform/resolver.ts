@@ -17,24 +17,36 @@ export class ResolveError extends CodedError<keyof typeof RESOLVE_ERRORS> {
 }
 
 export type Resolver = (host: string) => Promise<string>
+/** Every address of a name: that of a headless Service has one for each pod. */
+export type ManyResolver = (host: string) => Promise<readonly string[]>
 
 /**
  * @param hostsFiles Paths with `:` between them, or null: DNS only. Their lines are `address name name ...`; the first file
  *   that has a name wins, and one that does not exist has none.
  */
 export function createResolver(hostsFiles: string | null): Resolver {
+  const resolve = createManyResolver(hostsFiles)
+  return async (host) => {
+    const [first] = await resolve(host)
+    if (first === undefined) throw new ResolveError('RESOLVE_FAILED', `Cannot find the address of ${host}`)
+    return first
+  }
+}
+
+/** @param hostsFiles As for `createResolver`; a file gives one address. */
+export function createManyResolver(hostsFiles: string | null): ManyResolver {
   const lookups = (hostsFiles ?? '')
     .split(delimiter)
     .filter((path) => path !== '')
     .map(hostsLookup)
   return async (host) => {
-    if (isIP(host)) return host
+    if (isIP(host)) return [host]
     for (const lookup of lookups) {
       const address = lookup(host.toLowerCase())
-      if (address !== undefined) return address
+      if (address !== undefined) return [address]
     }
     try {
-      return (await dnsLookup(host)).address
+      return (await dnsLookup(host, { all: true })).map(({ address }) => address)
     } catch (cause) {
       throw new ResolveError('RESOLVE_FAILED', `Cannot find the address of ${host}`, { cause })
     }

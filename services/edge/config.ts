@@ -1,9 +1,43 @@
 /** What an edge can be told from outside: addresses, folders, neighbours, and the limits that administrators choose. */
 import { z } from 'zod'
 import { LOG_LEVELS } from '#lib/log/logger.ts'
+import { FILTER_LEVELS } from './filter/policy.ts'
 
 const port = (fallback: number, what: string) =>
   z.int().min(0).max(65_535).nullable().default(fallback).describe(`${what}; null: no such listener.`)
+
+const FilterConfig = z.strictObject({
+  name: z.string().min(1).max(63).default('filter').describe('Name of the pool, in metrics and logs.'),
+  host: z
+    .string()
+    .min(1)
+    .describe('Name that stands for all pods of the pool, as the headless Service filter.mail.svc, or an address.'),
+  port: z.int().min(1).max(65_535).default(9150).describe('Port of the milter protocol.'),
+  tls: z
+    .boolean()
+    .default(true)
+    .describe('Mutual TLS with a pool of ours; false: plain, for milters of others on trusted networks.'),
+  onFailure: z
+    .enum(['tempfail', 'accept'])
+    .default('tempfail')
+    .describe('What becomes of a letter that no pod judges: 451, or taken and marked.'),
+  required: z
+    .array(z.string().min(1).max(63))
+    .max(16)
+    .default([])
+    .describe('Engines of the pool without whose look a letter is not taken.'),
+  onVirus: z.enum(['reject', 'discard']).default('reject').describe('What becomes of a letter with a virus.'),
+  onAttachment: z.enum(['tag', 'junk', 'reject']).default('junk').describe('The same for a dangerous attachment.'),
+  onImage: z.enum(['tag', 'junk']).default('junk').describe('The same for an indecent image.'),
+  level: z.enum(FILTER_LEVELS).default('standard').describe('How much spam people want to see (docs/filtering.md).'),
+  patienceMs: z
+    .int()
+    .min(100)
+    .max(300_000)
+    .default(60_000)
+    .describe('How long pods are tried for a letter that is in memory.'),
+})
+export type FilterConfig = z.infer<typeof FilterConfig>
 
 /** Settings of an edge process; `node services/edge/main.ts --help` prints them. */
 export const EdgeConfig = z.object({
@@ -83,6 +117,9 @@ export const EdgeConfig = z.object({
     .describe("How long a shard's yes to a recipient is believed; the delivery itself is always asked."),
   deliveryPatienceMs: z.int().min(0).default(25_000).describe('How long the end of DATA waits for a commit: then 451.'),
   sessionPatienceMs: z.int().min(0).default(8_000).describe('How long a login waits for the primary of a shard.'),
+  filter: FilterConfig.nullable()
+    .default(null)
+    .describe('Filter pool that looks at letters from outside and from users, as JSON; null: nobody does.'),
   stopSeconds: z.int().min(1).default(25).describe('Bound of a clean stop: letters in flight have that long.'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
 })

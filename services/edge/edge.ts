@@ -15,6 +15,7 @@ import { type ServerCertificate, secureContext } from '#lib/tls/material.ts'
 import { PasswordGate } from './auth/password-gate.ts'
 import type { EdgeConfig } from './config.ts'
 import { ConnectionLimits } from './connection-limits.ts'
+import type { LetterFilter } from './filter/letter-filter.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import { imapProtocol, pop3Protocol } from './sessions/login-dialogue.ts'
 import { SessionFront, type SessionListener } from './sessions/session-front.ts'
@@ -32,6 +33,8 @@ export interface EdgeDependencies {
   readonly config: EdgeConfig
   readonly directory: Directory
   readonly router: ShardRouter
+  /** Null: letters are shown to no filter. */
+  readonly filter: LetterFilter | null
   /** Shown to mail clients. */
   readonly publicTls: ServerCertificate
   readonly clock: Clock
@@ -74,7 +77,7 @@ export class Edge {
   #stopping = false
 
   constructor(dependencies: EdgeDependencies) {
-    const { config, directory, router, clock, random, logger, metrics, publicTls } = dependencies
+    const { config, directory, router, filter, clock, random, logger, metrics, publicTls } = dependencies
     this.#dependencies = dependencies
     this.#context = secureContext(publicTls)
     this.#registry = new SessionRegistry(clock, config.sessionsPerAccountMax)
@@ -108,6 +111,7 @@ export class Edge {
       intake: new LetterIntake({
         deliverer: new Deliverer({ router, clock, logger, patienceMs: config.deliveryPatienceMs }),
         ids: new DeliveryIds(clock, random),
+        filter,
         hostname: config.hostname,
         clock,
         random,

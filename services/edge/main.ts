@@ -10,10 +10,11 @@ import { createRegistry, serveMetrics } from '#lib/metrics/metrics.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
-import { createResolver } from '#lib/platform/resolver.ts'
+import { createManyResolver, createResolver } from '#lib/platform/resolver.ts'
 import { readServerCertificate, readTlsMaterial, watchCertificate, watchTlsMaterial } from '#lib/tls/material.ts'
 import { EdgeConfig } from './config.ts'
 import { Edge } from './edge.ts'
+import { createLetterFilter } from './filter/create.ts'
 import { TLS_LOOK_MS } from './limits.ts'
 import { createEdgeMetrics } from './metrics.ts'
 import { followNews } from './news.ts'
@@ -42,15 +43,22 @@ const router = createShardRouter({
   clock: nodeClock,
   caller: `edge ${config.pod}`,
 })
+const metrics = createEdgeMetrics(registry)
+const resolveAll = createManyResolver(process.env['TWINPOST_HOSTS_FILE'] ?? null)
+const filter =
+  config.filter === null
+    ? null
+    : createLetterFilter(config.filter, { resolve: resolveAll, tls, clock: nodeClock, logger, metrics })
 const edge = new Edge({
   config,
   directory,
   router,
+  filter,
   publicTls: readServerCertificate(config.publicTlsDir),
   clock: nodeClock,
   random: nodeRandom,
   logger,
-  metrics: createEdgeMetrics(registry),
+  metrics,
 })
 
 const { natsUrl, natsPasswordFile } = config
@@ -111,6 +119,7 @@ logger.info({ host: config.listenHost, service: config.serviceAddress }, 'edge l
 // One second more than the edge gives its letters: the rest is quick.
 stopOnSignal(logger, (config.stopSeconds + 1) * 1000, async () => {
   await edge.stop()
+  filter?.close()
   for (const stop of stopWatching) stop()
   router.close()
   await Promise.all([directory.close(), nats?.close()])

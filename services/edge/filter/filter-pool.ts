@@ -42,6 +42,8 @@ export interface FilterStream {
 
 /** A filter at work says so every few seconds. */
 const SILENCE_MS = 20_000
+/** How long a list of pods is believed while all answer. */
+const LOOK_MS = 2_000
 const REST_MS_FIRST = 500
 const REST_MS_MAX = 10_000
 /** Connections kept open to one pod while there is nothing to do. */
@@ -64,6 +66,8 @@ class Pod {
 export class FilterPool {
   readonly #options: FilterPoolOptions
   #pods = new Map<string, Pod>()
+  /** Until when the pods that are known are taken for all there are. */
+  #knownUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: FilterPoolOptions) {
     this.#options = options
@@ -224,7 +228,9 @@ export class FilterPool {
 
   /** Pods that are gone are forgotten, new ones are known. */
   async #look(): Promise<void> {
-    const { endpoints, logger } = this.#options
+    const { endpoints, logger, clock } = this.#options
+    if (clock.monotonicMs() < this.#knownUntilMs) return
+    this.#knownUntilMs = clock.monotonicMs() + LOOK_MS
     let listed: readonly FilterEndpoint[]
     try {
       listed = await endpoints()
@@ -274,6 +280,7 @@ export class FilterPool {
     const restMs = Math.min(REST_MS_MAX, REST_MS_FIRST * 2 ** pod.failures)
     pod.failures++
     pod.restsUntilMs = clock.monotonicMs() + restMs
+    this.#knownUntilMs = Number.NEGATIVE_INFINITY
     for (const connection of pod.idle.splice(0)) connection.close() // they lead to the same process
     metrics.filterFailures.inc({ pool: this.name })
     const { host, port } = pod.endpoint

@@ -2,6 +2,7 @@
  * From DATA to the reply: reads a letter, looks at it, makes its header blocks and delivers it. The order matters: nothing is
  * delivered before the letter's line ends and hops are known to be good, or, where it streams, nothing is committed.
  */
+import { isIPv6 } from 'node:net'
 import type { DirectoryAccount } from '#lib/directory/port.ts'
 import type { QueueRequest } from '#lib/frames/queue.ts'
 import type { DeliveryOutcome } from '#lib/frames/shard-protocol.ts'
@@ -11,6 +12,7 @@ import {
   headerBlocks,
   headerSection,
   receivedField,
+  splitLetter,
   submissionEdit,
   type TransportFacts,
 } from '#lib/letter/mod.ts'
@@ -18,6 +20,7 @@ import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
 import type { Reply } from '#lib/smtp/mod.ts'
+import type { FilteredLetter, FilteredStream, LetterFilter, Placement } from '../filter/letter-filter.ts'
 import type { EdgeMetrics } from '../metrics.ts'
 import type { Deliverer, Delivery, Envelope, QueuedPart } from './delivery.ts'
 import type { DeliveryIds, LetterIdentity } from './delivery-ids.ts'
@@ -48,6 +51,8 @@ export type LetterResult =
 export interface LetterIntakeOptions {
   readonly deliverer: Pick<Deliverer, 'deliver' | 'deliverStream'>
   readonly ids: DeliveryIds
+  /** Null: letters are shown to no filter. */
+  readonly filter: LetterFilter | null
   readonly hostname: string
   readonly clock: Clock
   readonly random: Random
@@ -55,7 +60,27 @@ export interface LetterIntakeOptions {
   readonly metrics: EdgeMetrics
 }
 
-const INBOX = 'INBOX'
+/** Where a letter goes for one recipient, and what the filter adds to its header block. */
+interface Place {
+  readonly placement: Placement
+  readonly fields: string
+}
+
+const MAILBOXES = { inbox: 'INBOX', junk: '\\Junk' } as const
+const AS_IT_IS: Place = { placement: 'inbox', fields: '' }
+/** To its sender a letter that is thrown away is a letter that arrived. */
+const DISCARDED: DeliveryOutcome = { kind: 'stored', uid: 0, duplicate: false }
+
+/** A letter on its way, as its parts hand it on. */
+interface Reading {
+  readonly letter: IncomingLetter
+  readonly traceId: string
+  readonly nowMs: number
+  readonly header: string
+  /** With what submission put before it. */
+  readonly whole: readonly Buffer[]
+  readonly received: readonly Buffer[]
+}
 
 export class LetterIntake {
   readonly #options: LetterIntakeOptions
@@ -117,23 +142,21 @@ export class LetterIntake {
     }
     const readMs = clock.monotonicMs()
     metrics.stageSeconds.observe({ stage: 'body' }, (readMs - beganMs) / 1000)
-    const outcomes = complete
-      ? await this.#deliver(letter, traceId, nowMs, whole, pieces)
-      : await this.#deliverStream(letter, traceId, nowMs, whole)
+    const reading: Reading = { letter, traceId, nowMs, header, whole, received: pieces }
+    const outcomes = complete ? await this.#deliver(reading) : await this.#deliverStream(reading)
     const late = verdictReply(body.verdict)
     if (late) return { kind: 'refused', traceId, reply: late }
+    if (!Array.isArray(outcomes)) return { kind: 'refused', traceId, reply: outcomes }
     metrics.stageSeconds.observe({ stage: 'commit' }, (clock.monotonicMs() - readMs) / 1000)
     return { kind: 'settled', traceId, outcomes }
   }
 
-  async #deliver(
-    letter: IncomingLetter,
-    traceId: string,
-    nowMs: number,
-    body: readonly Buffer[],
-    received: readonly Buffer[],
-  ): Promise<DeliveryOutcome[]> {
+  /** @returns The reply with which the filter refuses it, or outcomes. */
+  async #deliver(reading: Reading): Promise<DeliveryOutcome[] | Reply> {
+    const { letter, whole, received } = reading
     const { ids, deliverer } = this.#options
+    const places = await this.#filter(reading)
+    if ('code' in places) return places
     const keys: string[] = letter.transaction.recipients.map((recipient) => recipient.account)
     const { queued } = letter.transaction
     if (queued.length > 0) keys.push(queued.map(({ address }) => address).join(' '))
@@ -141,44 +164,104 @@ export class LetterIntake {
     const sender = letter.author?.id ?? letter.transaction.reversePath
     const identity: LetterIdentity = { sender, body: received }
     const deliveryIds = letter.source === 'lmtp' ? keys.map(() => ids.newId()) : ids.idsFor(identity, keys)
-    const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
-    const envelope = envelopeOf(letter, traceId)
-    const queue = this.#queued(letter, traceId, nowMs, deliveryIds.at(-1), body.some(hasEightBits))
-    const outcomes = await deliverer.deliver(envelope, deliveries, body, queue)
+    const deliveries = this.#deliveries(reading, deliveryIds, places)
+    const queue = this.#queued(reading, deliveryIds.at(-1), () => whole.some(hasEightBits))
+    const kept = deliveries.filter((_, i) => places[i]?.placement !== 'discard')
+    const answers = await deliverer.deliver(envelopeOf(reading), kept, whole, queue)
+    const outcomes = [
+      ...deliveries.map((delivery) => (kept.includes(delivery) ? answers.shift() : undefined) ?? DISCARDED),
+      ...answers,
+    ]
     // LMTP says of each recipient what became of it, so a client repeats only those that failed.
     const reply = letter.source === 'lmtp' ? null : transactionReply(outcomes)
     if (reply !== null && reply.code < 500) ids.keep(identity, keys, deliveryIds)
     return outcomes
   }
 
-  #deliverStream(
-    letter: IncomingLetter,
-    traceId: string,
-    nowMs: number,
-    prefix: readonly Buffer[],
-  ): Promise<DeliveryOutcome[]> {
+  /** @returns The reply with which the filter refuses it, or outcomes. */
+  async #deliverStream(reading: Reading): Promise<DeliveryOutcome[] | Reply> {
+    const { letter, whole } = reading
     const { ids, deliverer } = this.#options
     const { body } = letter
     const deliveryIds = letter.transaction.recipients.map(() => ids.newId())
-    const deliveries = this.#deliveries(letter, traceId, nowMs, deliveryIds)
-    const envelope = envelopeOf(letter, traceId)
+    const asItIs = deliveryIds.map(() => AS_IT_IS)
+    const filtered = await this.#filterStream(reading)
+    let refusal: Reply | null = null
     const rest = {
-      next: () => body.next(),
-      verdict: async () => ({ commit: body.verdict.kind === 'good', amendments: [] }),
+      next: async () => {
+        const pieces = await body.next()
+        if (pieces !== null) await filtered?.write(pieces)
+        return pieces
+      },
+      verdict: async () => {
+        if (body.verdict.kind !== 'good') {
+          filtered?.abandon()
+          return { commit: false, amendments: [] }
+        }
+        const decision = (await filtered?.decide()) ?? { kind: 'take', recipients: [] }
+        if (decision.kind === 'refuse') {
+          refusal = decision.reply
+          return { commit: false, amendments: [] }
+        }
+        const amended =
+          decision.recipients.length === 0 ? [] : this.#deliveries(reading, deliveryIds, decision.recipients)
+        return { commit: true, amendments: amended }
+      },
     }
     const eightBit = letter.transaction.mail.body === '8BITMIME'
-    const queue = this.#queued(letter, traceId, nowMs, ids.newId(), eightBit)
-    return deliverer.deliverStream(envelope, deliveries, prefix, rest, queue)
+    const queue = this.#queued(reading, ids.newId(), () => eightBit)
+    const deliveries = this.#deliveries(reading, deliveryIds, asItIs)
+    const outcomes = await deliverer.deliverStream(envelopeOf(reading), deliveries, whole, rest, queue)
+    return refusal ?? outcomes
+  }
+
+  /** Where the letter goes for each recipient, or how it is refused. */
+  async #filter(reading: Reading): Promise<readonly Place[] | Reply> {
+    const { filter } = this.#options
+    const { recipients } = reading.letter.transaction
+    if (filter === null || reading.letter.source === 'lmtp') return recipients.map(() => AS_IT_IS)
+    const { filtered, body } = this.#filtered(reading)
+    const decision = await filter.decide(filtered, body)
+    return decision.kind === 'refuse' ? decision.reply : decision.recipients
+  }
+
+  async #filterStream(reading: Reading): Promise<FilteredStream | null> {
+    const { filter } = this.#options
+    if (filter === null || reading.letter.source === 'lmtp') return null
+    const { filtered, body } = this.#filtered(reading)
+    return await filter.stream(filtered, body)
+  }
+
+  #filtered({ letter, traceId, header, received }: Reading): {
+    readonly filtered: FilteredLetter
+    readonly body: readonly Buffer[]
+  } {
+    const { transaction, transport, author } = letter
+    const { fields, body } = splitLetter(header, received)
+    const address = transport.clientAddress
+    const envelope = {
+      traceId,
+      hostname: this.#options.hostname,
+      client:
+        address === null
+          ? ({ family: 'unknown' } as const)
+          : ({ family: isIPv6(address) ? 'inet6' : 'inet', address, port: 0 } as const),
+      helo: transport.helo,
+      reversePath: transaction.reversePath,
+      recipients: [...transaction.recipients, ...transaction.queued].map((recipient) => recipient.address),
+      user: author?.id ?? null,
+      tls: transport.tls !== null,
+    }
+    return { filtered: { envelope, fields }, body }
   }
 
   /** What of the letter goes into the author's queue; null: nothing. */
   #queued(
-    { author, transaction, transport }: IncomingLetter,
-    traceId: string,
-    nowMs: number,
+    { letter, traceId, nowMs }: Reading,
     deliveryId: Uint8Array | undefined,
-    eightBit: boolean,
+    eightBit: () => boolean,
   ): QueuedPart | null {
+    const { author, transaction, transport } = letter
     const { queued, mail } = transaction
     if (author === null || deliveryId === undefined || queued.length === 0) return null
     const facts = { ...transport, serverName: this.#options.hostname, traceId, nowMs }
@@ -186,7 +269,7 @@ export class LetterIntake {
       account: author.id,
       deliveryId,
       headerBlock: Buffer.from(receivedField(facts, null), 'latin1'),
-      eightBit: eightBit || mail.body === '8BITMIME',
+      eightBit: mail.body === '8BITMIME' || eightBit(),
       smtpUtf8: mail.smtpUtf8,
       ret: mail.dsn.ret,
       envid: mail.dsn.envid,
@@ -195,7 +278,7 @@ export class LetterIntake {
     return { shard: author.home, request }
   }
 
-  #deliveries(letter: IncomingLetter, traceId: string, nowMs: number, ids: readonly Uint8Array[]): Delivery[] {
+  #deliveries({ letter, traceId, nowMs }: Reading, ids: readonly Uint8Array[], places: readonly Place[]): Delivery[] {
     const { recipients, reversePath } = letter.transaction
     const facts = { ...letter.transport, serverName: this.#options.hostname, traceId, nowMs }
     const blocks = headerBlocks(
@@ -204,13 +287,16 @@ export class LetterIntake {
       recipients.map((recipient) => recipient.address),
     )
     return recipients.flatMap(({ account, shard }, i) => {
-      const [deliveryId, headerBlock] = [ids[i], blocks[i]]
-      return deliveryId && headerBlock ? [{ account, shard, deliveryId, mailbox: INBOX, headerBlock }] : []
+      const [deliveryId, block] = [ids[i], blocks[i]]
+      const { placement, fields } = places[i] ?? AS_IT_IS
+      if (!deliveryId || !block) return []
+      const headerBlock = fields === '' ? block : Buffer.concat([block, Buffer.from(fields, 'latin1')])
+      return [{ account, shard, deliveryId, mailbox: MAILBOXES[placement === 'inbox' ? 'inbox' : 'junk'], headerBlock }]
     })
   }
 }
 
-function envelopeOf(letter: IncomingLetter, traceId: string): Envelope {
+function envelopeOf({ letter, traceId }: Reading): Envelope {
   return { traceId, reversePath: letter.transaction.reversePath, fromUser: letter.source === 'submission' }
 }
 

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { z } from 'zod'
 import { createDialer } from '#lib/link/dialer.ts'
 import { createShardRouter } from '#lib/link/shard-router.ts'
 import { type Logger, silentLogger } from '#lib/log/logger.ts'
@@ -11,6 +12,7 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import type { TlsMaterial } from '#lib/tls/material.ts'
 import { EdgeConfig } from '../config.ts'
 import { Edge, type ListenerName } from '../edge.ts'
+import { createLetterFilter } from '../filter/create.ts'
 import { createEdgeMetrics } from '../metrics.ts'
 import { testTlsMaterial } from './certificates.ts'
 import { FakeDirectory } from './fake-directory.ts'
@@ -40,7 +42,7 @@ export interface EdgeFixture {
 let material: TlsMaterial | null = null
 
 export async function openEdge(
-  settings: Partial<EdgeConfig> = {},
+  settings: Partial<z.input<typeof EdgeConfig>> = {},
   options: { readonly logger?: Logger; readonly loginFailureDelayMs?: number } = {},
 ): Promise<EdgeFixture> {
   material ??= testTlsMaterial(HOSTNAME)
@@ -90,15 +92,27 @@ export async function openEdge(
     caller: `edge ${config.pod}`,
   })
   const registry = new Registry()
+  const metrics = createEdgeMetrics(registry)
+  const filter =
+    config.filter === null
+      ? null
+      : createLetterFilter(config.filter, {
+          resolve: async (host) => [host],
+          tls: () => tls,
+          clock: nodeClock,
+          logger,
+          metrics,
+        })
   const edge = new Edge({
     config,
     directory,
     router,
+    filter,
     publicTls: tls,
     clock: nodeClock,
     random: nodeRandom,
     logger,
-    metrics: createEdgeMetrics(registry),
+    metrics,
     loginFailureDelayMs: options.loginFailureDelayMs ?? 1,
   })
   await edge.listen()

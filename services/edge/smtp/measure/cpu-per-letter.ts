@@ -64,6 +64,7 @@ function service(): SmtpService {
         deliverStream: async (_, deliveries) => deliveries.map(() => ({ kind: 'unavailable' })),
       },
       ids: new DeliveryIds(clock, random),
+      filter: null,
       hostname,
       clock,
       random,
