@@ -1,6 +1,6 @@
 # The verbs of Twinpost; `make` alone lists them. Needs make and any Node >= 20 with npm; tools/bootstrap.sh gets the rest.
 .DEFAULT_GOAL := help
-.PHONY: help up down clean test check bench e2e measure-failover measure-catch-up sim generate rfc fuzz format unit bootstrap kube-tools kube-up kube-down
+.PHONY: help up down clean test check bench e2e e2e-cluster images measure-failover measure-catch-up sim generate rfc fuzz format unit bootstrap kube-tools kube-up kube-down
 .NOTPARALLEL:
 
 NODE := .tools/node/bin/node
@@ -13,10 +13,10 @@ export PATH := $(CURDIR)/.tools/node/bin:$(PATH)
 TEST := $(NODE) --test --test-concurrency=2 --test-timeout=300000
 UNIT_TESTS := 'lib/**/*.test.ts' 'services/**/*.test.ts' 'operator/**/*.test.ts' 'cli/**/*.test.ts' \
   'sim/**/*.test.ts' 'bench/**/*.test.ts' 'tools/**/*.test.ts' 'images/**/*.test.ts' 'charts/**/*.test.ts'
-E2E_TESTS := 'e2e/**/*.test.ts'
+E2E_TESTS := 'e2e/*.test.ts' 'e2e/letters/*.test.ts'
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: bootstrap ## start the array, send a letter, kill a primary, read the letter from the other member
 	@./twinpost up
@@ -43,6 +43,12 @@ unit: bootstrap
 
 e2e: bootstrap ## end-to-end tests with real clients against an array of their own (E2E=all: the slow ones too)
 	@$(NODE) --test --test-concurrency=1 --test-timeout=600000 $(E2E_TESTS)
+
+e2e-cluster: bootstrap ## the same on a real cluster: install, mail in and out, one failover (E2E=all: all that can break)
+	@$(NODE) --test --test-concurrency=1 --test-timeout=3600000 'e2e/cluster/*.test.ts'
+
+images: bootstrap ## build the container images (TARGETS=...) as archives, with docker, podman or buildah
+	@tools/images/build.sh $(TARGETS)
 
 measure-failover: bootstrap ## kill -9 a primary ten times: seconds until a login, FETCH, APPEND and delivery succeed
 	@$(NODE) e2e/measure/failover.ts

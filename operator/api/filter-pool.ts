@@ -116,7 +116,7 @@ export const filterPoolKind: KindDefinition = {
   shortNames: ['fp'],
   categories: ['twinpost'],
   description:
-    'Pods that judge letters with their engines, asked over the milter protocol: a Deployment with its Service, budgets and NetworkPolicy.',
+    'Pods that judge letters with their engines, asked over the milter protocol: a Deployment with its Service, budgets and NetworkPolicy. Edges do not use pools yet.',
   spec: FilterPoolSpec,
   status: FilterPoolStatus,
   rules: [

@@ -46,7 +46,7 @@ async function setUp(more: Parameters<typeof startTestOperator>[2] = {}) {
     client.apply(FILTER_POOLS, { metadata: { name: 'p', namespace }, spec }, { fieldManager: TEST_MANAGER })
   const status = async () =>
     (await client.get(FILTER_POOLS, namespace, 'p'))?.['status'] as FilterPoolStatus | undefined
-  const phase = async (wanted: string) => eventually(async () => (await status())?.phase === wanted, 10_000, wanted)
+  const phase = async (wanted: string) => eventually(async () => (await status())?.phase === wanted, 60_000, wanted)
   const there = async () => {
     const found = await Promise.all(OBJECTS.map((kind) => client.get(RESOURCE_TYPES[kind], namespace, 'p-filter')))
     return OBJECTS.filter((_, i) => found[i] !== null)

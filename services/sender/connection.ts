@@ -95,14 +95,17 @@ export class RemoteConnection {
     for (;;) {
       const action = await this.#next()
       switch (action.kind) {
-        case 'body':
-          if (await this.#body(letter)) break
-          this.destroy()
-          return null
+        case 'body': {
+          const how = await this.#body(letter)
+          if (how === 'ended') break
+          this.destroy() // half a letter must not end
+          this.#actions = []
+          if (how === 'lost') return null
+          return item.recipients.map(() => ({ kind: 'deferred', reply: how, dsn: false }))
+        }
         case 'finished':
-          // What was read of the state of the connection comes with it, if it goes on.
-          this.#usable = this.#actions.some(({ kind }) => kind === 'ready') || !this.#sender.closed
-          this.#actions = this.#actions.filter(({ kind }) => kind === 'closed')
+          this.#usable = !this.#sender.closed
+          this.#actions = [] // `ready` or `closed`: the state says it
           return action.results
         case 'closed':
         case 'ready':
@@ -142,28 +145,28 @@ export class RemoteConnection {
     }
   }
 
-  /** @returns False: it must not end, so the connection must. */
-  async #body(letter: Letter): Promise<boolean> {
+  /** @returns `lost`: it is another's by now; else why it could not go on */
+  async #body(letter: Letter): Promise<'ended' | 'lost' | string> {
     const { item } = letter
     try {
       for await (const piece of letter.read(0, item.sizeBytes)) {
-        if (letter.lost.aborted) return false
+        if (letter.lost.aborted) return 'lost'
         this.#sender.write(piece)
         await this.#flushed()
-        if (this.#sender.closed) return true // `finished` says what came of it
+        if (this.#sender.closed) return 'ended' // `finished` says what came of it
       }
-    } catch {
-      return false // it cannot be read: half a letter must not end
-    }
-    for (;;) {
-      const askedMs = this.#clock.monotonicMs()
-      const may = await letter.mayEnd()
-      if (!may || letter.lost.aborted) return false
-      if (this.#clock.monotonicMs() - askedMs <= CONFIRM_FRESH_MS) break
+      for (;;) {
+        const askedMs = this.#clock.monotonicMs()
+        const may = await letter.mayEnd()
+        if (!may || letter.lost.aborted) return 'lost'
+        if (this.#clock.monotonicMs() - askedMs <= CONFIRM_FRESH_MS) break
+      }
+    } catch (error) {
+      return oneLine(`The shard could not be asked: ${errorMessage(error)}`)
     }
     this.#sender.end()
     this.#flush()
-    return true
+    return 'ended'
   }
 
   async #startTls(): Promise<void> {

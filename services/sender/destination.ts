@@ -4,7 +4,7 @@
  * a while, so that it costs no other anything.
  */
 import { errorMessage } from '#lib/errors/coded-error.ts'
-import { type Clock, sleep } from '#lib/ports/clock.ts'
+import type { Clock } from '#lib/ports/clock.ts'
 import { ConnectionFailure, type ConnectionOptions, RemoteConnection } from './connection.ts'
 import { type Letter, type Outcome, same } from './letter.ts'
 import {
@@ -23,8 +23,6 @@ export interface DestinationOptions {
   readonly connection: ConnectionOptions
   readonly route: (domain: string) => Promise<Route>
   readonly clock: Clock
-  /** Null: nothing may be told. */
-  readonly settle: (letter: Letter, outcome: Outcome | null) => void
   readonly onConnection: (how: 'opened' | 'opened-tls' | 'failed') => void
 }
 
@@ -61,13 +59,13 @@ export class Destination {
 
   add(letter: Letter): void {
     if (this.#stopped || this.#leftAloneUntilMs > this.#options.clock.monotonicMs()) {
-      this.#options.settle(letter, same(letter, 'untried', ''))
+      letter.settle(same(letter, 'untried', ''))
       return
     }
     this.#waiting.push(letter)
     const idle = this.#idle.pop()
     if (idle !== undefined) idle()
-    else if (this.#workers < this.#limit) void this.#work()
+    else if (this.#workers < Math.floor(this.#limit)) void this.#work()
   }
 
   /** Gives back what waits; letters that are under way go on. */
@@ -86,12 +84,12 @@ export class Destination {
         const letter = await this.#nextLetter()
         if (letter === null) break
         if (letter.lost.aborted) {
-          this.#options.settle(letter, null)
+          letter.settle(null)
           continue
         }
         const results = await connection.send(letter)
         const remote = connection.remote.host
-        this.#options.settle(letter, results?.map((result) => ({ ...result, remote })) ?? null)
+        letter.settle(results?.map((result) => ({ ...result, remote })) ?? null)
         this.#adapt(results?.some(({ reply }) => reply.startsWith('421')) ? 'enough' : 'taken')
         if (!connection.usable || connection.letters >= LETTERS_PER_CONNECTION_MAX) {
           connection.quit()
@@ -102,7 +100,7 @@ export class Destination {
     } finally {
       connection?.quit()
       this.#workers--
-      if (this.#waiting.length > 0 && this.#workers < this.#limit) void this.#work()
+      if (this.#waiting.length > 0 && this.#workers < Math.floor(this.#limit)) void this.#work()
     }
   }
 
@@ -145,12 +143,17 @@ export class Destination {
   async #nextLetter(): Promise<Letter | null> {
     const letter = this.#waiting.shift()
     if (letter !== undefined || this.#stopped) return letter ?? null
-    const timer = new AbortController()
-    await Promise.race([
-      new Promise<void>((resolve) => this.#idle.push(resolve)),
-      sleep(this.#options.clock, IDLE_CONNECTION_MS, timer.signal).catch(() => undefined),
-    ])
-    timer.abort()
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        cancel()
+        resolve()
+      }
+      this.#idle.push(wake)
+      const cancel = this.#options.clock.after(IDLE_CONNECTION_MS, () => {
+        this.#idle = this.#idle.filter((one) => one !== wake)
+        resolve()
+      })
+    })
     return this.#waiting.shift() ?? null
   }
 
@@ -160,6 +163,6 @@ export class Destination {
   }
 
   #giveBack(outcome: (letter: Letter) => Outcome): void {
-    for (const letter of this.#waiting.splice(0)) this.#options.settle(letter, outcome(letter))
+    for (const letter of this.#waiting.splice(0)) letter.settle(outcome(letter))
   }
 }

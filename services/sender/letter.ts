@@ -11,6 +11,8 @@ export interface Letter {
   mayEnd(): Promise<boolean>
   /** Somebody else may try by now: stop, and tell nothing. */
   readonly lost: AbortSignal
+  /** Called once: with what came of each recipient, or null if the letter was lost. */
+  settle(outcome: Outcome | null): void
 }
 
 /** Results in the order of the item's recipients. */

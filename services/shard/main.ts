@@ -87,6 +87,7 @@ const metrics = createShardMetrics(
   () => replica.status(),
   () => replica.upkeepCounts,
   () => replica.queue,
+  () => replica.textIndexLsn,
 )
 const openSession = createSessionHost({
   served: replica,

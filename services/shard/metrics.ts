@@ -18,6 +18,7 @@ export function createShardMetrics(
   status: () => StatusReport,
   upkeep: () => UpkeepCounts | null,
   queue: () => OutgoingQueue | null,
+  textIndexLsn: () => number,
 ): ShardMetrics {
   const registers = [registry]
   createQueueMetrics(registry, queue, () => performance.now())
@@ -47,6 +48,14 @@ export function createShardMetrics(
   )
   gauge('ledger_healthy', '1 if the ledger can be read and has not gone back.', (s) => (s.ledger === 'good' ? 1 : 0))
   gauge('applied_lsn', 'Highest LSN in the index.', (s) => s.appliedLsn)
+  new Gauge({
+    name: 'twinpost_shard_text_index_lsn',
+    help: 'Highest LSN in the text index; searches by text look at every newer letter.',
+    registers,
+    collect() {
+      this.set(textIndexLsn())
+    },
+  })
   gauge('sessions', 'Client sessions open on this replica.', (s) => s.sessions)
   gauge('pending_operations', 'Operations appended and not yet committed.', (s) => s.pending)
   gauge('log_bytes', 'Bytes of all log segments.', (s) => s.logBytes)

@@ -43,6 +43,8 @@ import { ReplicaMachine, type RoleEvent } from './replication/machine.ts'
 import { FenceMark, runRoleCommand } from './role-commands.ts'
 import { admit, type DurabilityPolicy, type OperationKind, replyTo } from './roles/admission.ts'
 import type { Served, Serving } from './server/served.ts'
+import { FEED_FREE_SHARE_MIN } from './text/limits.ts'
+import { startTextService, type TextService } from './text/text-service.ts'
 import { startUpkeep } from './upkeep/replica-upkeep.ts'
 import { Reserve, reserveFileBytes, withReserve } from './upkeep/reserve.ts'
 import type { Upkeep, UpkeepCounts } from './upkeep/upkeep.ts'
@@ -97,6 +99,7 @@ interface Opened {
   readonly machine: ReplicaMachine
   readonly reserve: Reserve
   readonly upkeep: Upkeep
+  readonly text: TextService
 }
 
 export class Replica implements Served {
@@ -222,7 +225,8 @@ export class Replica implements Served {
     const kept = { disk: bare, folder, self: self.id, log, index, maintenance, machine, reserve, clock, logger, space }
     const upkeep = startUpkeep(kept)
     log.onFailure(() => void upkeep.stop())
-    this.#opened = { directory, log, index, maintenance, machine, reserve, upkeep }
+    const text = this.#startText(log, index)
+    this.#opened = { directory, log, index, maintenance, machine, reserve, upkeep, text }
     machine.onRole((event) => this.#roleChanged(event))
     machine.onReadRight((right) => {
       if (right.kind === 'may') return
@@ -270,6 +274,7 @@ export class Replica implements Served {
     this.#cancelFollow()
     await this.#giveBack?.stop()
     await this.#work
+    await opened.text.stop()
     await opened.maintenance.stop()
     opened.index.close()
     await opened.log.close()
@@ -430,6 +435,7 @@ export class Replica implements Served {
       commits,
       clock,
       random,
+      text: opened.text,
       limits: { bodyBytesMax: messageBytesMax },
       hostname,
       onFailure: (error) => this.#fail(error),
@@ -437,6 +443,27 @@ export class Replica implements Served {
       doubt: (kind) => this.#writeDoubt(kind),
     })
     logger.info({ epoch: log.epoch, lastLsn: log.lastLsn }, 'serving as primary')
+  }
+
+  /** Searches are faster with it; nothing else depends on it. */
+  #startText(log: Log, index: ShardIndex): TextService {
+    const { clock, logger } = this.#options
+    return startTextService({
+      place: this.#place,
+      log,
+      appliedLsn: () => index.appliedLsn,
+      mayGrow: () => {
+        const { freeBytes, totalBytes } = this.#spaceLeft()
+        return freeBytes > totalBytes * FEED_FREE_SHARE_MIN
+      },
+      clock,
+      onFailure: (err) => logger.warn({ err }, 'the text index does not keep up: searches look at every newer letter'),
+    })
+  }
+
+  /** Up to here searches by text need not look at every letter. */
+  get textIndexLsn(): number {
+    return this.#opened?.text.appliedLsn ?? 0
   }
 
   #enqueue(step: () => Promise<void>): void {

@@ -1,6 +1,7 @@
 /**
- * Several clients on one mailbox, each with a picture of it that only knows what its session said: EXISTS, EXPUNGE, FETCH.
- * Whatever they do in whatever order, every answer fits the picture: sequence numbers are never wrong (RFC 2180).
+ * Several clients on one mailbox, each with a picture of it that only knows what its session said: EXISTS, EXPUNGE or VANISHED,
+ * FETCH or UIDFETCH. One speaks RFC 3501, one QRESYNC (RFC 7162), one RFC 9051 by UIDs alone (RFC 9586). Whatever they do in whatever
+ * order, every answer fits the picture: sequence numbers are never wrong (RFC 2180).
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -12,18 +13,41 @@ import { ImapSession } from './session.ts'
 
 const numRuns = Number(process.env['FUZZ_RUNS'] ?? 60)
 
+type Speech = 'plain' | 'qresync' | 'uidonly'
+
+const ENABLED: Readonly<Record<Speech, string | null>> = {
+  plain: null,
+  qresync: 'ENABLE QRESYNC',
+  uidonly: 'ENABLE UIDONLY IMAP4rev2',
+}
+
 class Client {
   readonly host = new MemoryHost()
   readonly session: ImapSession
   /** UID of each sequence number, null until the client has seen it. */
   picture: (number | null)[] = []
   flags = new Map<number, string>()
+  readonly speech: Speech
   #tags = 0
   #idling = false
 
-  constructor(account: MemoryAccount) {
+  constructor(account: MemoryAccount, speech: Speech = 'plain') {
     this.session = new ImapSession(account, this.host)
     this.session.run()
+    this.speech = speech
+  }
+
+  async select(): Promise<void> {
+    const enable = ENABLED[this.speech]
+    if (enable !== null) await this.say(enable)
+    await this.say('SELECT INBOX')
+  }
+
+  /** Commands by sequence number are not for who has none: then the UID that the number would mean. */
+  async sayBy(number: number, command: (by: string, number: number) => string): Promise<string> {
+    if (this.speech !== 'uidonly') return this.say(command('', number))
+    const uid = this.picture[number - 1]
+    return typeof uid === 'number' ? this.say(command('UID ', uid)) : this.say('UID FETCH 1:* (FLAGS)')
   }
 
   /** Says a command and takes everything that came, also what came before. @returns The tagged line. */
@@ -53,15 +77,49 @@ class Client {
     return this.#idling
   }
 
+  #hearVanished(line: string, rule: string): void {
+    const vanished = /^\* VANISHED ([\d:,]+)$/.exec(line)?.[1]
+    if (vanished === undefined) return
+    assert.notEqual(this.speech, 'plain')
+    assert.equal(rule, 'any', 'VANISHED in answer to a command that forbids it')
+    for (const range of vanished.split(',')) {
+      const [from = 0, to = from] = range.split(':').map(Number)
+      for (let uid = from; uid <= to; uid++) {
+        const place = placeOf(this.picture, uid)
+        assert.ok(place >= 0, `VANISHED ${uid} is in the picture`)
+        this.picture.splice(place, 1)
+      }
+    }
+  }
+
+  /** UIDFETCH: a UID that was only counted before takes its place among the others, which ascend. */
+  #hearByUid(line: string): void {
+    const [, number, rest = ''] = /^\* (\d+) UIDFETCH (.*)$/.exec(line) ?? []
+    if (number === undefined) return
+    assert.equal(this.speech, 'uidonly')
+    const uid = Number(number)
+    const place = placeOf(this.picture, uid)
+    assert.ok(place >= 0, `UIDFETCH ${uid} is in the picture`)
+    this.picture[place] = uid
+    const known = this.picture.filter((one) => one !== null).sort((a, b) => a - b)
+    this.picture = [...known, ...this.picture.filter((one) => one === null)]
+    const flags = /FLAGS \(([^)]*)\)/.exec(rest)?.[1]
+    if (flags !== undefined) this.flags.set(uid, flags)
+  }
+
   hear(rule: 'any' | 'EXPUNGE not allowed', tag = ''): string {
     let tagged = ''
     for (const line of withoutLiterals(this.host.take()).split('\r\n')) {
+      this.#hearVanished(line, rule)
+      this.#hearByUid(line)
       const [, number = '', kind = '', rest = ''] = /^\* (\d+) (EXISTS|EXPUNGE|FETCH|RECENT)(.*)$/.exec(line) ?? []
       const n = Number(number)
+      assert.ok(this.speech !== 'uidonly' || (kind !== 'FETCH' && kind !== 'RECENT'), line)
       if (kind === 'EXISTS') {
         assert.ok(n >= this.picture.length, `EXISTS ${n} after ${this.picture.length}`)
         while (this.picture.length < n) this.picture.push(null)
       } else if (kind === 'EXPUNGE') {
+        assert.equal(this.speech, 'plain', line)
         assert.equal(rule, 'any', 'EXPUNGE in answer to a command that forbids it')
         assert.ok(n >= 1 && n <= this.picture.length, `EXPUNGE ${n} of ${this.picture.length}`)
         this.picture.splice(n - 1, 1)
@@ -80,6 +138,12 @@ class Client {
     }
     return tagged
   }
+}
+
+/** A UID that the client never saw is one of those at the end that it only counts. */
+function placeOf(picture: readonly (number | null)[], uid: number): number {
+  const known = picture.indexOf(uid)
+  return known >= 0 ? known : picture.indexOf(null)
 }
 
 /** Each response on one line. */
@@ -128,24 +192,34 @@ async function act(account: MemoryAccount, client: Client, { what, n }: Step): P
   const count = client.picture.length
   const any = count === 0 ? 0 : (n % count) + 1
   if (what === 'noop') assert.equal(await client.say('NOOP'), 'OK Done')
-  else if (what === 'expunge') assert.equal(await client.say('EXPUNGE'), 'OK Done')
+  else if (what === 'expunge') assert.match(await client.say('EXPUNGE'), OK)
   else if (what === 'uid fetch') assert.equal(await client.say('UID FETCH 1:* (FLAGS)'), 'OK Done')
-  else if (what === 'uid expunge') assert.equal(await client.say(`UID EXPUNGE ${(n % 20) + 1}:*`), 'OK Done')
-  else if (what === 'search') assert.equal(await client.say('SEARCH UNDELETED'), 'OK Done')
+  else if (what === 'uid expunge') assert.match(await client.say(`UID EXPUNGE ${(n % 20) + 1}:*`), OK)
+  else if (what === 'search') assert.match(await client.say(`${byUid(client)}SEARCH UNDELETED`), OK)
   else if (what === 'idle') await client.idle()
   else if (any > 0) {
-    const commands: Record<string, string> = {
-      delete: `STORE ${any} +FLAGS (\\Deleted)`,
-      undelete: `STORE ${any} -FLAGS.SILENT (\\Deleted)`,
-      flag: `STORE 1:${any} +FLAGS (\\Flagged $k${n % 3})`,
-      silent: `STORE ${any}:* FLAGS.SILENT (\\Answered)`,
-      fetch: 'FETCH 1:* (UID FLAGS)',
-      read: `FETCH ${any} (UID BODY[HEADER])`,
-      copy: `COPY ${any} INBOX`,
-      move: `MOVE ${any} Other`,
+    const commands: Record<string, (by: string, number: number) => string> = {
+      delete: (by, number) => `${by}STORE ${number} +FLAGS (\\Deleted)`,
+      undelete: (by, number) => `${by}STORE ${number} -FLAGS.SILENT (\\Deleted)`,
+      flag: (by, number) => `${by}STORE 1:${number} +FLAGS (\\Flagged $k${n % 3})`,
+      silent: (by, number) => `${by}STORE ${number}:* FLAGS.SILENT (\\Answered)`,
+      fetch: (by) => `${by}FETCH 1:* (UID FLAGS)`,
+      read: (by, number) => `${by}FETCH ${number} (UID BODY[HEADER])`,
+      copy: (by, number) => `${by}COPY ${number} INBOX`,
+      move: (by, number) => `${by}MOVE ${number} Other`,
     }
-    assert.match(await client.say(commands[what] ?? assert.fail(what)), /^OK|^NO \[EXPUNGEISSUED\]/)
+    assert.match(await client.sayBy(any, commands[what] ?? assert.fail(what)), /^OK|^NO \[EXPUNGEISSUED\]/)
   }
+}
+
+const OK = /^OK (\[HIGHESTMODSEQ \d+\] )?(Done|Nothing)/
+
+function byUid(client: Client): string {
+  return client.speech === 'uidonly' ? 'UID ' : ''
+}
+
+function threeClients(account: MemoryAccount): Client[] {
+  return [new Client(account), new Client(account, 'qresync'), new Client(account, 'uidonly')]
 }
 
 test('ImapSession keeps the pictures of several clients right, whatever they do', async () => {
@@ -153,8 +227,8 @@ test('ImapSession keeps the pictures of several clients right, whatever they do'
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       const account = new MemoryAccount({ nowMs: () => TEST_NOW_MS })
       await account.create('Other', null)
-      const clients = [new Client(account), new Client(account), new Client(account)]
-      for (const client of clients) await client.say('SELECT INBOX')
+      const clients = threeClients(account)
+      for (const client of clients) await client.select()
       for (const one of steps) await act(account, clients[one.who] ?? assert.fail(), one)
 
       // In the end everybody is told everything, and all pictures are the mailbox.
@@ -165,7 +239,7 @@ test('ImapSession keeps the pictures of several clients right, whatever they do'
       await judge.say('EXAMINE INBOX')
       await judge.say('UID FETCH 1:* (FLAGS)')
       for (const client of clients) {
-        await client.say('FETCH 1:* (UID)')
+        await client.say(`${byUid(client)}FETCH 1:* (UID)`)
         assert.deepEqual(client.picture, judge.picture)
       }
     }),
@@ -181,9 +255,9 @@ test('ImapSession tells every client every flag in the end, without being asked'
       for (let i = 0; i < 4; i++) {
         await account.append({ mailbox: 'INBOX', flags: NO_FLAGS, internalDateMs: null, body: [Buffer.from('x\r\n')] })
       }
-      const clients = [new Client(account), new Client(account), new Client(account)]
-      for (const client of clients) await client.say('SELECT INBOX')
-      for (const client of clients) await client.say('FETCH 1:* (UID FLAGS)')
+      const clients = threeClients(account)
+      for (const client of clients) await client.select()
+      for (const client of clients) await client.say(`${byUid(client)}FETCH 1:* (UID FLAGS)`)
       // Silent changes are left out: their client knows them by itself.
       const told = steps.filter(
         ({ what }) => what !== 'silent' && what !== 'undelete' && what !== 'deliver' && what !== 'copy',

@@ -53,7 +53,7 @@ export async function accountToken(connection: ApiConnection, namespace: string,
 /** Resolves when `holds()` does; fails after `withinMs`. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
-  withinMs = 10_000,
+  withinMs = 30_000,
   what = 'it',
 ): Promise<void> {
   const endAtMs = nodeClock.monotonicMs() + withinMs

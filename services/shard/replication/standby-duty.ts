@@ -89,6 +89,7 @@ export class StandbyDuty {
       entry: agent.base ?? (agent.health === 'lost' ? agent.found : null),
       entryAgeMs: readAtMs === null ? null : clock.monotonicMs() - readAtMs,
       ledger: agent.health,
+      heardVersion: agent.seenVersion,
       swapping: desk.swapping,
       unsettled: !agent.settled,
       quietMs: this.quietMs,
@@ -113,7 +114,7 @@ export class StandbyDuty {
         return
       case 'read-ledger':
         say(action.phase)
-        desk.read(agent.health === 'away' ? times.lookMs : times.beaconMs)
+        desk.read(agent.health === 'good' ? times.beaconMs : times.lookMs)
         return
       case 'probe-peer':
         say(action.phase)

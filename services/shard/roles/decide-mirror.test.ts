@@ -24,6 +24,7 @@ const facts: StandbyFacts = {
   entry: pair,
   entryAgeMs: 50,
   ledger: 'good',
+  heardVersion: 7,
   swapping: false,
   unsettled: false,
   quietMs: 2_250,
@@ -51,6 +52,12 @@ const cases: { [group: string]: Case[] } = {
       { following: true, quietMs: 100, entry: entry(['a', 'b'], { featureLevel: FEATURE_LEVEL + 1 }) },
       'stop',
       /newer image/,
+    ],
+    [
+      'reads what its primary tells of at once',
+      { quietMs: 100, following: true, heardVersion: 8 },
+      'read-ledger',
+      /in sync/,
     ],
     ['follows while beacons come', { quietMs: 100, following: true }, 'none', /in sync/],
     [
@@ -167,6 +174,11 @@ const cases: { [group: string]: Case[] } = {
       { ledger: 'lost', entry: null, quietMs: 10, following: true },
       'none',
       /mirror/,
+    ],
+    [
+      'is looked at again while it follows, too',
+      { ledger: 'lost', entry: null, entryAgeMs: 1_001, quietMs: 10, following: true },
+      'read-ledger',
     ],
     ['does not name it primary', { ledger: 'lost', entry: mine, quietMs: 10, following: true }, 'none', /mirror/],
   ],

@@ -19,6 +19,8 @@ export interface StandbyFacts {
   /** Since the ledger was read with success; null: never in this life. */
   readonly entryAgeMs: number | null
   readonly ledger: 'good' | 'away' | 'lost'
+  /** The highest version of the ledger that this replica has seen or heard of. */
+  readonly heardVersion: number
   readonly swapping: boolean
   /** A swap of ours has an unknown outcome. */
   readonly unsettled: boolean
@@ -89,9 +91,12 @@ export function decideStandby(facts: StandbyFacts): StandbyAction {
 }
 
 function follow(facts: StandbyFacts): StandbyAction {
-  const { entry, entryAgeMs, self, times } = facts
+  const { entry, entryAgeMs, self, times, heardVersion } = facts
   if (entry?.primary === self.id && facts.ledger === 'good') return office(facts, entry)
-  if (entryAgeMs === null || entryAgeMs > times.lookMs * LOOKS_WHILE_FOLLOWING) {
+  // What the primary's beacons tell of is read at once, and a ledger that is not believed again and again: status shows it.
+  const lost = facts.ledger === 'lost' && entryAgeMs !== null && entryAgeMs > times.lookMs
+  const news = facts.ledger === 'good' && entry !== null && entry.version < heardVersion
+  if (entryAgeMs === null || lost || news || entryAgeMs > times.lookMs * LOOKS_WHILE_FOLLOWING) {
     return { kind: 'read-ledger', phase: followingWords(facts) }
   }
   return { kind: 'none', phase: followingWords(facts) }

@@ -400,7 +400,7 @@ const cases: { [group: string]: Case[] } = {
     ['is made anew with both members connected', { ledger: 'lost' }, 'make-ledger-anew'],
     ['is not made anew when the mirror has fallen silent', { ledger: 'lost', silentMs: 700 }, 'none', /LedgerLost/],
     ['is not made anew alone', { ledger: 'lost', mirror: null }, 'none', /LedgerLost/],
-    ['is not made anew when the mirror is not in sync', { ledger: 'lost', mayHold: [alone] }, 'none', /LedgerLost/],
+    ['is not made anew when the mirror is not in sync', { ledger: 'lost', mayHold: [alone] }, 'none', /ledger restore/],
     ['is not made anew with another disk', { ledger: 'lost', mirror: { ...mirror, id: 'b2' } }, 'none', /LedgerLost/],
     [
       'is not made anew while logs are compared',

@@ -127,6 +127,7 @@ function decideDeposed({ mayHold, self, heardEpoch, epoch }: PrimaryFacts): Prim
  * has fallen silent proves nothing: this primary may have been frozen while the other one took over.
  */
 function decideLost({ mirror, mayHold, self, begun, silentMs, times }: PrimaryFacts): PrimaryAction {
+  const paired = mayHold.some((entry) => entry.inSync.length > 1)
   const together =
     mirror?.phase === 'streaming' &&
     silentMs <= times.removeMs &&
@@ -136,7 +137,9 @@ function decideLost({ mirror, mayHold, self, begun, silentMs, times }: PrimaryFa
   }
   return {
     kind: 'none',
-    phase: 'LedgerLost: the ledger is gone or went back; it is made anew when both members are connected',
+    phase: paired
+      ? 'LedgerLost: the ledger is gone or went back; it is made anew when both members are connected'
+      : 'LedgerLost: the ledger is gone or went back, and this member, which goes on serving, was in sync alone: nobody is taken in. Stop and start both members, then make it anew by `twinpost ledger restore`',
   }
 }
 

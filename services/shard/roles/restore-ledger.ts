@@ -38,7 +38,10 @@ export type RestoreDecision =
 
 export function decideRestore(facts: RestoreFacts): RestoreDecision {
   const { role, ledger, self, other, otherPod, fenced } = facts
-  if (role === 'primary') return refuse('this replica serves, and makes a lost ledger anew by itself')
+  if (role === 'primary')
+    return refuse(
+      'this replica serves: with both members in sync it makes a lost ledger anew by itself, otherwise stop and start both first',
+    )
   if (role === 'ended') return refuse('this replica has stopped; its phase in status says why')
   if (ledger === 'away') return refuse('the ledger cannot be read or written now')
   if (ledger === 'good') return refuse('the ledger is there and nothing contradicts it')

@@ -11,6 +11,7 @@ import { ANNA, deliver, worldWith } from '../mailbox/testing/world.ts'
 import { type FeederOptions, startTextFeeder } from './feeder.ts'
 import type { TextIndexWriter } from './port.ts'
 import { InlineTextIndex } from './testing/inline-text-index.ts'
+import { startTextService } from './text-service.ts'
 import { openTextIndex } from './worker-text-index.ts'
 
 async function until(condition: () => boolean): Promise<void> {
@@ -110,6 +111,31 @@ test('openTextIndex() works in a thread, goes on where it was, and begins anew w
     await damaged.close()
     await assert.rejects(damaged.commit(6), { code: 'TEXT_INDEX' })
     assert.equal(await damaged.ask(ANNA, []), null)
+  } finally {
+    await rm(rootPath, { recursive: true })
+  }
+})
+
+test('startTextService() opens and feeds beside everything else, and answers when it can', async () => {
+  const rootPath = await mkdtemp(join(tmpdir(), 'text-'))
+  try {
+    const { index, ...made } = await worldWith()
+    await deliver({ ...made, index }, ANNA, 'Subject: x\r\n\r\nlunch\r\n')
+    const failures: Error[] = []
+    const service = startTextService({
+      place: { disk: new NodeDisk(rootPath), folder: 'index', rootPath },
+      log: made.log,
+      appliedLsn: () => index.appliedLsn,
+      mayGrow: () => true,
+      clock: nodeClock,
+      onFailure: (error) => failures.push(error),
+    })
+    assert.equal(await service.ask(ANNA, []), null)
+    await until(() => service.appliedLsn === index.appliedLsn)
+    const answer = await service.ask(ANNA, [{ part: 'body', text: fold('lunch') }])
+    assert.equal(answer?.candidates[0]?.length, 1)
+    await service.stop()
+    assert.deepEqual(failures, [])
   } finally {
     await rm(rootPath, { recursive: true })
   }

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { ImapSession } from '#lib/imap/session/session.ts'
 import type { ImapAccount } from '#lib/imap/store.ts'
 import { MemoryHost } from '#lib/imap/testing/memory-host.ts'
+import type { Clock } from '#lib/ports/clock.ts'
 import { ANNA, deliver, worldWith } from '../mailbox/testing/world.ts'
 import { feedStep } from './feeder.ts'
 import { InlineTextIndex } from './testing/inline-text-index.ts'
@@ -64,6 +65,16 @@ const step = fc.oneof(
   fc.integer({ min: 1, max: 8 }).map((lsns) => ({ kind: 'feed' as const, lsns })),
 )
 
+/** Nobody waits. */
+const AT_ONCE: Clock = {
+  nowMs: () => 0,
+  monotonicMs: () => 0,
+  after(_delayMs, action) {
+    setImmediate(action)
+    return () => {}
+  },
+}
+
 /** Runs `commands`, one after the other. @returns All that was said. */
 async function say(account: ImapAccount, commands: readonly (string | Buffer)[]): Promise<string> {
   const host = new MemoryHost()
@@ -99,12 +110,7 @@ test('a search with the text index finds what a search through every letter find
           text,
           appliedLsn: () => world.index.appliedLsn,
           mayGrow: () => true,
-          clock: {
-            ...world.clock,
-            monotonicMs: () => 0,
-            after: (_ms: number, run: () => void) => (setImmediate(run), () => {}),
-            nowMs: () => 0,
-          },
+          clock: AT_ONCE,
           onFailure: (error: Error) => assert.fail(error),
         }
         for (const one of letters) await deliver(world, ANNA, one)
@@ -127,7 +133,8 @@ test('a search with the text index finds what a search through every letter find
         const before = text.asked
         const commands = ['a EXAMINE INBOX\r\n', ...keys.map(searchCommand)]
         const withIndex = await say(account, commands)
-        assert.ok(text.asked > before, 'the index was asked')
+        const shrank = steps.some(({ kind }) => kind === 'expunge') // a few letters are looked at without asking
+        assert.ok(shrank || text.asked > before, 'the index was asked')
         assert.equal(withIndex, await say(plain.store.openImapAccount(ANNA), commands))
       },
     ),
