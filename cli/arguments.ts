@@ -17,6 +17,9 @@ const OPTIONS = {
   force: { type: 'boolean' },
   member: { type: 'string' },
   'i-confirm-stopped': { type: 'string' },
+  to: { type: 'string' },
+  from: { type: 'string' },
+  state: { type: 'string' },
   lang: { type: 'string' },
 } as const satisfies ParseArgsConfig['options']
 
@@ -36,6 +39,11 @@ export interface Options {
   readonly member: number | null
   /** Pod that the administrator says is stopped. */
   readonly confirmStopped: string | null
+  /** Address or domain of a recipient in the queue. */
+  readonly to: string | null
+  /** Reverse-path of a letter in the queue. */
+  readonly from: string | null
+  readonly state: string | null
 }
 
 export type CommandLine =
@@ -91,6 +99,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       force: values.force ?? false,
       member: member === undefined ? null : Number(member),
       confirmStopped: values['i-confirm-stopped'] ?? null,
+      to: values.to ?? null,
+      from: values.from ?? null,
+      state: values.state ?? null,
     },
   }
 }

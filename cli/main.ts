@@ -26,6 +26,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'account list': async () => (await import('./commands/account.ts')).accountList,
   'account passwd': async () => (await import('./commands/account.ts')).accountPasswd,
   'account delete': async () => (await import('./commands/account.ts')).accountDelete,
+  'queue list': async () => (await import('./commands/queue.ts')).queueList,
+  'queue show': async () => (await import('./commands/queue.ts')).queueShow,
+  'queue hold': async () => (await import('./commands/queue.ts')).queueHold,
+  'queue release': async () => (await import('./commands/queue.ts')).queueRelease,
+  'queue retry': async () => (await import('./commands/queue.ts')).queueRetry,
+  'queue drop': async () => (await import('./commands/queue.ts')).queueDrop,
   'domain list': async () => (await import('./commands/account.ts')).domainList,
 }
 

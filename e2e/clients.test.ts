@@ -7,6 +7,7 @@ import { after, before, type TestContext, test } from 'node:test'
 import { createTransport } from 'nodemailer'
 import { TestArray } from './support/array.ts'
 import { allMessages, imapLogin } from './support/imap.ts'
+import { Pop3Client } from './support/pop3.ts'
 
 let array: TestArray
 before(async () => {
@@ -34,6 +35,25 @@ function run(command: string, args: readonly string[], input = ''): Promise<{ co
     child.stdin.end(input)
   })
 }
+
+test('a login without a domain means the default domain of the array, in IMAP, POP3 and submission', async () => {
+  const alice = array.account('alice')
+  const [local] = alice.address.split('@')
+  assert.ok(local)
+  const bare = { ...alice, address: local }
+  const imap = await imapLogin(array, bare)
+  assert.ok(await imap.mailboxOpen('INBOX'))
+  await imap.logout()
+  const pop3 = await Pop3Client.login(array.endpoints.pop3s, array.ca, bare)
+  await pop3.quit()
+  const { host, port } = array.endpoints.submission
+  const tls = { ca: array.ca }
+  const auth = { user: local, pass: alice.password }
+  const transport = createTransport({ host, port, secure: false, requireTLS: true, tls, auth })
+  const sent = await transport.sendMail({ from: alice.address, to: alice.address, subject: 'bare', text: 'x' })
+  assert.equal(sent.accepted.length, 1)
+  await assert.rejects(imapLogin(array, { ...bare, address: 'nobody' }))
+})
 
 test('users write to each other: nodemailer submits, imapflow reads, flags, moves and deletes', async () => {
   const [alice, bob] = [array.account('alice'), array.account('bob')]

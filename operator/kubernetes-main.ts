@@ -130,6 +130,7 @@ const contextFor = (namespace: string): ArrayContext => ({
   namespace,
   image: config.image,
   mailHostname: config.mailHostname,
+  outside: null,
   baseDn: config.baseDn,
   directoryUrl: config.directoryUrl,
   natsUrl: config.natsUrl,
@@ -138,6 +139,7 @@ const contextFor = (namespace: string): ArrayContext => ({
   ledger: { kind: 'lease' },
   serviceAddress: null,
   imagePullSecrets: config.imagePullSecrets,
+  ...(config.dnsServers === null ? {} : { dnsServers: config.dnsServers }),
   logLevel: config.logLevel,
 })
 const cluster = new KubernetesCluster({ client: writer, caches, clock: nodeClock })

@@ -28,7 +28,7 @@ import { endLeftovers, ProcessTable } from './cluster/local/process-table.ts'
 import { EMPTY_STATE, LocalState, readJson, writeJson, writeWhole } from './cluster/local/state-files.ts'
 import { OperatorConfig } from './config.ts'
 import { DIRECTORY, NATS, serviceHost } from './controllers/array/build.ts'
-import { type ArrayContext, DIRECTORY_PORT, NATS_PORT, PATHS } from './controllers/array-context.ts'
+import { type ArrayContext, DIRECTORY_PORT, NATS_PORT, OUTSIDE_ZONE, PATHS } from './controllers/array-context.ts'
 import { generateDkimKeys } from './controllers/domain/generate-keys.ts'
 import { KeyWatch } from './controllers/domain/key-watch.ts'
 import { COMPONENT } from './controllers/mailnode/build.ts'
@@ -36,6 +36,7 @@ import { LocalArray, toolCertificate } from './local/array.ts'
 import { serveControl } from './local/control.ts'
 import { openCredentials } from './local/credentials.ts'
 import { openKeptSecrets } from './local/kept-secrets.ts'
+import { OUTSIDE_PORT, outsideZone } from './local/outside.ts'
 import { createAccountMaker } from './local/provisioner.ts'
 import { readResources } from './local/resources.ts'
 import { watchFolder } from './local/watch-folder.ts'
@@ -65,7 +66,14 @@ const left = await endLeftovers(layout.processesFile, nodeClock, LEFTOVER_GRACE_
 if (left.length > 0) logger.warn({ processes: left }, 'ended what an earlier operator left behind')
 for (const folder of [layout.runDir, layout.mountsDir]) rmSync(folder, { recursive: true, force: true })
 rmSync(layout.endpointsFile, { force: true })
-for (const folder of [layout.runDir, layout.logsDir, layout.volumesDir, layout.secretsDir, layout.ledgerDir]) {
+for (const folder of [
+  layout.runDir,
+  layout.logsDir,
+  layout.volumesDir,
+  layout.secretsDir,
+  layout.ledgerDir,
+  layout.outsideDir,
+]) {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
 }
 writeJson(layout.operatorFile, identifyProcess(process.pid))
@@ -93,8 +101,10 @@ const context: ArrayContext = {
   postmaster: null,
   ledger: { kind: 'file', folder: layout.ledgerDir },
   serviceAddress: serviceAddress(claim.network),
+  outside: { folder: layout.outsideDir, port: OUTSIDE_PORT },
   logLevel: config.logLevel,
 }
+writeWhole(join(layout.outsideDir, OUTSIDE_ZONE), outsideZone(claim.network))
 const kept = openKeptSecrets(join(layout.secretsDir, 'kept.json'))
 const cluster = new LocalCluster({
   network: claim.network,

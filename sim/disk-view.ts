@@ -41,7 +41,10 @@ export class DiskView implements Disk {
   }
 
   space(): Promise<{ freeBytes: number; totalBytes: number }> {
-    return this.#fast(() => ({ freeBytes: 1e12, totalBytes: 2e12 }))
+    return this.#fast(() => {
+      const totalBytes = Math.min(2e12, this.#disk.capacityBytes)
+      return { freeBytes: Math.max(0, totalBytes - this.#disk.usedBytes), totalBytes }
+    })
   }
 
   #fast<T>(action: () => T): Promise<T> {

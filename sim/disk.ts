@@ -51,6 +51,8 @@ export class SimDisk {
   /** Changes of names by folder, in order, that no syncDirectory has made stable. */
   readonly #changes = new Map<string, NameChange[]>()
   readonly #armed = new Set<OneShotFault>()
+  /** What all files may hold together: a write beyond finds no space, as long as nobody makes some. */
+  capacityBytes = Number.POSITIVE_INFINITY
   /** Nothing that the disk is asked for is done before that time. */
   hangsUntilMs = 0
   /** Called at the begin of each operation: where a crash between any two operations comes in. */
@@ -150,6 +152,12 @@ export class SimDisk {
     this.#stableNames = new Map()
     this.#changes.clear()
     this.#armed.clear()
+  }
+
+  get usedBytes(): number {
+    let bytes = 0
+    for (const inode of new Set(this.#names.values())) if (inode !== 'folder') bytes += inode.cached.length
+    return bytes
   }
 
   /** The stable bytes of all files below `prefix`, for checkers. */
@@ -263,6 +271,12 @@ export class SimDisk {
       failure = new SimDiskError('ENOSPC', 'Cannot write: no space left on the device')
       this.#coverage.count('disk full')
     }
+    const taken = this.#room(inode, at, bytes.length)
+    if (taken < bytes.length) {
+      bytes = bytes.subarray(0, taken)
+      failure = new SimDiskError('ENOSPC', 'Cannot write: no space left on the device')
+      this.#coverage.count('disk full')
+    }
     inode.cached.put(at, bytes)
     for (let page = Math.floor(at / this.#pageBytes); page * this.#pageBytes < at + bytes.length; page++) {
       inode.dirty.add(page)
@@ -298,6 +312,13 @@ export class SimDisk {
     if (slow) this.#coverage.count('slow sync')
     const range = slow ? SLOW_SYNC_MS : kind === 'sync' ? SYNC_MS : FAST_MS
     return range.min + this.#random.fraction() * (range.max - range.min)
+  }
+
+  /** How much of a write the disk takes: what lies within the file, and what is free behind its end. */
+  #room(inode: Inode, at: number, length: number): number {
+    if (this.capacityBytes === Number.POSITIVE_INFINITY) return length
+    const free = Math.max(0, this.capacityBytes - this.usedBytes)
+    return Math.max(0, Math.min(length, inode.cached.length + free - at))
   }
 
   #takes(fault: OneShotFault): boolean {

@@ -124,11 +124,11 @@ test('what mail needs outlives the release, and nothing else does', { skip }, ()
   ])
     assert.ok(all.includes(wanted), wanted)
   assert.deepEqual(
-    all.filter((one) => /operator|provision|Role/.test(one)),
+    all.filter((one) => /operator|provision|nats|Role/.test(one)),
     [],
   )
   assert.deepEqual(
-    kept(render('--set', 'keep=false')).filter((one) => !/^(CustomResourceDefinition|NetworkPolicy)/.test(one)),
+    kept(render('--set', 'keep=false')).filter((one) => !/^CustomResourceDefinition/.test(one)),
     [],
   )
 })

@@ -57,6 +57,14 @@ async function proveIt({ layout, options, say, print, complain }: CommandContext
     complain(say('letterFailed', { step, problem: errorMessage(error) }))
     return Exit.failed
   }
+  const { sendOutside } = await import('../outside-letter.ts')
+  try {
+    const out = await sendOutside(endpoints, readFileSync(endpoints.ca, 'utf8'), 'Twinpost 双子邮局')
+    print(say('letterOutside', { ...out }))
+  } catch (error) {
+    complain(say('letterFailed', { step: 'queue', problem: errorMessage(error) }))
+    return Exit.failed
+  }
   if (!options.show) return Exit.done
   const { showFailover } = await import('../failover-show.ts')
   try {

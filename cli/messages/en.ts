@@ -20,12 +20,18 @@ Commands:
   account passwd ADDRESS    set a new password; ends the account's sessions
   account delete ADDRESS    delete an account and its mail
   domain list               list mail domains
+  queue list                letters that have not left yet, and why
+  queue show LETTER         one of them (as n1/0:1234)
+  queue hold [LETTER]       keep it, or what --to, --from, --state choose, until it is released
+  queue release [LETTER]    end that
+  queue retry [LETTER]      try now
+  queue drop [LETTER]       remove it; nobody is told
   fsck SHARD                check the log of a shard (as n1/0) and prove its index equal to it
 
 Options:
   -o, --output FORMAT       table or json (status, lists, switchover, fence, unfence)
   -f, --follow              keep printing new lines (logs)
-  -n, --lines N             number of lines (logs; 40)
+  -n, --lines N             number of lines (logs, queue list; 40)
       --password TEXT       password (account add, passwd); asked for, or read from standard input, without it
       --name TEXT           display name (account add)
       --quota BYTES         quota in bytes (account add); that of the domain without it
@@ -36,6 +42,9 @@ Options:
       --member N            member to become primary, 0 or 1 (promote)
       --i-confirm-stopped MEMBER
                             the other member, stopped for good (promote)
+      --to ADDRESS          recipient, or domain of recipients (queue)
+      --from ADDRESS        author (queue)
+      --state STATE         waiting, attempting or held (queue)
       --timeout SECONDS     longest wait for the array (up; 120)
       --lang LANGUAGE       en or zh-CN; LANG says it otherwise
   -h, --help                this text
@@ -57,6 +66,7 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   letterSent: 'Sent a letter over SMTP (STARTTLS) to {address}: {reply}',
   letterImap: 'Read it back over IMAP (TLS): UID {uid}, {bytes} bytes, as sent',
   letterPop3: 'Read it back over POP3 (TLS): message {number}, {bytes} bytes, as sent',
+  letterOutside: 'Sent a letter from {from} to {to} through the queue: {bytes} bytes came out unchanged after {ms} ms',
   letterFailed: 'The array runs, but the test letter failed at {step}: {problem}',
   certificateNote: 'Certificates are signed by {ca}',
   nextSteps: 'Look around: ./twinpost status, ./twinpost logs -f. Stop: make down.',
@@ -126,6 +136,27 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   showFailed: 'The array runs, but the show failed: {problem}',
   showNotInSync: '{shard} has not two copies in sync after {seconds} s: {words}',
   showNotRead: 'the letter could not be read from the other member within {seconds} s: {problem}',
+  queueEmpty: 'Nothing waits in the queues.',
+  queueMore: 'These are the first {count}; more with --lines N.',
+  queueUnknown: 'There is no letter {name} in the queues. See twinpost queue list',
+  queueState: 'There is no state {state}: waiting, attempting or held is wanted',
+  queueLetter: 'Letter {name} from {from}, {size}, {age} old, given up in {left}, trace {trace}',
+  queueChanged: 'Changed {count} recipients.',
+  queueHeld: 'held until it is released; {reply}',
+  queueAttempting: 'being sent now (try {attempt})',
+  queueScheduled: 'to be sent in {time}',
+  queueDeferred: 'tried {attempts} times, again in {time}; {reply}',
+  queueOverdue: 'due for {time}: its destination cannot be reached, or no sender works. See twinpost status',
+  queueDue: 'about to be sent',
+  queueNoReply: 'no server has said anything',
+  seconds: '{count} s',
+  minutes: '{count} min',
+  hours: '{count} h',
+  days: '{count} d',
+  headLetter: 'LETTER',
+  headFrom: 'FROM',
+  headTo: 'TO',
+  headAge: 'AGE',
   headShard: 'SHARD',
   headEpoch: 'EPOCH',
   headPrimary: 'PRIMARY',

@@ -22,12 +22,18 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   account passwd 地址       设置新密码；该账户的会话随即结束
   account delete 地址       删除账户及其邮件
   domain list               列出邮件域
+  queue list                列出尚未发出的信及原因
+  queue show 信             查看其中一封（如 n1/0:1234）
+  queue hold [信]           扣留该信，或由 --to, --from, --state 选中的信，直到放行
+  queue release [信]        放行
+  queue retry [信]          立即重试
+  queue drop [信]           删除，不通知任何人
   fsck 分片                 检查分片（如 n1/0）的日志，并证明索引与之一致
 
 选项：
   -o, --output 格式         table 或 json（status、各列表、switchover、fence、unfence）
   -f, --follow              持续输出新行（logs）
-  -n, --lines N             行数（logs；默认 40）
+  -n, --lines N             行数（logs、queue list；默认 40）
       --password 文本       密码（account add、passwd）；不给则询问，或从标准输入读取
       --name 文本           显示名（account add）
       --quota 字节数        配额（account add）；不给则用邮件域的配额
@@ -38,6 +44,9 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
       --member N            要成为主副本的成员，0 或 1（promote）
       --i-confirm-stopped 成员
                             已永久停止的另一成员（promote）
+      --to 地址             收件人，或收件人的域（queue）
+      --from 地址           发件人（queue）
+      --state 状态          waiting、attempting 或 held（queue）
       --timeout 秒          等待阵列就绪的最长时间（up；默认 120）
       --lang 语言           en 或 zh-CN；否则由 LANG 决定
   -h, --help                显示本说明
@@ -59,6 +68,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   letterSent: '已通过 SMTP（STARTTLS）向 {address} 发出一封信：{reply}',
   letterImap: '已通过 IMAP（TLS）读回：UID {uid}，{bytes} 字节，与发出时一致',
   letterPop3: '已通过 POP3（TLS）读回：第 {number} 封，{bytes} 字节，与发出时一致',
+  letterOutside: '已从 {from} 经队列向 {to} 发出一封信：{ms} 毫秒后外部收到 {bytes} 字节，内容不变',
   letterFailed: '阵列在运行，但测试信在“{step}”一步失败：{problem}',
   certificateNote: '证书由 {ca} 签发',
   nextSteps: '查看：./twinpost status，./twinpost logs -f。停止：make down。',
@@ -122,6 +132,27 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   showFailed: '阵列在运行，但演示失败：{problem}',
   showNotInSync: '{seconds} 秒后 {shard} 仍没有两份同步的副本：{words}',
   showNotRead: '{seconds} 秒内无法从另一成员读到这封信：{problem}',
+  queueEmpty: '队列为空。',
+  queueMore: '以上是前 {count} 封；更多请用 --lines N。',
+  queueUnknown: '队列中没有信 {name}。见 twinpost queue list',
+  queueState: '没有状态 {state}：应为 waiting、attempting 或 held',
+  queueLetter: '信 {name}，发件人 {from}，{size}，已等待 {age}，{left} 后放弃，跟踪号 {trace}',
+  queueChanged: '已更改 {count} 个收件人。',
+  queueHeld: '已扣留，等待放行；{reply}',
+  queueAttempting: '正在发送（第 {attempt} 次）',
+  queueScheduled: '将在 {time} 后发送',
+  queueDeferred: '已尝试 {attempts} 次，{time} 后重试；{reply}',
+  queueOverdue: '已到期 {time}：无法连接目的地，或没有发信进程在工作。见 twinpost status',
+  queueDue: '即将发送',
+  queueNoReply: '对方服务器尚无答复',
+  seconds: '{count} 秒',
+  minutes: '{count} 分钟',
+  hours: '{count} 小时',
+  days: '{count} 天',
+  headLetter: '信',
+  headFrom: '发件人',
+  headTo: '收件人',
+  headAge: '已等待',
   headShard: '分片',
   headEpoch: '纪元',
   headPrimary: '主副本',

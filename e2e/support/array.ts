@@ -33,6 +33,7 @@ export const ENDPOINT_NAMES = [
   'nats',
   'ldap',
   'metrics',
+  'outside',
 ] as const
 export type EndpointName = (typeof ENDPOINT_NAMES)[number]
 

@@ -60,6 +60,9 @@ export const FLAGS_MAX = 64
 export const KEYWORD_BYTES_MAX = 128
 /** As sent, in modified UTF-7. The store has its own, smaller limit on the decoded name. */
 export const MAILBOX_NAME_BYTES_MAX = 2048
+/** Annotations of one GETMETADATA or SETMETADATA, and the length of a name (RFC 5464). */
+export const METADATA_ENTRIES_MAX = 100
+export const METADATA_NAME_BYTES_MAX = 512
 /** Patterns of one LIST: the cost per mailbox grows with each. */
 export const LIST_PATTERNS_MAX = 64
 /** Pattern times name is the cost of matching one mailbox. */

@@ -130,6 +130,18 @@ export interface Appended {
   readonly uids: readonly Uid[]
 }
 
+/** An annotation (RFC 5464). */
+export interface MetadataEntry {
+  /** In lower case, as `/private/comment`. */
+  readonly name: string
+  readonly value: Uint8Array
+}
+
+export interface MetadataChange {
+  readonly name: string
+  readonly value: Uint8Array | null
+}
+
 /** RFC 9208: one quota root for each account, on what its letters weigh together. */
 export interface Quota {
   readonly usedBytes: number
@@ -148,6 +160,8 @@ export interface TextWish {
 export interface TextFilter {
   /** False: for certain `message` has no such text there (`session/search/letter-text.ts` says which texts count). */
   mayHave(wish: TextWish, message: MessageFacts): boolean
+  /** For texts that few letters can have: UIDs outside of which no letter has it, ascending. */
+  readonly within: ReadonlyMap<TextWish, readonly UidRange[]>
 }
 
 /** One mailbox that a session has selected. */
@@ -206,6 +220,12 @@ export interface ImapAccount {
   readonly appendLimitBytes: number
   /** Committed state, from memory. */
   quota(): Quota
-  /** Bytes of the messages that carry \Deleted. Scans the mailbox, if there are any. */
+  /** Annotations by name. @param mailbox Null: those of the account as a whole */
+  metadata(mailbox: MailboxId | null): readonly MetadataEntry[]
+  /** Sets all of `entries`, or none. A null value takes an annotation away. */
+  setMetadata(mailbox: MailboxId | null, entries: readonly MetadataChange[]): Promise<void>
+  /** Bytes that one annotation may have. */
+  readonly metadataValueBytesMax: number
+  /** Bytes of the messages that carry \Deleted. */
   deletedBytes(mailbox: MailboxId): number
 }

@@ -27,6 +27,8 @@ export interface LocalLayout {
   readonly runDir: string
   readonly secretsDir: string
   readonly ledgerDir: string
+  /** What senders know of the world outside (`outside.zone`). */
+  readonly outsideDir: string
   readonly cacheDir: string
   readonly caFile: string
   readonly operatorFile: string
@@ -52,6 +54,7 @@ export function localLayout(stateDir: string, tmpDir: string): LocalLayout {
     runDir: fits ? at('run') : short,
     secretsDir: at('secrets'),
     ledgerDir: at('ledger'),
+    outsideDir: at('outside'),
     cacheDir: at('cache'),
     caFile: at('ca.crt'),
     operatorFile: at('operator.json'),
@@ -71,6 +74,9 @@ export type OperatorRecord = z.infer<typeof OperatorRecord>
 export const ProcessRecords = z.array(OperatorRecord.extend({ name: z.string() }))
 export type ProcessRecords = z.infer<typeof ProcessRecords>
 
+/** The one domain that senders of a local array find outside (RFC 2606 section 2: nobody's). */
+export const OUTSIDE_DOMAIN = 'outside.example'
+
 const Endpoint = z.object({ host: z.string(), port: z.int() })
 export type Endpoint = z.infer<typeof Endpoint>
 
@@ -87,6 +93,7 @@ export const Endpoints = z.object({
   nats: Endpoint,
   ldap: Endpoint,
   metrics: Endpoint,
+  outside: Endpoint.describe('Where mail for other domains is sent: nobody listens there by himself.'),
   ca: z.string().describe('Path of the CA certificate that all of them can be checked with.'),
   accounts: z.array(z.object({ address: z.string(), password: z.string(), home: z.string() })),
 })

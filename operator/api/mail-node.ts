@@ -154,6 +154,14 @@ export const MailNodeSpec = z.object({
       'After a failover a shard goes back to the member it belongs to, once both have been in sync for so long. `never` leaves it.',
     ),
   paused: z.boolean().default(false).describe('The operator goes on to report and changes nothing: for work by hand.'),
+  fenced: z
+    .array(z.string().max(63))
+    .max(MEMBERS)
+    .default([])
+    .meta({ 'x-kubernetes-list-type': 'set' })
+    .describe(
+      'Members (pods) that must not be primary: they hand over what they can and take nothing over until they leave this list.',
+    ),
   hibernated: z
     .boolean()
     .default(false)
@@ -163,6 +171,7 @@ export const MailNodeSpec = z.object({
     .object({
       shard: ContainerResources.optional().describe('Each shard container.'),
       edge: ContainerResources.optional().describe('The edge container.'),
+      sender: ContainerResources.optional().describe('The sender container.'),
     })
     .prefault({})
     .describe('Resources of the containers of each pod.'),
@@ -236,6 +245,10 @@ export const mailNodeKind: KindDefinition = {
       rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
       message:
         'the name must be a DNS label of at most 40 characters that begins with a letter: pods and shards are named after it',
+    },
+    {
+      rule: "!has(self.spec) || !has(self.spec.fenced) || self.spec.fenced.all(m, m == self.metadata.name + '-0' || m == self.metadata.name + '-1')",
+      message: 'fenced names members by their pods: <name>-0 and <name>-1',
     },
   ],
   columns: [

@@ -50,6 +50,13 @@ export interface Volume {
     readonly defaultMode?: number
   }
   readonly configMap?: { readonly name: string; readonly items?: readonly KeyToPath[] }
+  /** What the kubelet writes of the pod itself, as its label in `path`: in a cluster only. */
+  readonly downwardAPI?: {
+    readonly items: readonly {
+      readonly path: string
+      readonly fieldRef: { readonly fieldPath: `metadata.labels['${string}']` }
+    }[]
+  }
   /** For volumes shared by pods of one machine: local cluster only. */
   readonly hostPath?: { readonly path: string; readonly type: 'DirectoryOrCreate' }
 }

@@ -22,7 +22,11 @@ export interface ArrayContext {
   readonly ledger: { readonly kind: 'file'; readonly folder: string } | { readonly kind: 'lease' }
   /** One more address that all edges listen on; null in Kubernetes, where a Service does that. */
   readonly serviceAddress: string | null
+  /** The world outside as a file: names (`outside.zone`) and the port of its mail servers. Null: DNS, and port 25. */
+  readonly outside: { readonly folder: string; readonly port: number } | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Name servers for mail that leaves, as a sender takes them; without it those of the system. */
+  readonly dnsServers?: string
   /** Secrets that the images are pulled with; none without it. */
   readonly imagePullSecrets?: readonly string[]
 }
@@ -37,10 +41,20 @@ export const PATHS = {
   serviceTls: '/etc/twinpost/tls',
   credentials: '/etc/twinpost/credentials',
   config: '/etc/twinpost/config',
+  pod: '/etc/twinpost/pod',
   temporary: '/tmp',
 } as const
 
-export const METRICS_PORTS = { edge: 9100, shardBase: 9110, directory: 9120, provision: 9130, filter: 9151 } as const
+export const METRICS_PORTS = {
+  edge: 9100,
+  shardBase: 9110,
+  directory: 9120,
+  provision: 9130,
+  sender: 9140,
+  filter: 9151,
+} as const
+/** In `outside.folder`. */
+export const OUTSIDE_ZONE = 'outside.zone'
 export const DIRECTORY_PORT = 3636
 export const NATS_PORT = 4222
 export const NATS_MONITORING_PORT = 8222

@@ -40,6 +40,11 @@ export const KubernetesOperatorConfig = z.object({
     .default(false)
     .describe('Whether that certificate is made here, by an authority that no mail client knows.'),
   postmaster: z.string().nullable().default(null).describe('Account for postmaster and abuse where a Domain has none.'),
+  dnsServers: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("Name servers for mail that leaves, by name or address, with commas between; null: the cluster's."),
   imagePullSecrets: z.array(z.string()).default([]).describe('Names of Secrets that images of pods are pulled with.'),
   workers: z.int().min(1).max(64).default(4).describe('How many resources are worked on at a time.'),
   listenHost: z.string().default('0.0.0.0').describe('Address of /metrics, /livez, /readyz.'),

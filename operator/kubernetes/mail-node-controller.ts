@@ -12,7 +12,7 @@ import { PODS } from '#operator/cluster/kubernetes/kinds.ts'
 import { FIELD_MANAGER } from '#operator/cluster/kubernetes/kubernetes-cluster.ts'
 import type { ArrayContext } from '#operator/controllers/array-context.ts'
 import { saysAlready } from '#operator/controllers/conditions.ts'
-import { COMPONENT, SERVING_LABEL } from '#operator/controllers/mailnode/build.ts'
+import { COMPONENT, FENCED_LABEL, SERVING_LABEL } from '#operator/controllers/mailnode/build.ts'
 import type { ReplaceReason } from '#operator/controllers/mailnode/decide.ts'
 import { type MailNodeOutcome, reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
 import { memberCertificates } from '#operator/local/material.ts'
@@ -95,6 +95,11 @@ export function createMailNodeController(options: MailNodeControllerOptions): (k
         note,
       })
       logger.info({ pod, serving }, 'changed whether an edge is in the Services')
+    }
+    for (const { pod, fenced } of outcome.fences) {
+      await client.mergePatch(PODS, namespace, pod, { metadata: { labels: { [FENCED_LABEL]: String(fenced) } } })
+      const note = fenced ? `${pod} must not be primary: it hands over` : `${pod} may be primary again`
+      recorder.record(object, { type: 'Normal', reason: fenced ? 'Fenced' : 'Unfenced', action: 'Fence', note })
     }
   }
 

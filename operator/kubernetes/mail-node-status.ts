@@ -30,7 +30,13 @@ export interface MailNodeFacts {
 
 export function statusOf(node: MailNode, facts: MailNodeFacts, nowMs: number): MailNodeStatus {
   const { generation } = node.metadata
-  const findings = [readyFinding(facts), inSyncFinding(facts), upToDateFinding(node, facts), pausedFinding(node)]
+  const findings = [
+    readyFinding(facts),
+    inSyncFinding(facts),
+    upToDateFinding(node, facts),
+    pausedFinding(node),
+    fencedFinding(node),
+  ]
   return {
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     phase: facts.phase.phase,
@@ -80,6 +86,13 @@ function upToDateFinding(node: MailNode, { action, outdated, volumes }: MailNode
 function pausedFinding(node: MailNode): Finding | null {
   if (!node.spec.paused) return null
   return { type: 'Paused', status: 'True', reason: 'SpecPaused', message: 'spec.paused: nothing is changed' }
+}
+
+/** Only there while it holds. */
+function fencedFinding({ spec: { fenced } }: MailNode): Finding | null {
+  if (fenced.length === 0) return null
+  const message = `${fenced.join(', ')} must not be primary; status.shards shows who is`
+  return { type: 'Fenced', status: 'True', reason: 'SpecFenced', message }
 }
 
 function phaseReason(node: MailNode, facts: MailNodeFacts): string {

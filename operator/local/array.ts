@@ -13,7 +13,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Domain } from '#operator/api/domain.ts'
 import type { LocalLayout, OperatorStatus, ProcessStatus } from '#operator/api/local-layout.ts'
 import type { SeenPod } from '#operator/cluster/cluster.ts'
-import { serviceAddress } from '#operator/cluster/local/addresses.ts'
+import { outsideAddress, serviceAddress } from '#operator/cluster/local/addresses.ts'
 import type { LocalCluster } from '#operator/cluster/local/local-cluster.ts'
 import { residentBytes } from '#operator/cluster/local/process-identity.ts'
 import { writeJson, writeWhole } from '#operator/cluster/local/state-files.ts'
@@ -292,6 +292,7 @@ export class LocalArray {
         service: serviceAddress(network),
         nats: addressOf(NATS),
         directory: addressOf(DIRECTORY),
+        outside: outsideAddress(network),
         firstEdge: firstNode === undefined ? '' : addressOf(firstNode),
       },
       layout.caFile,

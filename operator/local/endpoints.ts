@@ -2,6 +2,7 @@
 import type { Endpoints } from '#operator/api/local-layout.ts'
 import { DIRECTORY_PORT, METRICS_PORTS, NATS_PORT } from '#operator/controllers/array-context.ts'
 import { LISTENERS } from '#operator/controllers/mailnode/build.ts'
+import { OUTSIDE_PORT } from './outside.ts'
 
 export function endpointsOf(
   addresses: {
@@ -9,6 +10,7 @@ export function endpointsOf(
     readonly nats: string
     readonly directory: string
     readonly firstEdge: string
+    readonly outside: string
   },
   ca: string,
   accounts: Endpoints['accounts'],
@@ -29,6 +31,7 @@ export function endpointsOf(
     nats: { host: addresses.nats, port: NATS_PORT },
     ldap: { host: addresses.directory, port: DIRECTORY_PORT },
     metrics: { host: addresses.firstEdge, port: METRICS_PORTS.edge },
+    outside: { host: addresses.outside, port: OUTSIDE_PORT },
     ca,
     accounts,
   }

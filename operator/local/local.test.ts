@@ -122,10 +122,12 @@ test('openCredentials() keeps passwords and adds those of new services', (t) => 
 })
 
 test('endpointsOf() leads mail to the shared address', () => {
-  const found = endpointsOf({ service: 's', nats: 'n', directory: 'd', firstEdge: 'e' }, '/ca', [])
+  const found = endpointsOf({ service: 's', nats: 'n', directory: 'd', firstEdge: 'e', outside: 'o' }, '/ca', [])
   assert.deepEqual(
-    [found.smtp, found.pop3s, found.nats, found.ldap, found.metrics].map(({ host, port }) => `${host}:${port}`),
-    ['s:2525', 's:2995', 'n:4222', 'd:3636', 'e:9100'],
+    [found.smtp, found.pop3s, found.nats, found.ldap, found.metrics, found.outside].map(
+      ({ host, port }) => `${host}:${port}`,
+    ),
+    ['s:2525', 's:2995', 'n:4222', 'd:3636', 'e:9100', 'o:2525'],
   )
 })
 

@@ -6,7 +6,7 @@ import { FILTER_LEVELS } from './filter/policy.ts'
 const port = (fallback: number, what: string) =>
   z.int().min(0).max(65_535).nullable().default(fallback).describe(`${what}; null: no such listener.`)
 
-const FilterConfig = z.strictObject({
+export const FilterConfig = z.strictObject({
   name: z.string().min(1).max(63).default('filter').describe('Name of the pool, in metrics and logs.'),
   host: z
     .string()
@@ -117,6 +117,22 @@ export const EdgeConfig = z.object({
     .describe("How long a shard's yes to a recipient is believed; the delivery itself is always asked."),
   deliveryPatienceMs: z.int().min(0).default(25_000).describe('How long the end of DATA waits for a commit: then 451.'),
   sessionPatienceMs: z.int().min(0).default(8_000).describe('How long a login waits for the primary of a shard.'),
+  authentication: z
+    .enum(['off', 'mark', 'enforce'])
+    .default('off')
+    .describe(
+      'SPF, DKIM, ARC and DMARC of letters from outside: not asked, written down, or what DMARC asks for is done too.',
+    ),
+  dnsServers: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Name servers as address or address:port with commas between; null: those of the system.'),
+  zoneFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('File of names in master format, in place of DNS: for one machine and tests.'),
   filter: FilterConfig.nullable()
     .default(null)
     .describe('Filter pool that looks at letters from outside and from users, as JSON; null: nobody does.'),

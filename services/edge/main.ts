@@ -45,10 +45,14 @@ const router = createShardRouter({
 })
 const metrics = createEdgeMetrics(registry)
 const resolveAll = createManyResolver(process.env['TWINPOST_HOSTS_FILE'] ?? null)
-const filter =
-  config.filter === null
-    ? null
-    : createLetterFilter(config.filter, { resolve: resolveAll, tls, clock: nodeClock, logger, metrics })
+const filter = createLetterFilter(config, {
+  resolve: resolveAll,
+  tls,
+  clock: nodeClock,
+  random: nodeRandom,
+  logger,
+  metrics,
+})
 const edge = new Edge({
   config,
   directory,

@@ -22,6 +22,13 @@ const Settings = z.object({
     .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
     .optional()
     .describe('Namespace of the Leases <mailnode>-<shard> that are the ledger in Kubernetes, in place of ledgerFile.'),
+  fenceFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      'File that says `true` or `false`: whether this replica must not be primary; null: only commands say so.',
+    ),
   metricsPort: z.int().min(1).max(65_535).describe('Port of /metrics, /livez, /readyz.'),
   shardHostPattern: z
     .string()

@@ -41,6 +41,11 @@ export const STORE_ERRORS = {
     meaning: 'The account is at one of the limits of the store.',
   },
   STORE_NO_ENTRY: { retry: false, meaning: 'The letter is not in the queue any more: its recipients are done.' },
+  STORE_METADATA: {
+    imap: 'METADATA TOOMANY',
+    retry: false,
+    meaning: 'The account has as many annotations as it may have.',
+  },
   STORE_READ_ONLY: { imap: 'NOPERM', retry: false, meaning: 'The mailbox was opened read-only (EXAMINE).' },
   STORE_IN_USE: { imap: 'INUSE', retry: true, meaning: 'Another POP3 session holds the maildrop.' },
   STORE_CLOSED: { imap: 'UNAVAILABLE', retry: true, meaning: 'The mailbox or the session was closed by the shard.' },

@@ -1,4 +1,5 @@
 /** The container command of one shard replica: wiring only. */
+import { existsSync, readFileSync } from 'node:fs'
 import { replicaAddress, SHARD_PORT_BASE, shardSocketPath } from '#lib/link/address.ts'
 import { createDialer } from '#lib/link/dialer.ts'
 import { listenLinks } from '#lib/link/server.ts'
@@ -12,6 +13,7 @@ import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createResolver } from '#lib/platform/resolver.ts'
 import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
 import { ShardConfig } from './config.ts'
+import { followFenceWish } from './fence-wish.ts'
 import { openLedger } from './ledger/open-ledger.ts'
 import { SqliteLock } from './log/sqlite-lock.ts'
 import { createShardMetrics } from './metrics.ts'
@@ -129,9 +131,21 @@ const probes = await serveMetrics({
   ready: () => (replica.settled ? null : replica.phase),
 })
 
+const { fenceFile } = config
+const stopFollowing =
+  fenceFile === null
+    ? () => {}
+    : followFenceWish({
+        read: () => (existsSync(fenceFile) ? readFileSync(fenceFile, 'utf8') : null),
+        command: (command) => replica.command(command),
+        clock: nodeClock,
+        logger,
+      })
+
 stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
   logger.info({ signal }, 'stopping')
   stopWatching()
+  stopFollowing()
   await replica.retire('Server is shutting down', config.stopSeconds * HANDOVER_SHARE * 1_000)
   network.close()
   await links.close()

@@ -107,6 +107,7 @@ export class Fold {
       case RecordType.accountDelete:
       case RecordType.mailboxSubscribe:
       case RecordType.mailboxRecent:
+      case RecordType.mailboxMetadata:
       case RecordType.queueAdd: // nothing leaves the system in these histories
       case RecordType.queueAttempt:
       case RecordType.queueDefer:

@@ -53,7 +53,8 @@ export class Damage {
     member.rotted = true
     const dice = this.#random.fraction()
     if (dice < 0.15 && this.#scene.primary === member) {
-      this.#forget(member)
+      if (this.#random.chance(0.5)) this.#forget(member)
+      else this.#forgetNewEpoch(member)
     } else if (dice < 0.35) {
       this.#scene.told('bit flip at rest', member)
       disk.flipBit('n1/0/log/', '.seg')
@@ -110,6 +111,15 @@ export class Damage {
         this.#scene.end(other, this.#random.pick(['kill', 'crash']))
       })
     }
+  }
+
+  /** Just after an epoch began: then nothing that is left tells of it. */
+  #forgetNewEpoch(member: PairMember): void {
+    this.#scene.restart(member)
+    const forget = () => {
+      if (this.#scene.primary === member) this.#forget(member)
+    }
+    this.#scene.at(50, () => this.#scene.whenCalm(forget))
   }
 
   /** The disk loses whole batches that it had called synced, without a trace: only the mirror can know. No two fail at once here. */

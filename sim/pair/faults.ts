@@ -60,7 +60,7 @@ export class Faults {
       ['slow sync', (member) => member.machine.disk.arm('slow-sync'), 2],
       ['disk hangs', (member) => this.#hang(member), 2],
       ['sync error', (member) => this.#disk(member, 'sync-error'), 1],
-      ['disk full', (member) => this.#disk(member, 'no-space'), 1],
+      ['disk full to the last byte', (member) => this.#full(member), 2],
       ['disk nearly full', (member) => this.#nearlyFull(member), 1],
       ['growth lands late', () => this.#scene.whenCalm(() => this.#lateGrowth()), 2],
       ['switchover asked for', () => this.#switchover(), 2],
@@ -96,6 +96,7 @@ export class Faults {
       disk.disarm()
       disk.beforeOperation = () => {}
       disk.hangsUntilMs = 0
+      disk.capacityBytes = Number.POSITIVE_INFINITY
       Object.assign(member.ledger.faults, { unreachable: false, lostAnswer: 0, lostSwap: 0, lateSwap: 0, latencyMs: 5 })
       member.ledger.next = null
       member.process?.life.wake()
@@ -255,11 +256,20 @@ export class Faults {
     member.machine.disk.hangsUntilMs = this.#world.nowMs + this.#random.int(300, 6_000)
   }
 
-  #disk(member: PairMember, fault: 'sync-error' | 'no-space'): void {
+  #disk(member: PairMember, fault: 'sync-error'): void {
     member.machine.disk.arm(fault)
     // A replica whose disk failed may wait for ever; somebody restarts it in the end.
     this.#scene.at(this.#random.int(2_000, 6_000), () => {
       if (member.process?.machine?.admissionFacts().disk === 'failed') this.#scene.restart(member)
+    })
+  }
+
+  /** Until somebody makes space; sometimes the member ends or the other one takes over meanwhile. */
+  #full(member: PairMember): void {
+    const { disk } = member.machine
+    disk.capacityBytes = disk.usedBytes + this.#random.int(0, 6_000)
+    this.#scene.at(this.#random.int(500, 9_000), () => {
+      disk.capacityBytes = Number.POSITIVE_INFINITY
     })
   }
 

@@ -134,7 +134,11 @@ export class Process {
       clock,
       random,
       appliedLsn: () => index.appliedLsn,
-      space: () => ({ freeBytes: member.freeShare * 1e12, totalBytes: 1e12 }),
+      space: () => {
+        const { capacityBytes, usedBytes } = member.machine.disk
+        const full = Number.isFinite(capacityBytes)
+        return full ? { freeBytes: capacityBytes - usedBytes, totalBytes: capacityBytes } : plenty(member.freeShare)
+      },
       durability: world.durability,
       bulkBytesPerSecond: world.bulkBytesPerSecond,
       ...(world.times === null ? {} : { times: world.times }),
@@ -310,4 +314,9 @@ export class Process {
   #failed(error: unknown): void {
     this.member.processFailed(this, error)
   }
+}
+
+/** A volume that is large enough for any history. */
+function plenty(freeShare: number): { freeBytes: number; totalBytes: number } {
+  return { freeBytes: freeShare * 1e12, totalBytes: 1e12 }
 }

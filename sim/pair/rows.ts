@@ -72,6 +72,7 @@ export const PAIR_COVERAGE_ROWS = [
   'fault: wall clock jumped',
   'fault: disk hangs',
   'fault: disk nearly full',
+  'fault: disk full to the last byte',
   'fault: growth lands late',
   'fault: switchover asked for',
   'fault: replica directory lost',

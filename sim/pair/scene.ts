@@ -51,9 +51,10 @@ export class Scene {
   whenCalm(action: () => void): void {
     const { network, members } = this.world
     const well = members.every(
-      ({ process, ledger }) =>
+      ({ process, ledger, machine }) =>
         process?.life.paused === false &&
         process.machine?.admissionFacts().disk !== 'failed' &&
+        !Number.isFinite(machine.disk.capacityBytes) &&
         !ledger.faults.unreachable &&
         ledger.faults.lateSwap === 0,
     )

@@ -1,27 +1,29 @@
 /**
  * One fault on a pair under load, and the verdict, which is read from the mail itself: writers from outside and of a user go on
- * throughout; new connections measure when there is service again; in the end everything that was accepted is there once with its
+ * throughout; new connections try all the while how long there is no service; in the end everything that was accepted is there once with its
  * bytes, every UID that was ever seen still means the same letter, and both members are in sync again.
  */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { allMessages } from '../../support/imap.ts'
-import { subjects } from '../../support/pour.ts'
-import { type Probe, SERVED, ServiceProbe } from '../../support/service-probe.ts'
+import { longestGap, type Probe, SERVED, ServiceProbe, type Tried } from '../../support/service-probe.ts'
 import { type Attempt, assertNothingLost, byAppend, bySecond, bySmtp, Writer } from '../../support/writer.ts'
 import type { ClusterArray, LedgerView } from './cluster-array.ts'
 import { until } from './kubectl.ts'
 
-const BEFORE_MS = 3_000
-/** Writers go on for so long after there is service again. */
+/** Long enough to see how slow this machine is by itself. */
+const BEFORE_MS = 5_000
 const AFTER_MS = 5_000
 const SETTLE_MS = 240_000
+const READ_MS = 60_000
 
 export interface FaultRow {
   readonly name: string
-  /** Until login, FETCH, APPEND (and LMTP where one copy is enough) succeeded by new connections; Infinity: never. */
+  /** Longest time without a login, FETCH, APPEND and, where one copy is enough, LMTP delivery by new connections; Infinity: it stayed away. */
   readonly servedMs: number
   readonly ms: Readonly<Record<Probe, number>>
+  /** The same without any fault, just before: what this machine adds. */
+  readonly quietMs: number
   readonly accepted: number
   readonly refused: number
   readonly lostAnswers: number
@@ -65,7 +67,7 @@ export class FaultRun {
 
   /**
    * @param fault Breaks something; what it returns mends it again.
-   * @param options.holdMs How long it stays broken after there is service again.
+   * @param options.holdMs How long it stays broken. @param options.serves What counts as service.
    */
   async through(
     name: string,
@@ -74,24 +76,23 @@ export class FaultRun {
   ): Promise<FaultRow> {
     const { array, account } = this
     const who = array.account(account)
-    const uidsBefore = await allMessages(array, who)
+    const uidsBefore = await this.messages()
     const tag = `${name.replace(/[^a-z0-9]+/gi, '-')}-${Date.now() % 100_000}`
-    const inbound = Writer.start(bySmtp(array.endpoints.smtp, who.address), {
-      prefix: `in-${tag}`,
-      workers: 2,
-      pauseMs: 150,
-    })
-    const user = Writer.start(byAppend(array, who), { prefix: `us-${tag}`, workers: 2, pauseMs: 150 })
-    const probe = new ServiceProbe(array, who, 120_000)
+    const writing = (prefix: string) => ({ prefix: `${prefix}-${tag}`, workers: 2, pauseMs: 150 })
+    const inbound = Writer.start(bySmtp(array.endpoints.smtp, who.address), writing('in'))
+    const user = Writer.start(byAppend(array, who), writing('us'))
+    const probe = new ServiceProbe(array, who)
+    const stopWatching = probe.watch(tag)
+    let tried: readonly Tried[] = []
     let mend: Mend | undefined
     let faultMs = 0
-    let ms: Readonly<Record<Probe, number>>
+    let sinceMs = 0
+    let failed = true
     try {
       await pause(BEFORE_MS)
       faultMs = Date.now()
-      const sinceMs = performance.now()
+      sinceMs = performance.now()
       mend = await fault()
-      ms = await probe.measure(tag, sinceMs)
       await pause(options.holdMs ?? AFTER_MS)
       const mendNow = mend
       mend = undefined
@@ -99,30 +100,45 @@ export class FaultRun {
       const [mailNode = ''] = this.shard.split('/')
       await array.ready(mailNode, SETTLE_MS)
       await pause(AFTER_MS)
+      failed = false
     } finally {
-      await mend?.()
+      if (failed) await mend?.()
       await Promise.all([inbound.stop(), user.stop()])
+      tried = await stopWatching()
     }
-    await until('all mail readable', 60_000, () => subjects(array, account))
-    await assertNothingLost(array, account, inbound, user, probe)
-    const uidsAfter = await allMessages(array, who)
+    await until('all that was accepted, once', READ_MS, async () => {
+      await assertNothingLost(array, account, inbound, user, probe)
+      return true
+    })
+    const uidsAfter = await this.messages()
     for (const [uid, bytes] of uidsBefore) {
       assert.ok(uidsAfter.get(uid)?.equals(bytes), `UID ${uid} is the same letter as before`)
     }
     const after = await array.ledger(this.shard)
     assert.ok(after)
-    return rowOf(
-      name,
-      { ms, faultMs, inbound: inbound.attempts, user: user.attempts, before: this.#before, after },
-      options.serves,
-    )
+    const seen = {
+      tried,
+      sinceMs,
+      faultMs,
+      inbound: inbound.attempts,
+      user: user.attempts,
+      before: this.#before,
+      after,
+    }
+    return rowOf(name, seen, options.serves)
+  }
+
+  /** UID and bytes of all letters; a session that is moved to another member in the middle is tried again. */
+  messages(): Promise<ReadonlyMap<number, Buffer>> {
+    return until('all letters', READ_MS, () => allMessages(this.array, this.array.account(this.account)))
   }
 }
 
 function rowOf(
   name: string,
   seen: {
-    ms: Readonly<Record<Probe, number>>
+    tried: readonly Tried[]
+    sinceMs: number
     faultMs: number
     inbound: readonly Attempt[]
     user: readonly Attempt[]
@@ -133,23 +149,29 @@ function rowOf(
 ): FaultRow {
   const all = [...seen.inbound, ...seen.user]
   const count = (outcome: Attempt['outcome']) => all.filter((one) => one.outcome === outcome).length
-  const servedMs = Math.max(...serves.map((probe) => seen.ms[probe]))
+  const lastMs = Math.max(...seen.tried.map(({ endedMs }) => endedMs))
+  const gap = (probe: Probe) => longestGap(seen.tried, probe, seen.sinceMs, lastMs)
+  const ms = { login: gap('login'), FETCH: gap('FETCH'), APPEND: gap('APPEND'), LMTP: gap('LMTP'), SMTP: gap('SMTP') }
+  const servedMs = Math.max(...serves.map((probe) => ms[probe]))
+  const quietMs = Math.max(
+    ...serves.map((probe) => longestGap(seen.tried, probe, seen.sinceMs - BEFORE_MS, seen.sinceMs)),
+  )
   const endMs = Math.max(...all.map(({ endedMs }) => endedMs))
   const shares = (attempts: readonly Attempt[]) => bySecond(attempts, seen.faultMs, endMs).map(({ share }) => share)
-  const seconds = (value: number) => (value === Number.POSITIVE_INFINITY ? 'never' : `${(value / 1_000).toFixed(1)} s`)
   const digits = (of: readonly number[]) => of.map((share) => (share === 1 ? '*' : Math.floor(share * 10))).join('')
   const [userShares, inboundShares] = [shares(seen.user), shares(seen.inbound)]
   const text = [
-    `${name}: served again after ${seconds(servedMs)}`,
-    `mail from outside ${seconds(seen.ms.SMTP)}`,
+    `${name}: away for ${seconds(servedMs)} s (${seconds(quietMs)} s without a fault)`,
+    `mail from outside ${seconds(ms.SMTP)} s`,
     `${count('accepted')} accepted, ${count('refused')} refused, ${count('lost')} without an answer, 0 lost`,
     `epoch ${seen.before.epoch} -> ${seen.after.epoch}, primary ${seen.before.primary} -> ${seen.after.primary}`,
-    `share accepted per second (tenths, * all): users ${digits(userShares)} inbound ${digits(inboundShares)}`,
+    `share accepted per second (tenths, * all): users ${digits(userShares)} outside ${digits(inboundShares)}`,
   ].join('; ')
   return {
     name,
     servedMs,
-    ms: seen.ms,
+    ms,
+    quietMs,
     accepted: count('accepted'),
     refused: count('refused'),
     lostAnswers: count('lost'),
@@ -161,15 +183,16 @@ function rowOf(
   }
 }
 
+const seconds = (ms: number) => (Number.isFinite(ms) ? (ms / 1_000).toFixed(1) : 'never')
+
 /** The table of a run, in Markdown. */
 export function tableOf(rows: readonly FaultRow[]): string {
-  const seconds = (ms: number) => (Number.isFinite(ms) ? (ms / 1_000).toFixed(1) : 'never')
   const outages = (shares: readonly number[]) => shares.filter((share) => share < 0.5).length
   const lines = rows.map((row) => {
     const { ms, userShares, inboundShares } = row
     const cells = [
       row.name,
-      seconds(row.servedMs),
+      `${seconds(row.servedMs)} (${seconds(row.quietMs)})`,
       seconds(ms.SMTP),
       `${outages(userShares)} / ${outages(inboundShares)}`,
       `${row.accepted}`,
@@ -179,7 +202,7 @@ export function tableOf(rows: readonly FaultRow[]): string {
     return `| ${cells.join(' | ')} |`
   })
   return [
-    '| case | served again, s | mail from outside, s | seconds with < half accepted: users / outside | letters accepted | lost or doubled | epoch |',
+    '| case | users away for, s (without a fault) | mail from outside, s | seconds with < half accepted: users / outside | letters accepted | lost or doubled | epoch |',
     '|---|---|---|---|---|---|---|',
     ...lines,
   ].join('\n')

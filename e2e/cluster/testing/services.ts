@@ -62,6 +62,7 @@ export function arrayContext(namespace: string, image: string, mailHostname: str
     postmaster: null,
     ledger: { kind: 'lease' },
     serviceAddress: null,
+    outside: null,
     logLevel: 'info',
   }
 }

@@ -27,6 +27,8 @@ export const SESSION_CAPABILITIES: readonly string[] = [
   'OBJECTID', // RFC 8474
   'SAVEDATE', // RFC 8514
   'BINARY', // RFC 3516
+  'METADATA', // RFC 5464
+  'LIST-METADATA', // RFC 9590
   'PREVIEW', // RFC 8970
   'UTF8=ACCEPT', // RFC 6855
   'PARTIAL', // RFC 9394

@@ -80,9 +80,14 @@ export class Tokens {
 
   /** Takes `text` (in upper case) if it stands here, in any case. */
   tryText(text: string): boolean {
-    if (this.#text.slice(this.#at, this.#at + text.length).toUpperCase() !== text) return false
+    if (!this.startsWith(text)) return false
     this.#at += text.length
     return true
+  }
+
+  /** Whether `text` (in upper case) stands here, in any case; nothing is taken. */
+  startsWith(text: string): boolean {
+    return this.#text.slice(this.#at, this.#at + text.length).toUpperCase() === text
   }
 
   char(char: string): void {
@@ -206,6 +211,14 @@ export class Tokens {
     const value = this.#string()
     if (value === null) this.nil()
     return value
+  }
+
+  /** value of RFC 5464: nstring or literal8, as bytes. */
+  bytesOrNil(): Buffer | null {
+    const next = this.#parts[this.#part + 1]
+    if (this.#at === this.#text.length && typeof next === 'object') return Buffer.concat(this.literal().pieces)
+    const value = this.nstring()
+    return value === null ? null : Buffer.from(value, 'latin1')
   }
 
   /** A literal in the pieces in which it came, for APPEND. */

@@ -14,6 +14,8 @@ import type {
   MailboxChange,
   MailboxInfo,
   MailboxStatus,
+  MetadataChange,
+  MetadataEntry,
   NewLetter,
   Quota,
   SpecialUse,
@@ -43,6 +45,8 @@ export class MemoryAccount implements ImapAccount {
   readonly #nowMs: () => number
   readonly #boxes = new Map<string, MemoryMailbox>()
   readonly #subscriptions = new Set<string>()
+  readonly #metadata = new Map<string, Map<string, Uint8Array>>()
+  readonly metadataValueBytesMax = 1_000
   #modSeq = 0
   #uidValidity = 1000
   #emailCount = 0
@@ -161,6 +165,21 @@ export class MemoryAccount implements ImapAccount {
   quota(): Quota {
     const usedBytes = [...this.#boxes.values()].reduce((sum, box) => sum + box.status().sizeBytes, 0)
     return { usedBytes, limitBytes: this.limitBytes }
+  }
+
+  metadata(mailbox: MailboxId | null): readonly MetadataEntry[] {
+    const entries = [...(this.#metadata.get(mailbox ?? '') ?? [])]
+    return entries.map(([name, value]) => ({ name, value })).sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async setMetadata(mailbox: MailboxId | null, entries: readonly MetadataChange[]): Promise<void> {
+    this.beginWrite()
+    const all = this.#metadata.get(mailbox ?? '') ?? new Map<string, Uint8Array>()
+    this.#metadata.set(mailbox ?? '', all)
+    for (const { name, value } of entries) {
+      if (value === null) all.delete(name)
+      else all.set(name, value)
+    }
   }
 
   deletedBytes(mailbox: MailboxId): number {

@@ -1,6 +1,6 @@
 /**
  * Loopback addresses of the local cluster. One array owns 127.X.*.*; X is chosen once and kept, so that two checkouts on one
- * machine do not meet. 127.X.0.1 is the address of the edge Service, 127.X.0.2 the operator's own, workload n has
+ * machine do not meet. 127.X.0.1 is the address of the edge Service, 127.X.0.2 the operator's own, 127.X.0.3 the world outside, workload n has
  * 127.X.n.(ordinal + 1). Linux answers on all of 127/8 without configuration.
  */
 import { assert } from '#lib/errors/assert.ts'
@@ -12,6 +12,8 @@ const WORKLOADS_MAX = 250
 
 export const serviceAddress = (network: number): string => `127.${network}.0.1`
 export const operatorAddress = (network: number): string => `127.${network}.0.2`
+/** Stands for the world outside: mail for other domains is sent there. */
+export const outsideAddress = (network: number): string => `127.${network}.0.3`
 
 /** Order in which networks are tried: from a place that depends on `seed` (the path of the array's folder) all around. */
 export function networkCandidates(seed: string): number[] {

@@ -7,6 +7,7 @@ import { replicaAddress } from '#lib/link/address.ts'
 import { toShardName } from '#lib/mail/types.ts'
 import { planContainer } from '#operator/cluster/local/container-plan.ts'
 import { EdgeConfig } from '../../../services/edge/config.ts'
+import { SenderConfig } from '../../../services/sender/config.ts'
 import { ShardConfig } from '../../../services/shard/config.ts'
 import { inApplyOrder, PATHS } from '../array-context.ts'
 import { CLUSTER, LOCAL, mailNode } from '../testing/contexts.ts'
@@ -96,6 +97,7 @@ const services: [container: string, schema: z.ZodObject][] = [
   ['shard-0', ShardConfig],
   ['shard-1', ShardConfig],
   ['edge', EdgeConfig],
+  ['sender', SenderConfig],
 ]
 const places = { 'on one machine': LOCAL, 'in a cluster': CLUSTER }
 for (const [name, schema, place] of services.flatMap(([one, its]) =>

@@ -1,6 +1,6 @@
 /**
  * From a MailNode to the objects that make it run. Pure: same arguments, same bytes.
- * A pod is one member: a container per shard replica and one edge, which reach each other over unix sockets in a folder that
+ * A pod is one member: a container per shard replica, one edge and one sender, which reach each other over unix sockets in a folder that
  * only they see. Both members come from one StatefulSet with OnDelete: who is replaced when is decided in decide.ts.
  */
 import { MEMBERS_PER_MAILNODE, SHARD_PORT_BASE } from '#lib/link/address.ts'
@@ -31,6 +31,7 @@ import {
   METRICS_PORTS,
   metaOf,
   NATS_PASSWORD_KEY,
+  OUTSIDE_ZONE,
   PATHS,
   POD_SECURITY,
   podDefaults,
@@ -41,6 +42,9 @@ import {
 export const COMPONENT = 'mailnode'
 /** The operator takes it off a pod whose node is gone, long before Kubernetes does (rules.md, Pods). */
 export const SERVING_LABEL = 'twinpost.io/serving'
+/** Says to the shards of a pod that they must not be primary; they read it from a file (services/shard/fence-wish.ts). */
+export const FENCED_LABEL = 'twinpost.io/fenced'
+const FENCE_FILE = 'fenced'
 /** Set on a MailNode it goes into the pod template: another value rolls both members, one after the other. */
 export const RESTARTED_AT = 'twinpost.io/restartedAt'
 /** An edge serves on until its address has left the Services; its shards hand over meanwhile. */
@@ -198,6 +202,7 @@ export function statefulSet(node: MailNode, context: ArrayContext, wish: MemberW
           containers: [
             ...shardIndexes(node).map((index) => shardContainer(node, context, index)),
             edgeContainer(node, context),
+            senderContainer(node, context),
           ],
           volumes: volumes(node, context),
         },
@@ -242,11 +247,13 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
         String(inbound.degradedAfter === 'never' ? -1 : durationSeconds(inbound.degradedAfter)),
       ),
       env('TWINPOST_DURABILITY_USERS', users),
+      env('TWINPOST_HOSTNAME', context.mailHostname),
       env(
         'TWINPOST_GIVE_BACK_AFTER_SECONDS',
         String(node.spec.giveBackAfter === 'never' ? -1 : durationSeconds(node.spec.giveBackAfter)),
       ),
       ledger,
+      ...(context.ledger.kind === 'lease' ? [env('TWINPOST_FENCE_FILE', `${PATHS.pod}/${FENCE_FILE}`)] : []),
       env('TWINPOST_METRICS_PORT', String(metricsPort)),
       env('TWINPOST_LOG_LEVEL', context.logLevel),
     ],
@@ -259,7 +266,9 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
       { name: 'sockets', mountPath: PATHS.sockets },
       { name: 'member-tls', mountPath: PATHS.memberTls, readOnly: true },
       { name: 'tmp', mountPath: PATHS.temporary },
-      ...(context.ledger.kind === 'file' ? [{ name: 'ledger', mountPath: context.ledger.folder }] : []),
+      context.ledger.kind === 'file'
+        ? { name: 'ledger', mountPath: context.ledger.folder }
+        : { name: 'pod', mountPath: PATHS.pod, readOnly: true },
     ],
     ...containerResources(node.spec.resources.shard),
     ...probesOf(`metrics-${index}`),
@@ -311,6 +320,48 @@ function edgeContainer(node: MailNode, context: ArrayContext): Container {
   }
 }
 
+/** Sends what leaves the queues of the MailNode's shards. Of the edge's house: it has the edge's identity and credentials. */
+function senderContainer(node: MailNode, context: ArrayContext): Container {
+  const { outside } = context
+  return {
+    name: 'sender',
+    image: node.spec.image ?? context.image,
+    command: ['node', 'services/sender/main.ts'],
+    env: [
+      ...podEnv(),
+      env('TWINPOST_MAIL_NODE', node.metadata.name),
+      env('TWINPOST_SHARDS', String(node.spec.shards)),
+      env('TWINPOST_HOSTNAME', context.mailHostname),
+      ...(outside === null
+        ? []
+        : [
+            env('TWINPOST_ZONE_FILE', `${outside.folder}/${OUTSIDE_ZONE}`),
+            env('TWINPOST_REMOTE_PORT', String(outside.port)),
+          ]),
+      ...(context.dnsServers === undefined ? [] : [env('TWINPOST_DNS_SERVERS', context.dnsServers)]),
+      env('TWINPOST_METRICS_PORT', String(METRICS_PORTS.sender)),
+      env('TWINPOST_TLS_DIR', `${PATHS.edgeTls}/$(TWINPOST_POD)`),
+      env('TWINPOST_SOCKET_DIR', PATHS.sockets),
+      env('TWINPOST_SHARD_HOST_PATTERN', shardHostPattern(context)),
+      env('TWINPOST_DIRECTORY_URL', context.directoryUrl),
+      env('TWINPOST_DIRECTORY_PASSWORD_FILE', `${PATHS.credentials}/${DIRECTORY_PASSWORD_KEY}`),
+      env('TWINPOST_BASE_DN', context.baseDn),
+      env('TWINPOST_LOG_LEVEL', context.logLevel),
+    ],
+    ports: [{ name: 'metrics-sender', containerPort: METRICS_PORTS.sender }],
+    volumeMounts: [
+      { name: 'sockets', mountPath: PATHS.sockets },
+      { name: 'edge-tls', mountPath: PATHS.edgeTls, readOnly: true },
+      { name: 'edge-credentials', mountPath: PATHS.credentials, readOnly: true },
+      { name: 'tmp', mountPath: PATHS.temporary },
+      ...(outside === null ? [] : [{ name: 'outside', mountPath: outside.folder, readOnly: true }]),
+    ],
+    ...containerResources(node.spec.resources.sender),
+    ...probesOf('metrics-sender'),
+    securityContext: CONTAINER_SECURITY,
+  }
+}
+
 function volumes(node: MailNode, context: ArrayContext): Volume[] {
   const { name } = node.metadata
   return [
@@ -326,9 +377,17 @@ function volumes(node: MailNode, context: ArrayContext): Volume[] {
       secret: { secretName: node.spec.edge.certificateSecret ?? context.publicCertificateSecret, defaultMode: 0o440 },
     },
     { name: 'edge-credentials', secret: { secretName: EDGE_CREDENTIALS, defaultMode: 0o440 } },
-    ...(context.ledger.kind === 'file'
-      ? [{ name: 'ledger', hostPath: { path: context.ledger.folder, type: 'DirectoryOrCreate' } } as const]
-      : []),
+    ...(context.outside === null
+      ? []
+      : [{ name: 'outside', hostPath: { path: context.outside.folder, type: 'DirectoryOrCreate' } } as const]),
+    context.ledger.kind === 'file'
+      ? ({ name: 'ledger', hostPath: { path: context.ledger.folder, type: 'DirectoryOrCreate' } } as const)
+      : {
+          name: 'pod',
+          downwardAPI: {
+            items: [{ path: FENCE_FILE, fieldRef: { fieldPath: `metadata.labels['${FENCED_LABEL}']` } } as const],
+          },
+        },
   ]
 }
 

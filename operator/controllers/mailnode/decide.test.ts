@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decidePhase, decideRollout, decideServing, type RolloutAction, type SeenMember } from './decide.ts'
+import {
+  decideFences,
+  decidePhase,
+  decideRollout,
+  decideServing,
+  type RolloutAction,
+  type SeenMember,
+} from './decide.ts'
 import type { ShardFacts } from './shard-facts.ts'
 
 const member = (pod: string, what: Partial<SeenMember> = {}): SeenMember => ({
@@ -9,6 +16,7 @@ const member = (pod: string, what: Partial<SeenMember> = {}): SeenMember => ({
   ready: true,
   running: true,
   serving: true,
+  fenced: null,
   problem: null,
   ...what,
 })
@@ -136,6 +144,16 @@ const servings: [name: string, members: SeenMember[], shards: ShardFacts[], want
 for (const [name, members, shards, want] of servings) {
   test(`decideServing() ${name}`, () => assert.deepEqual(decideServing(members, shards), want))
 }
+
+test('decideFences() labels those that shall be fenced, and says so when one no longer shall', () => {
+  const members = [member('a'), member('b', { fenced: true })]
+  assert.deepEqual(decideFences(members, ['b']), [])
+  assert.deepEqual(decideFences(members, ['a']), [
+    { pod: 'a', fenced: true },
+    { pod: 'b', fenced: false },
+  ])
+  assert.deepEqual(decideFences([member('a', { fenced: false })], []), [])
+})
 
 const phases: [members: SeenMember[], wanted: number, phase: string, ready: boolean, message: string][] = [
   [[], 2, 'Pending', false, '0 of 2 members are ready'],

@@ -16,6 +16,8 @@ export interface SeenMember {
   readonly running: boolean
   /** The label by which edge Services select it. */
   readonly serving: boolean
+  /** What its label says about a fence; null: nothing. */
+  readonly fenced: boolean | null
   /** Why it is not ready, in words; null if nothing is known. */
   readonly problem: string | null
 }
@@ -77,6 +79,17 @@ export function decideServing(
     const peer = members.find(({ pod }) => pod !== member.pod)
     const serving = !(goneFor(member.pod) && peer?.ready === true && peer.serving)
     return serving === member.serving ? [] : [{ pod: member.pod, serving }]
+  })
+}
+
+/** @returns Members whose label does not yet say what the resource wants: no label and no wish is the same. */
+export function decideFences(
+  members: readonly SeenMember[],
+  wanted: readonly string[],
+): readonly { readonly pod: string; readonly fenced: boolean }[] {
+  return members.flatMap(({ pod, fenced: labelled }) => {
+    const fenced = wanted.includes(pod)
+    return fenced === (labelled ?? false) ? [] : [{ pod, fenced }]
   })
 }
 

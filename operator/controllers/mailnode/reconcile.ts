@@ -10,13 +10,21 @@ import { type ArrayContext, inApplyOrder, selectorOf } from '../array-context.ts
 import {
   COMPONENT,
   certificateSecrets,
+  FENCED_LABEL,
   type MemberCertificates,
   type MemberWish,
   mailNodeObjects,
   SERVING_LABEL,
   statefulSet,
 } from './build.ts'
-import { decidePhase, decideRollout, decideServing, type RolloutAction, type SeenMember } from './decide.ts'
+import {
+  decideFences,
+  decidePhase,
+  decideRollout,
+  decideServing,
+  type RolloutAction,
+  type SeenMember,
+} from './decide.ts'
 import { hasTwoCopies, LEDGER_ANNOTATION, type ShardFacts, shardFacts } from './shard-facts.ts'
 
 export interface MailNodeOutcome {
@@ -27,6 +35,7 @@ export interface MailNodeOutcome {
   readonly outdated: number
   /** Labels of pods that have to change. */
   readonly serving: ReturnType<typeof decideServing>
+  readonly fences: ReturnType<typeof decideFences>
 }
 
 export interface TemplateState {
@@ -67,6 +76,7 @@ export async function reconcileMailNode(
     shards,
     outdated: members.filter((member) => member.outdated).length,
     serving: idle || shards === null ? [] : decideServing(members, shards),
+    fences: idle || shards === null ? [] : decideFences(members, node.spec.fenced),
   }
 }
 
@@ -89,12 +99,14 @@ function memberOf(pod: SeenPod, wantedHash: string): SeenMember {
   const waits = pod.containers.flatMap(({ name, ready, reason }) =>
     ready || reason === null ? [] : [`${name} ${reason}`],
   )
+  const fenced = pod.labels[FENCED_LABEL]
   return {
     pod: pod.name,
     outdated: pod.templateHash !== wantedHash,
     ready: pod.ready,
     running: pod.containers.some(({ name, state }) => name.startsWith('shard-') && state === 'running'),
     serving: pod.labels[SERVING_LABEL] === 'true',
+    fenced: fenced === undefined ? null : fenced === 'true',
     problem: pod.unplaced ?? waits[0] ?? null,
   }
 }

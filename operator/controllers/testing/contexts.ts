@@ -13,6 +13,7 @@ export const CLUSTER: ArrayContext = {
   postmaster: null,
   ledger: { kind: 'lease' },
   serviceAddress: null,
+  outside: null,
   logLevel: 'info',
 }
 
@@ -21,6 +22,7 @@ export const LOCAL: ArrayContext = {
   namespace: 'default',
   ledger: { kind: 'file', folder: '/home/a/.twinpost/ledger' },
   serviceAddress: '127.70.0.1',
+  outside: { folder: '/home/a/.twinpost/outside', port: 2525 },
 }
 
 export function mailNode(

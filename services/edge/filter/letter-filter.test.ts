@@ -108,7 +108,7 @@ test('without a filter a letter is refused for now, or taken and marked, as the 
   assert.equal(strict.shard.letters.length, 0)
   assert.match(
     open.shard.letters[0]?.recipients[0]?.headerBlock ?? '',
-    /^X-Twinpost-Filter: action=accept; unjudged\r\n/m,
+    /^X-Twinpost-Filter: action=accept;\r\n\tlevel=standard;\r\n\tunjudged\r\n/m,
   )
 })
 

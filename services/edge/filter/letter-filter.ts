@@ -8,11 +8,17 @@ import { EVIDENCE_HEADER, type Evidence, encodeEvidence } from '#lib/filter/evid
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Reply, reply } from '#lib/smtp/mod.ts'
+import type {
+  Authentication,
+  AuthenticationQuestion,
+  AuthenticationRun,
+  Authenticator,
+} from '../authentication/authenticator.ts'
 import type { EdgeMetrics } from '../metrics.ts'
 import { evidenceOf } from './evidence-of.ts'
 import { type FilterEnvelope, FilterError, type FilterResult } from './filter-connection.ts'
 import type { FilterPool, FilterStream } from './filter-pool.ts'
-import { type FilterLevel, type Judgement, judge, type PoolRules, settle } from './policy.ts'
+import { type FilterLevel, type Judgement, judge, type LetterFacts, type PoolRules, settle } from './policy.ts'
 
 export interface FilterSettings {
   readonly rules: PoolRules
@@ -22,7 +28,12 @@ export interface FilterSettings {
 }
 
 export interface LetterFilterOptions extends FilterSettings {
-  readonly pool: FilterPool
+  /** Null: there is no pool, letters are only authenticated. */
+  readonly pool: FilterPool | null
+  /** Null: nobody asks whether a letter comes from where it says. */
+  readonly authenticator: Authenticator | null
+  /** What DMARC asks for is done, not only written down. */
+  readonly enforceDmarc: boolean
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: EdgeMetrics
@@ -30,6 +41,8 @@ export interface LetterFilterOptions extends FilterSettings {
 
 export interface FilteredLetter {
   readonly envelope: FilterEnvelope
+  /** It comes from outside; null: a user of ours sends it, who has logged in. */
+  readonly origin: AuthenticationQuestion | null
   /** Fields of the header, latin1. */
   readonly fields: readonly string[]
 }
@@ -53,6 +66,8 @@ export interface FilteredStream {
 
 const REFUSED = reply(550, '5.7.1 The letter was refused by the filter of this server')
 const VIRUS = reply(550, '5.7.1 The letter holds a virus')
+/** RFC 9989 section 8.2 recommends to say why. */
+const NOT_FROM_THERE = reply(550, '5.7.1 The letter does not come from where it says: DMARC of its author')
 const UNJUDGED = reply(451, '4.7.1 The letter cannot be checked now, try again later')
 const RESULT_HEADER = 'X-Twinpost-Filter'
 const REASONS_SHOWN_MAX = 8
@@ -66,80 +81,122 @@ export class LetterFilter {
 
   /** A letter that is all in memory. Never rejects. */
   async decide(letter: FilteredLetter, body: readonly Buffer[]): Promise<FilterDecision> {
-    return await this.#decide(letter, () => this.#options.pool.judge(letter.envelope, letter.fields, body))
+    const { pool } = this.#options
+    const run = this.#authenticate(letter)
+    await run?.write([headerOf(letter), ...body])
+    return await this.#decide(letter, run, async () => {
+      return pool === null ? NOTHING_FOUND : await pool.judge(letter.envelope, letter.fields, body)
+    })
   }
 
   /** Begins with a letter of which more is to come. Never rejects. */
   async stream(letter: FilteredLetter, first: readonly Buffer[]): Promise<FilteredStream> {
-    const begun = await this.#options.pool.stream(letter.envelope, letter.fields, first).catch(keepFailure)
+    const { pool } = this.#options
+    const run = this.#authenticate(letter)
+    await run?.write([headerOf(letter), ...first])
+    const begun = await pool?.stream(letter.envelope, letter.fields, first).catch(keepFailure)
+    const filter = begun instanceof FilterError ? null : begun
     return {
       write: async (pieces) => {
-        if (!(begun instanceof FilterError)) await begun.write(pieces)
+        await run?.write(pieces)
+        await filter?.write(pieces)
       },
-      decide: () => this.#decide(letter, () => endOf(begun)),
+      decide: () => this.#decide(letter, run, () => endOf(begun)),
       abandon: () => {
-        if (!(begun instanceof FilterError)) begun.abandon()
+        run?.abandon()
+        filter?.abandon()
       },
     }
   }
 
   close(): void {
-    this.#options.pool.close()
+    this.#options.pool?.close()
   }
 
-  async #decide(letter: FilteredLetter, ask: () => Promise<FilterResult>): Promise<FilterDecision> {
+  #authenticate({ origin }: FilteredLetter): AuthenticationRun | null {
+    return origin === null ? null : (this.#options.authenticator?.begin(origin) ?? null)
+  }
+
+  async #decide(
+    letter: FilteredLetter,
+    run: AuthenticationRun | null,
+    ask: () => Promise<FilterResult>,
+  ): Promise<FilterDecision> {
     const { pool, clock, metrics, logger, onFailure } = this.#options
     const began = clock.monotonicMs()
-    const result = await ask().catch(keepFailure)
-    metrics.filterSeconds.observe({ pool: pool.name }, (clock.monotonicMs() - began) / 1000)
+    const [result, authentication] = await Promise.all([ask().catch(keepFailure), run?.end() ?? null])
+    const poolName = pool?.name ?? 'none'
+    metrics.filterSeconds.observe({ pool: poolName }, (clock.monotonicMs() - began) / 1000)
     if (result instanceof FilterError) {
-      logger.warn({ trace: letter.envelope.traceId, pool: pool.name, onFailure }, 'letter was not judged')
-      return onFailure === 'tempfail' ? { kind: 'refuse', reply: UNJUDGED } : this.#unjudged(letter)
+      logger.warn({ trace: letter.envelope.traceId, pool: poolName, onFailure }, 'letter was not judged')
+      if (onFailure === 'tempfail') return { kind: 'refuse', reply: UNJUDGED }
+      return this.#judge(letter, null, authentication)
     }
     const { verdict } = result
     if (verdict.kind === 'reject' || verdict.kind === 'tempfail') {
       return { kind: 'refuse', reply: foreignReply(verdict) }
     }
-    if (verdict.kind === 'discard') return this.#all(letter, 'discard', '')
-    return this.#judge(letter, evidenceOf(result.edits))
+    if (verdict.kind === 'discard') return this.#discard(letter)
+    return this.#judge(letter, evidenceOf(result.edits), authentication)
   }
 
-  #judge(letter: FilteredLetter, evidence: readonly Evidence[]): FilterDecision {
-    const { rules, level, metrics, logger } = this.#options
+  /** @param evidence Null: no pod has judged it, and the pool says that it is taken all the same. */
+  #judge(
+    letter: FilteredLetter,
+    evidence: readonly Evidence[] | null,
+    authentication: Authentication | null,
+  ): FilterDecision {
+    const { rules, level, metrics, logger, pool } = this.#options
     const { envelope } = letter
-    const facts = { sender: envelope.reversePath.toLowerCase(), author: '', authorProved: false }
+    const applied = evidence === null ? { ...rules, required: NOBODY } : rules
     // Settings of Domains and users are not built yet: all recipients have the level of this server.
-    const judgement = judge(evidence, rules, { level, allow: [], deny: [] }, facts)
+    const settings = { level, allow: [], deny: [] }
+    const judgement = judge(evidence ?? [], applied, settings, this.#facts(envelope, authentication))
     const settlement = settle(envelope.recipients.map(() => judgement))
     const trace = envelope.traceId
     if (settlement.kind === 'refuse') {
       metrics.filterActions.inc({ action: settlement.permanent ? 'reject' : 'tempfail' }, envelope.recipients.length)
       logger.info({ trace, reasons: judgement.reasons }, 'filter refuses a letter')
-      return { kind: 'refuse', reply: refusal(settlement.permanent, evidence) }
+      return { kind: 'refuse', reply: refusal(settlement.permanent, judgement, evidence ?? []) }
     }
-    if (judgement.action !== 'accept')
+    if (judgement.action !== 'accept') {
       logger.info({ trace, action: judgement.action, reasons: judgement.reasons }, 'filter marks a letter')
-    const found = evidence
-      .map((one) => `${EVIDENCE_HEADER}: ${encodeEvidence(one).replaceAll('\n', '\r\n')}\r\n`)
-      .join('')
+    }
+    const found = (evidence ?? []).map(evidenceField).join('')
     const recipients = settlement.actions.map((action) => {
       metrics.filterActions.inc({ action })
-      return { placement: placementOf(action), fields: resultField(action, judgement, level) + found }
+      const silent = pool === null && action === 'accept'
+      const result = silent ? '' : resultField(action, judgement, level, evidence !== null)
+      return { placement: placementOf(action), fields: (authentication?.field ?? '') + result + found }
     })
     return { kind: 'take', recipients }
   }
 
-  #unjudged(letter: FilteredLetter): FilterDecision {
-    return this.#all(letter, 'inbox', `${RESULT_HEADER}: action=accept; unjudged\r\n`)
+  #facts(envelope: FilterEnvelope, authentication: Authentication | null): LetterFacts {
+    const sender = envelope.reversePath.toLowerCase()
+    if (authentication === null) return { sender, author: '', authorProved: false, dmarcAsks: null }
+    const { author, dmarc, dmarcPolicy, arcPass } = authentication
+    const asks = this.#options.enforceDmarc && dmarc === 'fail' && dmarcPolicy !== 'none' ? dmarcPolicy : null
+    // Forwarders break what they forward; where a chain of them vouches, the letter is not thrown away.
+    const dmarcAsks = asks === 'reject' && arcPass ? 'quarantine' : asks
+    return { sender, author, authorProved: dmarc === 'pass', dmarcAsks }
   }
 
-  #all({ envelope }: FilteredLetter, placement: Placement, fields: string): FilterDecision {
-    this.#options.metrics.filterActions.inc(
-      { action: placement === 'discard' ? 'discard' : 'accept' },
-      envelope.recipients.length,
-    )
-    return { kind: 'take', recipients: envelope.recipients.map(() => ({ placement, fields })) }
+  #discard({ envelope }: FilteredLetter): FilterDecision {
+    this.#options.metrics.filterActions.inc({ action: 'discard' }, envelope.recipients.length)
+    return { kind: 'take', recipients: envelope.recipients.map(() => ({ placement: 'discard', fields: '' })) }
   }
+}
+
+const NOTHING_FOUND: FilterResult = { verdict: { kind: 'continue' }, refused: new Map(), edits: [] }
+const NOBODY: ReadonlySet<string> = new Set()
+
+function headerOf({ fields }: FilteredLetter): Buffer {
+  return Buffer.from(`${fields.join('')}\r\n`, 'latin1')
+}
+
+function evidenceField(evidence: Evidence): string {
+  return `${EVIDENCE_HEADER}: ${encodeEvidence(evidence).replaceAll('\n', '\r\n')}\r\n`
 }
 
 function keepFailure(error: unknown): FilterError {
@@ -147,9 +204,10 @@ function keepFailure(error: unknown): FilterError {
   throw error
 }
 
-async function endOf(stream: FilterStream | FilterError): Promise<FilterResult> {
+/** Undefined: there is no pool. */
+async function endOf(stream: FilterStream | FilterError | undefined): Promise<FilterResult> {
   if (stream instanceof FilterError) throw stream
-  return await stream.end()
+  return (await stream?.end()) ?? NOTHING_FOUND
 }
 
 /** Until there is a quarantine, what belongs there goes to Junk; rules that say quarantine for viruses are refused at start (config.ts). */
@@ -168,8 +226,9 @@ function placementOf(action: 'accept' | 'tag' | 'junk' | 'quarantine' | 'discard
   }
 }
 
-function refusal(permanent: boolean, evidence: readonly Evidence[]): Reply {
+function refusal(permanent: boolean, { reasons }: Judgement, evidence: readonly Evidence[]): Reply {
   if (!permanent) return UNJUDGED
+  if (reasons[0]?.startsWith('DMARC')) return NOT_FROM_THERE
   return evidence.some(({ findings }) => findings.some(({ kind }) => kind === 'virus')) ? VIRUS : REFUSED
 }
 
@@ -186,14 +245,14 @@ function foreignReply(verdict: FilterResult['verdict'] & { kind: 'reject' | 'tem
 }
 
 /** RFC 2047 is not needed: reasons are names of engines and of what they found, and other characters are replaced. */
-function resultField(action: string, { reasons, spam }: Judgement, level: FilterLevel): string {
+function resultField(action: string, { reasons, spam }: Judgement, level: FilterLevel, judged: boolean): string {
   const shown = reasons
     .slice(0, REASONS_SHOWN_MAX)
     .map((reason) => reason.replace(/[^\x20-\x7e]|[;"]/g, '?').slice(0, 120))
   const parts = [
     `action=${action}`,
     `level=${level}`,
-    `spam=${spam.toFixed(2)}`,
+    judged ? `spam=${spam.toFixed(2)}` : 'unjudged',
     ...shown.map((reason) => `reason="${reason}"`),
   ]
   return `${RESULT_HEADER}: ${parts.join(';\r\n\t')}\r\n`

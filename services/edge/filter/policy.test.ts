@@ -18,7 +18,12 @@ const RULES: PoolRules = {
   onAttachment: 'junk',
   onImage: 'tag',
 }
-const FACTS: LetterFacts = { sender: 'bounce@list.example.net', author: 'ann@example.net', authorProved: true }
+const FACTS: LetterFacts = {
+  sender: 'bounce@list.example.net',
+  author: 'ann@example.net',
+  authorProved: true,
+  dmarcAsks: null,
+}
 
 function engine(name: string, ...findings: Finding[]): Evidence {
   return { engine: name, state: 'done', findings }
@@ -121,6 +126,20 @@ const ROWS: readonly Row[] = [
     action: 'accept',
   },
   { what: 'an image', evidence: [engine('clamd', { kind: 'image', name: 'porn', weight: 1 })], action: 'tag' },
+  {
+    what: 'an author whose domain asks for rejection',
+    evidence: [clean],
+    level: 'off',
+    facts: { authorProved: false, dmarcAsks: 'reject' },
+    action: 'reject',
+    reason: /DMARC failed for example\.net/,
+  },
+  {
+    what: 'an author whose domain asks for quarantine',
+    evidence: [clean],
+    facts: { dmarcAsks: 'quarantine' },
+    action: 'junk',
+  },
   { what: 'phishing', evidence: [engine('clamd', { kind: 'phishing', name: 'link text', weight: 1 })], action: 'junk' },
 ]
 

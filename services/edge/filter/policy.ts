@@ -32,8 +32,10 @@ export interface LetterFacts {
   /** Reverse path and author, in lower case; empty: none. */
   readonly sender: string
   readonly author: string
-  /** The author's domain is proved (DMARC pass or an aligned DKIM or SPF pass): only then an allow list may speak for it. */
+  /** The author's domain is proved (DMARC pass): only then an allow list may speak for it. */
   readonly authorProved: boolean
+  /** DMARC failed, and the author's domain asks for this; null: it passed, or nothing is asked. */
+  readonly dmarcAsks: 'quarantine' | 'reject' | null
 }
 
 export interface Judgement {
@@ -67,7 +69,7 @@ export function judge(
   facts: LetterFacts,
 ): Judgement {
   const spam = spamWeight(evidence)
-  const hard = [...virusVotes(evidence, rules), ...silenceVotes(evidence, rules)]
+  const hard = [...virusVotes(evidence, rules), ...silenceVotes(evidence, rules), ...dmarcVotes(facts)]
   const listed = listVote(settings, facts)
   const soft = listed?.action === 'accept' ? [] : softVotes(evidence, rules, settings, spam)
   const votes = [...hard, ...(listed === null ? [] : [listed]), ...soft]
@@ -119,6 +121,13 @@ function silenceVotes(evidence: readonly Evidence[], rules: PoolRules): Vote[] {
   const heard = new Set(evidence.map(({ engine }) => engine))
   const missing = [...rules.required].filter((engine) => !heard.has(engine))
   return [...silent, ...missing.map((engine): Vote => ({ action: 'tempfail', reason: `${engine} was not asked` }))]
+}
+
+/** RFC 9989 section 5.4: what the author's domain asks for; its quarantine is our Junk. */
+function dmarcVotes({ dmarcAsks, author }: LetterFacts): Vote[] {
+  if (dmarcAsks === null) return []
+  const domain = author.slice(author.lastIndexOf('@') + 1)
+  return [{ action: dmarcAsks === 'reject' ? 'reject' : 'junk', reason: `DMARC failed for ${domain}` }]
 }
 
 function listVote(settings: RecipientSettings, { sender, author, authorProved }: LetterFacts): Vote | null {

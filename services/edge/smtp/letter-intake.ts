@@ -15,6 +15,7 @@ import {
   splitLetter,
   submissionEdit,
   type TransportFacts,
+  withoutForged,
 } from '#lib/letter/mod.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
@@ -76,6 +77,7 @@ interface Reading {
   readonly letter: IncomingLetter
   readonly traceId: string
   readonly nowMs: number
+  /** As received. */
   readonly header: string
   /** With what submission put before it. */
   readonly whole: readonly Buffer[]
@@ -134,11 +136,12 @@ export class LetterIntake {
     const nowMs = clock.nowMs()
     const header = headerSection(pieces)
     if (countHops(header) > HOPS_MAX) return await refuse(REPLIES.loop)
-    let whole: readonly Buffer[] = pieces
+    // LMTP comes from the array itself, which has looked at the letter before.
+    let whole = letter.source === 'lmtp' ? pieces : withoutForged(header, pieces, this.#options.hostname)
     if (letter.source === 'submission') {
       const edit = submissionEdit(header, nowMs, traceId, this.#options.hostname)
       if (edit.kind === 'from-missing') return await refuse(REPLIES.fromMissing)
-      if (edit.bytes.length > 0) whole = [edit.bytes, ...pieces]
+      if (edit.bytes.length > 0) whole = [edit.bytes, ...whole]
     }
     const readMs = clock.monotonicMs()
     metrics.stageSeconds.observe({ stage: 'body' }, (readMs - beganMs) / 1000)
@@ -252,7 +255,11 @@ export class LetterIntake {
       user: author?.id ?? null,
       tls: transport.tls !== null,
     }
-    return { filtered: { envelope, fields }, body }
+    const origin =
+      address === null || author !== null
+        ? null
+        : { traceId, clientAddress: address, helo: transport.helo, reversePath: transaction.reversePath }
+    return { filtered: { envelope, origin, fields }, body }
   }
 
   /** What of the letter goes into the author's queue; null: nothing. */

@@ -93,16 +93,14 @@ export async function openEdge(
   })
   const registry = new Registry()
   const metrics = createEdgeMetrics(registry)
-  const filter =
-    config.filter === null
-      ? null
-      : createLetterFilter(config.filter, {
-          resolve: async (host) => [host],
-          tls: () => tls,
-          clock: nodeClock,
-          logger,
-          metrics,
-        })
+  const filter = createLetterFilter(config, {
+    resolve: async (host) => [host],
+    tls: () => tls,
+    clock: nodeClock,
+    random: nodeRandom,
+    logger,
+    metrics,
+  })
   const edge = new Edge({
     config,
     directory,

@@ -63,6 +63,12 @@ function prepareWrites(db: DatabaseSync) {
     mailboxGone: prepare('UPDATE mailboxes SET gone = ? WHERE id = ? AND account = ? AND gone = 0'),
     subscribe: prepare('INSERT OR IGNORE INTO subscriptions VALUES (?, ?)'),
     unsubscribe: prepare('DELETE FROM subscriptions WHERE account = ? AND name = ?'),
+    metadata: prepare('INSERT OR REPLACE INTO metadata VALUES (?, ?, ?, ?)'),
+    metadataGone: prepare('DELETE FROM metadata WHERE account = ? AND mailbox = ? AND name = ?'),
+    metadataOfMailbox: prepare(
+      'DELETE FROM metadata WHERE account = ? AND mailbox = (SELECT key FROM mailboxes WHERE id = ?)',
+    ),
+    allMetadata: prepare('DELETE FROM metadata WHERE account = ?'),
     mailbox: prepare('SELECT key, recent_up_to FROM mailboxes WHERE id = ?'),
     claimRecent: prepare(
       'UPDATE mailboxes SET recent_up_to = max(recent_up_to, ?1), ' +
@@ -166,6 +172,7 @@ export class RecordApplier {
         writes.accountStatus.run(statusNumber('deleted'), account)
         writes.allMailboxesGone.run(lsn, account)
         writes.unsubscribeAll.run(account)
+        writes.allMetadata.run(account)
         return
       }
       case RecordType.mailboxCreate: {
@@ -184,7 +191,17 @@ export class RecordApplier {
       case RecordType.mailboxDelete: {
         const account = this.#account(record.account)
         writes.mailboxGone.run(lsn, record.mailbox, account)
+        writes.metadataOfMailbox.run(account, record.mailbox)
         writes.accountModSeq.run(record.modSeq, account)
+        return
+      }
+      case RecordType.mailboxMetadata: {
+        const account = this.#account(record.account)
+        const mailbox = record.mailbox === null ? 0 : this.#mailbox(record.mailbox).key
+        for (const { name, value } of record.entries) {
+          if (value === null) writes.metadataGone.run(account, mailbox, name)
+          else writes.metadata.run(account, mailbox, name, value)
+        }
         return
       }
       case RecordType.mailboxSubscribe: {

@@ -48,6 +48,10 @@ function prepareLines(db: DatabaseSync) {
       "SELECT place || ',' || quote(address) || ',' || quote(destination) || ',' || quote(notify) || ',' || quote(orcpt) || ',' || state || ',' || " +
         "due_ms || ',' || attempts || ',' || attempt || ',' || warned || ',' || quote(reply) || ',' || quote(remote) FROM queue_recipients WHERE entry = ? ORDER BY place",
     ),
+    metadata: prepare(
+      "SELECT a.id || ',' || coalesce(m.id, '') || ',' || d.name || ',' || hex(d.value) FROM metadata d " +
+        "JOIN accounts a ON a.key = d.account LEFT JOIN mailboxes m ON m.key = d.mailbox ORDER BY a.id, coalesce(m.id, ''), d.name",
+    ),
     mailboxKeys: prepare('SELECT id, key FROM mailboxes ORDER BY id'),
     messages: prepare(messagesOf('messages', MESSAGE)),
     expunged: prepare(messagesOf('expunged', `${MESSAGE} || ',' || m.expunged_mod_seq || ',' || m.expunged_lsn`)),
@@ -76,6 +80,7 @@ export class Digester {
       accounts: over([accounts.all()]),
       mailboxes: over([mailboxes.all()]),
       subscriptions: over([subscriptions.all()]),
+      metadata: over([this.#lines.metadata.all()]),
       keywords: over([keywords.all()]),
       messages: over(this.#perMailbox(messages)),
       expunged: over(this.#expunged()),

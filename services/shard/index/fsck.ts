@@ -84,6 +84,7 @@ function differences(index: IndexDigest, rebuilt: IndexDigest): string[] {
     'accounts',
     'mailboxes',
     'subscriptions',
+    'metadata',
     'keywords',
     'messages',
     'expunged',

@@ -6,14 +6,24 @@ import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { toLsn } from '#lib/mail/types.ts'
 import { NodeDisk } from '#lib/platform/node-disk.ts'
+import { isNoSpace } from '../log/space-wait.ts'
 import type { MemoryLog } from '../mailbox/testing/memory-log.ts'
 import { ANNA, deliver, ManualClock, worldWith } from '../mailbox/testing/world.ts'
 import { encodeRecord } from '../records/codec.ts'
 import { RecordType } from '../records/types.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import { WorkerCheckpointer } from './checkpointer.ts'
+import { asIndexError } from './connection.ts'
 import { startIndexMaintenance } from './maintenance.ts'
-import { catchUp, type IndexFolder, indexAppliedLsn, indexPath, openIndex, rebuildIndex } from './open.ts'
+import {
+  catchUp,
+  type IndexFolder,
+  indexAppliedLsn,
+  indexPath,
+  isIndexUnusable,
+  openIndex,
+  rebuildIndex,
+} from './open.ts'
 
 async function place(context: TestContext): Promise<IndexFolder> {
   const rootPath = await mkdtemp(join(tmpdir(), 'twinpost-index-'))
@@ -181,4 +191,19 @@ test('startIndexMaintenance() checkpoints when something was applied, and report
   assert.deepEqual([runs, failures], [2, ['disk full']])
   await maintenance.stop()
   index.close()
+})
+
+test('A disk without space is no reason to build an index anew, damage is', () => {
+  const failure = (errcode: number) =>
+    asIndexError(Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode }), 'index.db')
+  // SQLITE_FULL, SQLITE_IOERR_SHMSIZE: as a full tmpfs answers.
+  for (const errcode of [13, 4874]) {
+    assert.equal(isIndexUnusable(failure(errcode)), false)
+    assert.equal(isNoSpace(failure(errcode)), true)
+  }
+  // SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_IOERR_READ.
+  for (const errcode of [11, 26, 266]) {
+    assert.equal(isIndexUnusable(failure(errcode)), true)
+    assert.equal(isNoSpace(failure(errcode)), false)
+  }
 })

@@ -4,7 +4,7 @@
  *
  * All calls are synchronous: each is a few B-tree steps; long scans belong to a worker. One batch is one transaction.
  */
-import type { SpecialUse, UidRange } from '#lib/imap/store.ts'
+import type { MetadataEntry, SpecialUse, UidRange } from '#lib/imap/store.ts'
 import type { Flags } from '#lib/mail/flags.ts'
 import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
 import type { BodyReference, ShardRecord } from '../records/types.ts'
@@ -91,6 +91,7 @@ export interface IndexDigest {
   readonly accounts: string
   readonly mailboxes: string
   readonly subscriptions: string
+  readonly metadata: string
   readonly keywords: string
   readonly messages: string
   readonly expunged: string
@@ -115,6 +116,10 @@ export interface ShardIndex {
   subscriptions(account: RowKey): string[]
   /** Keywords that messages of the mailbox have or once had. */
   keywords(mailbox: RowKey): string[]
+  /** Annotations by name, ascending. @param mailbox Null: those of the account as a whole */
+  metadata(account: RowKey, mailbox: RowKey | null): MetadataEntry[]
+  /** Annotations of the account and all its mailboxes. */
+  metadataCount(account: RowKey): number
   /** UIDs of the mailbox, ascending. */
   uids(mailbox: RowKey): Uint32Array
   message(mailbox: RowKey, uid: Uid): MessageRow | null
@@ -130,9 +135,11 @@ export interface ShardIndex {
   uidsExpungedSince(mailbox: RowKey, modSeq: ModSeq): UidRange[]
   /** The highest UID of a message that was added by `lsn`, of those that are there; 0: there is none. */
   lastUidUpTo(mailbox: RowKey, lsn: Lsn): number
-  /** UIDs that carry \Deleted, ascending. Scans the mailbox. */
+  /** UIDs from `first` to `last` of messages with one of these EMAILIDs, ascending, also of expunged ones. Scans that part of the mailbox. */
+  uidsWithEmailIds(mailbox: RowKey, emailIds: readonly string[], first: number, last: number): Uint32Array
+  /** UIDs that carry \Deleted, ascending. */
   uidsMarkedDeleted(mailbox: RowKey): Uid[]
-  /** Bytes of the messages that carry \Deleted. Scans the mailbox. */
+  /** Bytes of the messages that carry \Deleted. */
   sizeMarkedDeleted(mailbox: RowKey): number
   /** Header block and body of a message, also of an expunged one. */
   source(mailbox: RowKey, uid: Uid): MessageSource | null

@@ -1,6 +1,6 @@
 /** The questions of the index, each a prepared statement. */
 import type { DatabaseSync } from 'node:sqlite'
-import type { SpecialUse, UidRange } from '#lib/imap/store.ts'
+import type { MetadataEntry, SpecialUse, UidRange } from '#lib/imap/store.ts'
 import { mergeRanges, rangesOf } from '#lib/imap/syntax/ranges.ts'
 import { type MailboxId, type ModSeq, toAccountId, toMailboxId, toModSeq, toUid, type Uid } from '#lib/mail/types.ts'
 import { asArrays, blob, bodyLsns, flagsOf, int, intOrNull, type Row, text, textOrNull } from './columns.ts'
@@ -36,6 +36,10 @@ function bodyHolders(table: string, expungedLsn: string): string {
   )
 }
 
+function uidsWithEmailIds(table: string): string {
+  return `SELECT group_concat(uid) FROM ${table} WHERE mailbox = ? AND uid BETWEEN ? AND ? AND email_id IN (SELECT value FROM json_each(?))`
+}
+
 /** Statements of all questions on one connection. */
 export function prepareReads(db: DatabaseSync) {
   const prepare = (sql: string) => asArrays(db.prepare(sql))
@@ -44,6 +48,12 @@ export function prepareReads(db: DatabaseSync) {
     mailboxes: prepare(`SELECT ${MAILBOX_COLUMNS} FROM mailboxes WHERE account = ? AND gone = 0 ORDER BY key`),
     subscriptions: prepare('SELECT name FROM subscriptions WHERE account = ?'),
     keywords: prepare('SELECT keyword FROM keywords WHERE mailbox = ?'),
+    metadata: prepare('SELECT name, value FROM metadata WHERE account = ? AND mailbox = ? ORDER BY name'),
+    metadataCount: prepare('SELECT count(*) FROM metadata WHERE account = ?'),
+    uidBounds: prepare(
+      'SELECT (SELECT uid FROM messages WHERE mailbox = ?1 ORDER BY uid LIMIT 1), ' +
+        '(SELECT uid FROM messages WHERE mailbox = ?1 ORDER BY uid DESC LIMIT 1), (SELECT messages FROM mailboxes WHERE key = ?1)',
+    ),
     uids: prepare('SELECT group_concat(uid) FROM messages WHERE mailbox = ?'),
     uidsChangedSince: prepare('SELECT group_concat(uid) FROM messages WHERE mailbox = ? AND mod_seq > ?'),
     uidsExpungedSince: prepare('SELECT group_concat(uid) FROM expunged WHERE mailbox = ? AND expunged_mod_seq > ?'),
@@ -57,8 +67,14 @@ export function prepareReads(db: DatabaseSync) {
       `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND mod_seq > ? ORDER BY uid`,
     ),
     lastUidUpTo: prepare('SELECT uid FROM messages WHERE mailbox = ? AND fact_lsn <= ? ORDER BY uid DESC LIMIT 1'),
-    uidsMarkedDeleted: prepare('SELECT uid FROM messages WHERE mailbox = ? AND flags & 4 ORDER BY uid'),
-    sizeMarkedDeleted: prepare('SELECT coalesce(sum(size), 0) FROM messages WHERE mailbox = ? AND flags & 4'),
+    uidsWithEmailIds: prepare(uidsWithEmailIds('messages')),
+    expungedWithEmailIds: prepare(uidsWithEmailIds('expunged')),
+    uidsMarkedDeleted: prepare(
+      'SELECT uid FROM messages INDEXED BY messages_deleted WHERE mailbox = ? AND flags & 4 ORDER BY uid',
+    ),
+    sizeMarkedDeleted: prepare(
+      'SELECT coalesce(sum(size), 0) FROM messages INDEXED BY messages_deleted WHERE mailbox = ? AND flags & 4',
+    ),
     source: prepare(SOURCE),
     expungedSource: prepare(SOURCE.replace('FROM messages', 'FROM expunged')),
     bodyHolders: prepare(bodyHolders('messages', '0')),
@@ -93,7 +109,24 @@ export class IndexReader {
     return this.#reads.keywords.all(mailbox).map((row) => text(row, 0))
   }
 
+  metadata(account: RowKey, mailbox: RowKey | null): MetadataEntry[] {
+    return this.#reads.metadata.all(account, mailbox ?? 0).map((row) => ({ name: text(row, 0), value: blob(row, 1) }))
+  }
+
+  metadataCount(account: RowKey): number {
+    const row = this.#reads.metadataCount.get(account)
+    return row === undefined ? 0 : int(row, 0)
+  }
+
   uids(mailbox: RowKey): Uint32Array {
+    // Where nothing was ever taken away between the first and the last, no row has to be read.
+    const bounds = this.#reads.uidBounds.get(mailbox)
+    const first = bounds === undefined ? null : intOrNull(bounds, 0)
+    if (bounds !== undefined && first !== null && int(bounds, 1) - first + 1 === int(bounds, 2)) {
+      const uids = new Uint32Array(int(bounds, 2))
+      for (let i = 0; i < uids.length; i++) uids[i] = first + i
+      return uids
+    }
     return uidList(this.#reads.uids.get(mailbox))
   }
 
@@ -127,6 +160,13 @@ export class IndexReader {
   lastUidUpTo(mailbox: RowKey, lsn: number): number {
     const row = this.#reads.lastUidUpTo.get(mailbox, lsn)
     return row === undefined ? 0 : int(row, 0)
+  }
+
+  uidsWithEmailIds(mailbox: RowKey, emailIds: readonly string[], first: number, last: number): Uint32Array {
+    const ids = JSON.stringify(emailIds)
+    const there = uidList(this.#reads.uidsWithEmailIds.get(mailbox, first, last, ids))
+    const gone = uidList(this.#reads.expungedWithEmailIds.get(mailbox, first, last, ids))
+    return Uint32Array.from([...there, ...gone]).sort()
   }
 
   uidsMarkedDeleted(mailbox: RowKey): Uid[] {

@@ -7,7 +7,10 @@
  * own, appended in row order, they cost 2 µs, and COPY and FETCH need no second read from the log.
  *
  * The indexes by MODSEQ make a resynchronisation (RFC 7162) cost what changed, not what is there: without them SELECT of a
- * mailbox of 100,000 reads all of it (12 ms and more), and an old account its whole history of expunges.
+ * mailbox of 100,000 reads all of it (12 ms and more), and an old account its whole history of expunges. The index of messages with
+ * \Deleted is for EXPUNGE, which would read as much; few messages are in it at a time.
+ *
+ * `metadata` has 0 for the mailbox where an annotation is of the account as a whole.
  *
  * `uid_gaps` are the UIDs that a recovery jump passed over: clients may know messages there that are lost, so they count as
  * expunged with the MODSEQ of the jump.
@@ -20,6 +23,7 @@ export const INDEX_TABLES = [
   'mailboxes',
   'subscriptions',
   'keywords',
+  'metadata',
   'messages',
   'expunged',
   'uid_gaps',
@@ -76,8 +80,16 @@ CREATE TABLE mailboxes (
 CREATE INDEX mailboxes_of_account ON mailboxes (account);
 CREATE TABLE subscriptions (account INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (account, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE keywords (mailbox INTEGER NOT NULL, keyword TEXT NOT NULL, PRIMARY KEY (mailbox, keyword)) STRICT, WITHOUT ROWID;
+CREATE TABLE metadata (
+  account INTEGER NOT NULL,
+  mailbox INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  value BLOB NOT NULL,
+  PRIMARY KEY (account, mailbox, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE messages (${MESSAGE_COLUMNS}, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
 CREATE TABLE expunged (${MESSAGE_COLUMNS}, expunged_mod_seq INTEGER NOT NULL, expunged_lsn INTEGER NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
+CREATE INDEX messages_deleted ON messages (mailbox, uid) WHERE flags & 4;
 CREATE INDEX messages_by_mod_seq ON messages (mailbox, mod_seq);
 CREATE INDEX expunged_by_mod_seq ON expunged (mailbox, expunged_mod_seq);
 CREATE TABLE uid_gaps (

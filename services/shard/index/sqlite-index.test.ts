@@ -106,3 +106,40 @@ test('an error in apply() takes back what was not flushed, and appliedLsn says s
   assert.equal(index.appliedLsn, 6)
   index.close()
 })
+
+test('uids() are those of the messages, with holes and without, at both ends and in the middle', async () => {
+  const world = await worldWith()
+  const account = world.store.openImapAccount(ANNA)
+  const info = account.find('INBOX') ?? assert.fail()
+  const inbox = await account.open(info.id, false, () => undefined)
+  const key = world.index
+    .mailboxes(world.index.account(ANNA)?.key ?? assert.fail())
+    .find(({ id }) => id === info.id)?.key
+  assert.ok(key !== undefined)
+  assert.deepEqual([...world.index.uids(key)], [])
+  for (let i = 0; i < 8; i++) await deliver(world, ANNA, 'x')
+  const expunge = async (...uids: number[]) => {
+    const gone = uids.map(toUid)
+    await inbox.store({ uids: gone, change: 'add', flags: { system: 4, keywords: [] } })
+    assert.deepEqual(world.index.uidsMarkedDeleted(key), gone)
+    await inbox.expunge(gone)
+    assert.deepEqual(world.index.uidsMarkedDeleted(key), [])
+  }
+  for (const [gone, left] of [
+    [[], [1, 2, 3, 4, 5, 6, 7, 8]],
+    [
+      [1, 8],
+      [2, 3, 4, 5, 6, 7],
+    ],
+    [[4], [2, 3, 5, 6, 7]],
+    [
+      [2, 3],
+      [5, 6, 7],
+    ],
+    [[5, 6, 7], []],
+  ] as const) {
+    if (gone.length > 0) await expunge(...gone)
+    assert.deepEqual([...world.index.uids(key)], left)
+  }
+  assert.deepEqual(world.index.uidsExpungedSince(key, toModSeq(0)), [{ from: 1, to: 8 }])
+})

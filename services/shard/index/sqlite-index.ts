@@ -81,6 +81,14 @@ export class SqliteIndex implements ShardIndex {
     return this.#reader.keywords(mailbox)
   }
 
+  metadata(account: RowKey, mailbox: RowKey | null) {
+    return this.#reader.metadata(account, mailbox)
+  }
+
+  metadataCount(account: RowKey) {
+    return this.#reader.metadataCount(account)
+  }
+
   uids(mailbox: RowKey) {
     return this.#reader.uids(mailbox)
   }
@@ -111,6 +119,10 @@ export class SqliteIndex implements ShardIndex {
 
   lastUidUpTo(mailbox: RowKey, lsn: Lsn) {
     return this.#reader.lastUidUpTo(mailbox, lsn)
+  }
+
+  uidsWithEmailIds(mailbox: RowKey, emailIds: readonly string[], first: number, last: number) {
+    return this.#reader.uidsWithEmailIds(mailbox, emailIds, first, last)
   }
 
   uidsMarkedDeleted(mailbox: RowKey) {

@@ -7,6 +7,8 @@ import type {
   MailboxChange,
   MailboxInfo,
   MailboxStatus,
+  MetadataChange,
+  MetadataEntry,
   NewLetter,
   OpenMailbox,
   Quota,
@@ -14,7 +16,7 @@ import type {
 } from '#lib/imap/store.ts'
 import type { AccountId, MailboxId, Uid } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
-import { type MessagesAdd, RecordType } from '../records/types.ts'
+import { type MailboxMetadata, type MessagesAdd, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { decideCreate, decideDelete, decideRename, decideSubscribe } from './mailbox-tree.ts'
@@ -113,6 +115,34 @@ export class ImapAccountState implements ImapAccount {
   quota(): Quota {
     const account = this.#account()
     return { usedBytes: account.committedBytes, limitBytes: account.row.quotaBytes }
+  }
+
+  get metadataValueBytesMax(): number {
+    return this.#core.limits.metadataValueBytesMax
+  }
+
+  metadata(mailbox: MailboxId | null): readonly MetadataEntry[] {
+    const account = this.#account()
+    const key = mailbox === null ? null : this.#mailbox(account, mailbox).row.key
+    return this.#core.index.metadata(account.row.key, key)
+  }
+
+  setMetadata(mailbox: MailboxId | null, entries: readonly MetadataChange[]): Promise<void> {
+    return this.#core.exclusive(this.id, (account) => {
+      const key = mailbox === null ? null : this.#mailbox(account, mailbox).row.key
+      const { index, limits } = this.#core
+      const there = new Set(index.metadata(account.row.key, key).map(({ name }) => name))
+      const fresh = entries.filter(({ name, value }) => value !== null && !there.has(name)).length
+      if (fresh > 0 && index.metadataCount(account.row.key) + fresh > limits.metadataPerAccountMax) {
+        throw new StoreError('STORE_METADATA', `Cannot keep more than ${limits.metadataPerAccountMax} annotations`)
+      }
+      const changes = entries.filter(({ name, value }) => value !== null || there.has(name))
+      const steps: MailboxMetadata[][] =
+        changes.length === 0
+          ? []
+          : [[{ type: RecordType.mailboxMetadata, account: account.id, mailbox, entries: changes }]]
+      return { steps, answer: () => undefined }
+    })
   }
 
   deletedBytes(mailbox: MailboxId): number {

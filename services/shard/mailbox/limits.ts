@@ -15,6 +15,9 @@ export interface MailboxLimits {
   readonly keywordsPerMessageMax: number
   readonly keywordBytesMax: number
   /** One level of a mailbox name, in bytes of UTF-8: what file systems and other servers take, so that moves away work. */
+  /** Annotations of an account with all its mailboxes (RFC 5464), and bytes of one. */
+  readonly metadataPerAccountMax: number
+  readonly metadataValueBytesMax: number
   readonly nameLevelBytesMax: number
   readonly nameDepthMax: number
   /** Messages of one mailbox: what fits in a map of 4 MiB and is still listed in a second. */
@@ -44,6 +47,8 @@ export const MAILBOX_LIMITS: MailboxLimits = {
   keywordsPerMailboxMax: 1_000,
   keywordsPerMessageMax: 100,
   keywordBytesMax: 128,
+  metadataPerAccountMax: 1_000,
+  metadataValueBytesMax: 16 * 1024,
   nameLevelBytesMax: 255,
   nameDepthMax: 20,
   messagesPerMailboxMax: 1_000_000,

@@ -183,6 +183,7 @@ export class StoreCore {
         case RecordType.mailboxRecent:
           refreshed(record, record.mailbox)
           break
+        case RecordType.mailboxMetadata: // read from the index when asked for
         case RecordType.epochStart:
           break
         case RecordType.queueAdd:

@@ -19,6 +19,7 @@ const KINDS: Readonly<Partial<Record<number, WriteKind>>> = {
   [RecordType.mailboxRename]: 'change',
   [RecordType.mailboxSubscribe]: 'change',
   [RecordType.mailboxRecent]: 'change',
+  [RecordType.mailboxMetadata]: 'change',
   [RecordType.accountUpdate]: 'change',
 }
 

@@ -76,6 +76,12 @@ const fact: fc.Arbitrary<ShardRecord> = fc.oneof(
   plain({ type: fc.constant(RecordType.mailboxSubscribe), account, name: text, on: fc.boolean() }),
   plain({ type: fc.constant(RecordType.mailboxRecent), account, mailbox, upTo: fc.nat() }),
   plain({
+    type: fc.constant(RecordType.mailboxMetadata),
+    account,
+    mailbox: fc.option(mailbox),
+    entries: fc.array(plain({ name: text, value: fc.option(bytes(50)) }), { maxLength: 3 }),
+  }),
+  plain({
     type: fc.constant(RecordType.messagesAdd),
     account,
     mailbox,

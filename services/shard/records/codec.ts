@@ -136,6 +136,14 @@ function writeFields(to: ByteWriter, record: ShardRecord): void {
     case RecordType.mailboxRecent:
       to.string(record.account).string(record.mailbox).varint(record.upTo)
       return
+    case RecordType.mailboxMetadata:
+      to.string(record.account)
+      to.optional(record.mailbox, (id) => to.string(id))
+      to.list(record.entries, ({ name, value }) => {
+        to.string(name)
+        to.optional(value, (bytes) => to.bytes(bytes))
+      })
+      return
     case RecordType.messagesAdd:
       to.string(record.account).string(record.mailbox)
       to.list(record.messages, (message) => writeNewMessage(to, message))
@@ -246,6 +254,13 @@ function readFields(from: ByteReader, type: number): ShardRecord | Body {
       return { type, account: account(from), name: from.string(), on: bool(from) }
     case RecordType.mailboxRecent:
       return { type, account: account(from), mailbox: mailbox(from), upTo: from.varint() }
+    case RecordType.mailboxMetadata:
+      return {
+        type,
+        account: account(from),
+        mailbox: optional(from, () => mailbox(from)),
+        entries: from.list(() => ({ name: from.string(), value: optional(from, () => from.bytes()) })),
+      }
     case RecordType.messagesAdd:
       return {
         type,

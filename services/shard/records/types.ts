@@ -28,6 +28,8 @@ export const RecordType = {
   mailboxDelete: 22,
   mailboxSubscribe: 23,
   mailboxRecent: 24,
+  /** RFC 5464 annotations. */
+  mailboxMetadata: 25,
   messagesAdd: 30,
   messagesFlags: 31,
   messagesExpunge: 32,
@@ -139,6 +141,15 @@ export interface MailboxRecent {
   readonly account: AccountId
   readonly mailbox: MailboxId
   readonly upTo: number
+}
+
+/** State after the change: values of annotations (RFC 5464), of a mailbox or (null) of the account as a whole. */
+export interface MailboxMetadata {
+  readonly type: typeof RecordType.mailboxMetadata
+  readonly account: AccountId
+  readonly mailbox: MailboxId | null
+  /** Null: the annotation is taken away. */
+  readonly entries: readonly { readonly name: string; readonly value: Uint8Array | null }[]
 }
 
 export interface NewMessage {
@@ -284,6 +295,7 @@ export type ShardRecord =
   | MailboxDelete
   | MailboxSubscribe
   | MailboxRecent
+  | MailboxMetadata
   | MessagesAdd
   | MessagesFlags
   | MessagesExpunge

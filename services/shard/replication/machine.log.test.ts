@@ -56,7 +56,8 @@ class RealPair {
   readonly running: [Running | null, Running | null] = [null, null]
   #boots = 0
 
-  async start(member: Member): Promise<Running> {
+  /** @param applied What the index holds. */
+  async start(member: Member, applied = toLsn(0)): Promise<Running> {
     const { clock, end } = this.clock.life()
     let alive = true
     const disk = diskOfLife(this.disks[member], () => alive)
@@ -77,6 +78,7 @@ class RealPair {
       clock,
       random,
       epoch: 'seen',
+      knownUpTo: applied,
       segmentBytes: 4_000,
     })
     const { incarnation } = directory.superblock
@@ -96,7 +98,7 @@ class RealPair {
       network: this.wire.end(member),
       clock,
       random,
-      appliedLsn: () => toLsn(0),
+      appliedLsn: () => applied,
       space: () => ({ freeBytes: 1, totalBytes: 1 }),
       onFailure: (error) => assert.fail(error),
     })
@@ -200,4 +202,41 @@ test('ReplicaMachine finds commit and epochs of the real log again after both me
   await pair.write(5)
   await pair.equal()
   assert.deepEqual(pair.running[0]?.log.epochs(), pair.running[1]?.log.epochs())
+})
+
+test('ReplicaMachine takes an epoch from the mirror of which the real log lost all, so that only the index knew its length', async () => {
+  const pair = new RealPair()
+  await Promise.all([pair.start(0), pair.start(1)])
+  await pair.inSync()
+  await pair.write(5)
+  pair.kill(0)
+  const again = await pair.start(0)
+  await pair.inSync()
+  await pair.clock.pass(500)
+  const { lastLsn } = again.log
+  const begin = again.log.epochs().at(-1)
+  assert.equal(begin?.firstLsn, lastLsn, 'the epoch has one record')
+  pair.kill(0)
+
+  const { files } = pair.disks[0]
+  const path =
+    [...files.keys()]
+      .filter((name) => name.endsWith('.seg'))
+      .sort()
+      .at(-1) ?? ''
+  const bytes = files.get(path) ?? Buffer.alloc(0)
+  const ofEpoch = (at: number) => Number(bytes.readBigUInt64BE(at + 16)) === begin?.epoch
+  let at = bytes.indexOf('TPB1')
+  while (at >= 0 && !ofEpoch(at)) at = bytes.indexOf('TPB1', at + 1)
+  assert.ok(at > 0)
+  files.set(path, bytes.subarray(0, at))
+
+  const poorer = await pair.start(0, lastLsn)
+  assert.deepEqual(poorer.log.rotten, [{ first: lastLsn, last: lastLsn }])
+  assert.ok(await pair.clock.until(() => pair.running[1]?.machine.role === 'primary', 3_000), 'the mirror serves')
+  await pair.inSync()
+  await pair.write(5)
+  await pair.equal()
+  assert.deepEqual(pair.running[0]?.log.epochs(), pair.running[1]?.log.epochs())
+  assert.deepEqual(poorer.log.rotten, [])
 })

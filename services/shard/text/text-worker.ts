@@ -19,6 +19,7 @@ parentPort?.on('message', (request: WorkerRequest) => {
   } catch (error) {
     reply({ kind: 'failed', message: errorMessage(error) })
   }
+  if (request.kind === 'close') parentPort?.close()
 })
 
 function carryOut(request: WorkerRequest): WorkerReply {
@@ -38,7 +39,6 @@ function carryOut(request: WorkerRequest): WorkerReply {
       return { kind: 'answer', answer: database.ask(request.account, request.questions) }
     case 'close':
       database.close()
-      parentPort?.close()
       return { kind: 'done' }
     default:
       return request satisfies never

@@ -1,15 +1,18 @@
 /**
- * LIST (RFC 9051 section 6.3.9) with the options of RFC 5258 (LIST-EXTENDED), RFC 5819 (LIST-STATUS) and RFC 6154 (SPECIAL-USE); LSUB (RFC 3501
+ * LIST (RFC 9051 section 6.3.9) with the options of RFC 5258 (LIST-EXTENDED), RFC 5819 (LIST-STATUS), RFC 9590 (LIST-METADATA) and
+ * RFC 6154 (SPECIAL-USE); LSUB (RFC 3501
  * section 6.3.9).
  */
 import { LIST_PATTERN_BYTES_MAX, LIST_PATTERNS_MAX } from '../../limits.ts'
 import type { MailboxInfo } from '../../store.ts'
 import { ListPattern } from '../../syntax/list-pattern.ts'
 import { canonicalInbox, decodeName, SEPARATOR } from '../../syntax/mailbox-name.ts'
+import { entryName } from '../../syntax/metadata-entries.ts'
 import { specialUseAttribute } from '../../syntax/special-use.ts'
 import { syntaxError } from '../../syntax/syntax-error.ts'
 import type { Tokens } from '../../syntax/tokens.ts'
 import type { Command } from '../command.ts'
+import { metadataResponse, valuesOf } from '../metadata.ts'
 import { ok } from '../outcome.ts'
 import type { Output } from '../output.ts'
 import { asksForModSeq, type StatusItem, statusItems, statusText } from '../status-items.ts'
@@ -29,6 +32,8 @@ interface ListWish {
   readonly returnsSubscribed: boolean
   /** Null: no STATUS is asked for. */
   readonly status: readonly StatusItem[] | null
+  /** Names of annotations that are asked for (RFC 9590). */
+  readonly metadata: readonly string[]
 }
 
 export const list: Command = {
@@ -53,7 +58,10 @@ export const list: Command = {
         const info = tree.info(name)
         const attributes = tree.attributes(name, wish.returnsSubscribed)
         await line(out, 'LIST', attributes, dialect.name(name), tree.childInfo(name))
-        // RFC 5819 section 2: only of what can be selected.
+        // RFC 5819 section 2, RFC 9590 section 3: only of what there is.
+        if (info !== null && wish.metadata.length > 0) {
+          out.untagged(metadataResponse(dialect.name(name), valuesOf(wish.metadata, account.metadata(info.id))))
+        }
         if (status !== null && info !== null)
           out.untagged(`STATUS ${dialect.name(name)} (${statusText(account, info, status)})`)
       }
@@ -169,6 +177,7 @@ function listArguments(args: Tokens): ListWish {
   } else patterns = [joined(args, reference)]
   let returnsSubscribed = false
   let status: readonly StatusItem[] | null = null
+  let metadata: readonly string[] = []
   if (args.trySpace()) {
     extended = true
     if (!args.tryWord('RETURN')) throw args.error('RETURN')
@@ -179,11 +188,14 @@ function listArguments(args: Tokens): ListWish {
       else if (option === 'STATUS') {
         args.space()
         status = statusItems(args)
+      } else if (option === 'METADATA') {
+        args.space()
+        metadata = args.list(() => entryName(args))
       } else if (option !== 'CHILDREN' && option !== 'SPECIAL-USE') throw syntaxError(`Unknown return option ${option}`)
     }, true)
   }
   const plainRoot = !extended && patterns[0] === ''
-  return { patterns: plainRoot ? null : patterns, selection, returnsSubscribed, status }
+  return { patterns: plainRoot ? null : patterns, selection, returnsSubscribed, status, metadata }
 }
 
 /** "(" [option *(SP option)] ")". */

@@ -9,6 +9,7 @@ import { capability, enable, id, logout, noop } from './general.ts'
 import { idle } from './idle.ts'
 import { list, lsub } from './list.ts'
 import { create, namespace, remove, rename, subscribe, unsubscribe } from './mailboxes.ts'
+import { getMetadata, setMetadata } from './metadata.ts'
 import { getQuota, getQuotaRoot, setQuota } from './quota.ts'
 import { search, uidSearch } from './search.ts'
 import { check, close, examine, select, unselect } from './select.ts'
@@ -37,6 +38,8 @@ export const SESSION_COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['APPEND', append],
   ['REPLACE', replace],
   ['UID REPLACE', uidReplace],
+  ['GETMETADATA', getMetadata],
+  ['SETMETADATA', setMetadata],
   ['GETQUOTA', getQuota],
   ['GETQUOTAROOT', getQuotaRoot],
   ['SETQUOTA', setQuota],

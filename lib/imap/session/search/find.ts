@@ -29,10 +29,11 @@ export async function find(session: SessionContext, mailbox: SelectedMailbox, ke
   const { host, conversation, dialect } = session
   if (dialect.uidOnly && someKey(key, (part) => part.kind === 'sequence' && !part.set.saved)) throw uidRequired()
   const matcher = compile(key, { mailbox, nowMs: host.clock.nowMs() })
-  const ranges = startingRanges(key, mailbox)
+  let ranges = startingRanges(key, mailbox)
   if (matcher.wishes.length > 0 && ranges.reduce((sum, { from, to }) => sum + to - from, 0) > UNFILTERED_MAX) {
     const filter = await mailbox.store.textFilter(matcher.wishes)
-    if (filter !== null) matcher.filter(filter)
+    const within = filter === null ? null : matcher.filter(filter)
+    if (within !== null) ranges = common(ranges, mailbox.indexRanges(within))
   }
   const progress = new Progress(session, mailbox.exists)
   const modSeqs: number[] | null = asksForModSeq(key) ? [] : null
@@ -74,4 +75,17 @@ function startingRanges(key: SearchKey, mailbox: SelectedMailbox): readonly Inde
     }
   }
   return [{ from: 0, to: mailbox.exists }]
+}
+
+/** Positions in both, each ascending and without overlap. */
+function common(a: readonly IndexRange[], b: readonly IndexRange[]): IndexRange[] {
+  const both: IndexRange[] = []
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    const [x, y] = [a[i] as IndexRange, b[j] as IndexRange]
+    const [from, to] = [Math.max(x.from, y.from), Math.min(x.to, y.to)]
+    if (from < to) both.push({ from, to })
+    if (x.to < y.to) i++
+    else j++
+  }
+  return both
 }

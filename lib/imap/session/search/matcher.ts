@@ -3,8 +3,9 @@
  * index rules out, or says null, and only then `slow` reads. Of several keys that must all match the cheap ones go first.
  */
 import { decodeWords, type Headers, parseDate } from '#lib/mime/mod.ts'
-import type { TextFilter, TextWish } from '../../store.ts'
+import type { TextFilter, TextWish, UidRange } from '../../store.ts'
 import { type Day, dayOf } from '../../syntax/dates.ts'
+import { mergeRanges } from '../../syntax/ranges.ts'
 import type { DateRelation, SearchKey } from '../../syntax/search-keys.ts'
 import { contains, type Ranges } from '../../syntax/sequence-set.ts'
 import type { SelectedMailbox } from '../selected-mailbox.ts'
@@ -27,8 +28,8 @@ export interface Matcher {
   readonly texts: ReadonlySet<string>
   /** What a text index could be asked. */
   readonly wishes: readonly TextWish[]
-  /** Uses what it says. */
-  filter(filter: TextFilter): void
+  /** Uses what it says. @returns UIDs outside of which nothing matches, if it says so. */
+  filter(filter: TextFilter): readonly UidRange[] | null
 }
 
 /** What the keys of one search have in common. */
@@ -36,6 +37,21 @@ class Gathered {
   readonly texts = new Set<string>()
   readonly wishes: TextWish[] = []
   filter: TextFilter | null = null
+  /** Of keys that each match must have: the texts of which it needs one at least. */
+  readonly #needed: (readonly TextWish[])[] = []
+
+  need(...wishes: readonly TextWish[]): void {
+    this.#needed.push(wishes)
+  }
+
+  /** UIDs outside of which nothing matches, by the key that says most; null: none says anything. */
+  within(): readonly UidRange[] | null {
+    const known = this.#needed.flatMap((wishes) => {
+      const ranges = wishes.flatMap((wish) => [this.filter?.within.get(wish) ?? null])
+      return ranges.includes(null) ? [] : [mergeRanges(ranges.flatMap((range) => range ?? []))]
+    })
+    return known.toSorted((a, b) => a.length - b.length)[0] ?? null
+  }
 
   wish(part: TextWish['part'], text: string): TextWish {
     const wish = { part, text }
@@ -57,19 +73,21 @@ export interface SearchMoment {
 
 export function compile(key: SearchKey, moment: SearchMoment): Matcher {
   const gathered = new Gathered()
-  const matcher = compileKey(key, moment, gathered)
+  const matcher = compileKey(key, moment, gathered, true)
   return {
     quick: (message) => matcher.quick(message),
     slow: (message) => matcher.slow(message),
     texts: gathered.texts,
     wishes: gathered.wishes,
-    filter: (filter) => {
+    filter(filter) {
       gathered.filter = filter
+      return gathered.within()
     },
   }
 }
 
-function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered): KeyMatcher {
+/** @param needed Every match must match this key. */
+function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered, needed: boolean): KeyMatcher {
   const { mailbox, nowMs } = moment
   switch (key.kind) {
     case 'all':
@@ -78,16 +96,16 @@ function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered): K
       return onFacts((message) => message.recent)
     case 'and':
       return combine(
-        key.keys.map((part) => compileKey(part, moment, gathered)),
+        key.keys.map((part) => compileKey(part, moment, gathered, needed)),
         false,
       )
     case 'or':
       return combine(
-        key.keys.map((part) => compileKey(part, moment, gathered)),
+        key.keys.map((part) => compileKey(part, moment, gathered, false)),
         true,
       )
     case 'not': {
-      const inner = compileKey(key.key, moment, gathered)
+      const inner = compileKey(key.key, moment, gathered, false)
       return {
         cost: inner.cost,
         quick: (message) => {
@@ -134,6 +152,7 @@ function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered): K
     case 'header': {
       const wanted = fold(key.text)
       const wish = wanted === '' ? null : gathered.wish('header', wanted)
+      if (needed && wish !== null) gathered.need(wish)
       const inHeader = onHeader((headers) => {
         const values = headers?.all(key.field) ?? []
         return values.some((value) => wanted === '' || fold(decodeWords(value)).includes(wanted))
@@ -147,6 +166,7 @@ function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered): K
       const wanted = fold(key.text)
       gathered.texts.add(wanted)
       const wish = gathered.wish('body', wanted)
+      if (needed) gathered.need(wish)
       return onBytes(
         (message) => gathered.mayHave(wish, message),
         (message) => message.bodyHas(wanted),
@@ -156,6 +176,7 @@ function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered): K
       const wanted = fold(key.text)
       gathered.texts.add(wanted)
       const [header, body] = [gathered.wish('header', wanted), gathered.wish('body', wanted)]
+      if (needed) gathered.need(header, body)
       return onBytes(
         (message) => gathered.mayHave(header, message) || gathered.mayHave(body, message),
         async (message) =>
