@@ -15,6 +15,8 @@ const operator: OperatorStatus = {
   mailNodes: [{ name: 'n1', shards: 2 }],
   domains: [],
   stoppedMembers: [],
+  filterPools: [],
+  refusesViruses: false,
   processes: [],
 }
 

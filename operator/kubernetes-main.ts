@@ -25,7 +25,7 @@ import { openArrayAccess } from './kubernetes/array-access.ts'
 import { createArrayController } from './kubernetes/array-controller.ts'
 import { openAuthority } from './kubernetes/authority.ts'
 import { KubernetesOperatorConfig } from './kubernetes/config.ts'
-import { createMailNodeController, MAIL_NODES, mailNodeOf } from './kubernetes/mail-node-controller.ts'
+import { createMailNodeController, MAIL_NODES, mailNodeOf, mailNodesAsking } from './kubernetes/mail-node-controller.ts'
 import { createResourceLoops } from './kubernetes/resource-loops.ts'
 import type { KeyPair } from './pki/certificates.ts'
 import { createApiClient } from './runtime/api-client.ts'
@@ -138,6 +138,7 @@ const contextFor = (namespace: string): ArrayContext => ({
   postmaster: config.postmaster,
   ledger: { kind: 'lease' },
   serviceAddress: null,
+  otherAuthorities: config.otherAuthorities,
   imagePullSecrets: config.imagePullSecrets,
   ...(config.dnsServers === null ? {} : { dnsServers: config.dnsServers }),
   logLevel: config.logLevel,
@@ -150,6 +151,7 @@ const access = openArrayAccess({
   directoryUrl: config.directoryWriterUrl ?? config.directoryUrl,
   baseDn: config.baseDn,
   natsUrl: config.natsUrl,
+  otherAuthorities: config.otherAuthorities,
   clock: nodeClock,
   random: nodeRandom,
   logger,
@@ -184,6 +186,9 @@ const loops = createResourceLoops({
   makeKeys: generateDkimKeys,
   // The services come in the operator's own image.
   imageHasFilter: existsSync(join(import.meta.dirname, '..', FILTER_PROGRAM)),
+  poolChanged(key) {
+    for (const asking of mailNodesAsking(key, mailNodes.cache)) queue.add(asking)
+  },
   recorder,
   reconciled: (outcome) => metrics.reconciled(outcome),
   watchFailed,
@@ -196,6 +201,7 @@ const reconcile = createMailNodeController({
   cluster,
   caches,
   mailNodes: mailNodes.cache,
+  filterPools: loops.filterPools,
   authority,
   contextFor,
   recorder,

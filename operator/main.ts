@@ -39,6 +39,7 @@ import { openKeptSecrets } from './local/kept-secrets.ts'
 import { OUTSIDE_PORT, outsideZone } from './local/outside.ts'
 import { createAccountMaker } from './local/provisioner.ts'
 import { readResources } from './local/resources.ts'
+import { takesConnections } from './local/takes-connections.ts'
 import { watchFolder } from './local/watch-folder.ts'
 import { openCertificateStore } from './pki/store.ts'
 import { createLoop } from './runtime/loop.ts'
@@ -221,6 +222,7 @@ const array = new LocalArray({
     }),
   ),
   readResources: () => readResources(config.deployDir),
+  reaches: takesConnections,
   clock: nodeClock,
   logger,
 })

@@ -184,7 +184,10 @@ test('operator and provisioning understand their settings', { skip }, () => {
     }
     const operator = strictly(KubernetesOperatorConfig, 'twinpost-operator') as KubernetesOperatorConfig
     assert.equal(operator.directoryPods, operator.directoryUrl.startsWith('ldaps://twinpost-directory'))
-    strictly(ProvisionConfig, 'twinpost-provision')
+    const provision = strictly(ProvisionConfig, 'twinpost-provision') as ProvisionConfig
+    const isTheirs = name === 'multi-zone'
+    assert.deepEqual(operator.otherAuthorities, isTheirs ? ['directory'] : [])
+    assert.equal(provision.directoryCaFile, isTheirs ? '/etc/twinpost/credentials/directory-ca.crt' : null)
   }
 })
 

@@ -6,10 +6,11 @@ import { dirname, join, resolve } from 'node:path'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { sleep } from '#lib/ports/clock.ts'
-import { Endpoints, type OperatorStatus } from '#operator/api/local-layout.ts'
+import { Endpoints, type LocalFilterPool, type OperatorStatus } from '#operator/api/local-layout.ts'
 import { type CommandContext, Exit } from '../context.ts'
 import { operatorStatus } from '../control-client.ts'
 import type { LetterFacts } from '../first-letter.ts'
+import type { Say } from '../messages/mod.ts'
 import { table } from '../table.ts'
 import { down } from './down.ts'
 
@@ -65,6 +66,17 @@ async function proveIt({ layout, options, say, print, complain }: CommandContext
     complain(say('letterFailed', { step: 'queue', problem: errorMessage(error) }))
     return Exit.failed
   }
+  const status = await operatorStatus(layout.controlSocket)
+  for (const pool of status?.filterPools ?? []) printPool(pool, say, print)
+  if (status?.refusesViruses) {
+    const { sendVirus } = await import('../virus-letter.ts')
+    try {
+      print(say('letterVirus', { ...(await sendVirus(endpoints, readFileSync(endpoints.ca, 'utf8'))) }))
+    } catch (error) {
+      complain(say('letterFailed', { step: 'filter', problem: errorMessage(error) }))
+      return Exit.failed
+    }
+  }
   if (!options.show) return Exit.done
   const { showFailover } = await import('../failover-show.ts')
   try {
@@ -74,6 +86,12 @@ async function proveIt({ layout, options, say, print, complain }: CommandContext
     complain(say('showFailed', { problem: errorMessage(error) }))
     return Exit.failed
   }
+}
+
+function printPool({ name, engines, away }: LocalFilterPool, say: Say, print: (line: string) => void): void {
+  print(say('poolEngines', { name, engines: engines.join(', ') }))
+  if (away.length === 0) return
+  print(say('poolAway', { engines: away.map(({ engine, where }) => `${engine} (${where})`).join(', ') }))
 }
 
 interface StartedOperator {

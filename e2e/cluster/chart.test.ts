@@ -13,7 +13,7 @@ import { letter } from '../support/pour.ts'
 import { SmtpDialogue } from '../support/smtp.ts'
 import { findDriver } from './testing/driver.ts'
 import { buildImages } from './testing/images.ts'
-import { isReady, Kubectl, type KubeJson, until } from './testing/kubectl.ts'
+import { isReady, Kubectl, type KubeJson, type Pod, until } from './testing/kubectl.ts'
 
 const CHART = resolve(import.meta.dirname, '../../charts/twinpost')
 const TARGETS = ['twinpost', 'nats', 'openldap', 'resolver']
@@ -62,11 +62,7 @@ before(async () => {
 
 after(async () => {
   if (skip || process.env['KEEP'] === '1') return
-  await run('helm', ['uninstall', 'twinpost', ...inNamespace, '--ignore-not-found', '--wait']).catch(() => '')
-  for (const kind of ['mailnodes', 'domains']) {
-    await kubectl.run(['delete', kind, '--all', ...inNamespace, '--timeout=60s']).catch(() => '')
-  }
-  await kubectl.run(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=120s'])
+  await kubectl.run(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=140s'])
 })
 
 /** @param more Options beside those of the README. @returns how long it took, in ms. */
@@ -147,7 +143,7 @@ async function allThere(): Promise<{ validity: string; messages: Map<number, Buf
 }
 
 /** In the pod of provisioning, which may reach NATS, as the command line's user. */
-async function createAccount(): Promise<void> {
+async function createAccount(address: string): Promise<void> {
   const secret = (await kubectl.get('secret', 'twinpost-credentials', ...inNamespace)) as KubeJson & {
     data: Record<string, string>
   }
@@ -164,7 +160,7 @@ async function createAccount(): Promise<void> {
     const link = connectNats({ url: process.env.TWINPOST_NATS_URL, user: 'cli', secrets, name: 'e2e', clock,
       resolve: createResolver(null), logger: createLogger('error', { service: 'e2e' }) })
     const client = createProvisioningClient({ link, clock, random, actor: { name: 'e2e', origin: 'e2e' } })
-    const made = await client.createAccount({ address: '${ADDRESS}', password: '${PASSWORD}' })
+    const made = await client.createAccount({ address: '${address}', password: '${PASSWORD}' })
     console.log(JSON.stringify(made))
     await link.close()
   `
@@ -213,9 +209,43 @@ test('a MailNode and a Domain are applied; a letter comes in and goes out', { sk
     return members.length === 2 && members.every(isReady) ? true : null
   })
   t.diagnostic(`Ready after ${((performance.now() - began) / 1_000).toFixed(1)} s`)
-  await createAccount()
+  await createAccount(ADDRESS)
   await send('before the release is removed')
   await allThere()
+})
+
+test('a directory server goes away: the other one takes the writes, and the first comes back with all of them', {
+  skip,
+}, async (t) => {
+  const writer = async () => {
+    const service = await kubectl.get('service', 'twinpost-directory-writer', ...inNamespace)
+    const selector = service.spec?.['selector'] as Readonly<Record<string, string>> | undefined
+    return selector?.['statefulset.kubernetes.io/pod-name'] ?? ''
+  }
+  const first = await writer()
+  const nodes = (await kubectl.list('nodes')).map(({ metadata }) => metadata.name)
+  const began = performance.now()
+  await kubectl.run(['cordon', ...nodes]) // its pod has no place to come back to
+  try {
+    await kubectl.run(['delete', 'pod', first, ...inNamespace, '--grace-period=0', '--force'])
+    await until('another writer', 90_000, async () => ((await writer()) === first ? null : true))
+    t.diagnostic(`writes went to the other one after ${((performance.now() - began) / 1_000).toFixed(1)} s`)
+    await createAccount('bob@example.test')
+    // Its volume is lost as well: it begins empty.
+    await kubectl.run(['delete', 'pvc', `data-${first}`, ...inNamespace, '--wait=false'])
+    await kubectl.run(['delete', 'pod', first, ...inNamespace, '--ignore-not-found', '--wait=false'])
+  } finally {
+    await kubectl.run(['uncordon', ...nodes])
+  }
+  await until('its return', 120_000, async () => {
+    const pod = await kubectl.get<Pod>('pod', first, ...inNamespace)
+    return isReady(pod) ? true : null
+  })
+  const find =
+    'ldapsearch -Q -Y EXTERNAL -LLL -H ldapi://%2Frun%2Fslapd%2Fldapi -b ou=people,o=twinpost mailLocalAddress dn'
+  const found = await kubectl.run(['exec', first, ...inNamespace, '--', 'sh', '-c', find])
+  for (const address of [ADDRESS, 'bob@example.test']) assert.match(found, new RegExp(address.replace('.', '\\.')))
+  assert.notEqual(await writer(), first, 'nobody goes back to a first choice')
 })
 
 test('the release is removed: mail still flows; it is installed again: everything is there', { skip }, async (t) => {
@@ -239,4 +269,11 @@ test('the release is removed: mail still flows; it is installed again: everythin
   const now = await kubectl.pods(NAMESPACE, 'app.kubernetes.io/instance=n1')
   const uids = (pods: readonly KubeJson[]) => pods.map(({ metadata }) => metadata.uid).sort()
   assert.deepEqual(uids(now), uids(members), 'no pod of the MailNode was replaced')
+})
+
+test('the namespace goes while its resources are there and the operator is not', { skip }, async () => {
+  if (process.env['KEEP'] === '1') return
+  await run('helm', ['uninstall', 'twinpost', ...inNamespace, '--wait'])
+  assert.equal((await kubectl.list('mailnodes', ...inNamespace)).length, 1)
+  await kubectl.run(['delete', 'namespace', NAMESPACE, '--timeout=140s'])
 })

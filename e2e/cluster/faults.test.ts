@@ -195,6 +195,20 @@ test('A Lease that is put back to an older copy is not believed', { skip }, asyn
   assert.ok(row.after.epoch >= row.before.epoch, row.text)
 })
 
+test('A member that is fenced hands over and takes nothing over until it no longer is', { skip }, async () => {
+  const run = await FaultRun.start(array, 'n1/0')
+  const fence = (...members: string[]) =>
+    inArray('patch', 'mailnode', 'n1', '--type=merge', '-p', JSON.stringify({ spec: { fenced: members } }))
+  const primaryIs = (pod: string) =>
+    until(`${pod} primary`, 90_000, async () => ((await array.ledger('n1/0'))?.primary === pod ? true : null))
+  const row = await run.through('planned switchover: the primary is fenced', async () => {
+    await fence(run.primary)
+    await primaryIs(run.mirror)
+    return () => fence()
+  })
+  note(row)
+})
+
 test('NATS away: mail goes on', { skip }, async () => {
   const run = await FaultRun.start(array, 'n1/0')
   const row = await run.through('NATS away', async () => {

@@ -45,6 +45,9 @@ export const SEARCH_KEYS_MAX = 1024
 export const SORT_CRITERIA_MAX = 18
 /** Messages of one SORT: each costs a row with its keys until the answer is written, 100 MB together. */
 export const SORT_MESSAGES_MAX = 500_000
+/** Results that one session has followed at once (CONTEXT), and what each may hold: a list of it is kept. */
+export const CONTEXTS_MAX = 16
+export const CONTEXT_RESULTS_MAX = 100_000
 /** Ancestors of one letter that THREAD looks at, the nearest: those tie it to letters that name the others. */
 export const REFERENCES_MAX = 100
 /** Messages of one THREAD together with ancestors that are not there. */
@@ -88,6 +91,8 @@ export const PREVIEW_READ_BYTES = 32 * KIB
 export const FACTS_BATCH = 512
 /** Numbers of one search result that are written before others get a turn: a millisecond. */
 export const RESULT_BATCH = 8192
+/** Messages whose bytes were read before others get a turn: reads from a cache would not give them one. */
+export const DEEP_BATCH = 16
 /** Bytes of an APPEND whose line ends are checked before others get a turn: some milliseconds. */
 export const APPEND_CHECK_BYTES = 1 * MIB
 /** Messages changed by one request to the store: one log record each request. */

@@ -1,18 +1,20 @@
 /**
  * Opens byte streams to shards. A unix socket is a stream of its own; across pods streams share one HTTP/2 connection over
  * mutual TLS per address, each with its own flow control, so that one slow reader stops nobody (rules.md, Sessions). A
- * connection whose other end went away is found out (session-watch.ts) and never used again.
+ * connection whose other end went away is found out (session-watch.ts) and never used again; one that takes long to make is not begun
+ * anew for each who asks (connect-race.ts).
  */
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2'
 import { connect as connectUnix } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
-import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
+import { CodedError, type ErrorSpec, errorMessage } from '#lib/errors/coded-error.ts'
 import type { Resolver } from '#lib/platform/resolver.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { TLS_DEFAULTS, type TlsMaterial } from '#lib/tls/material.ts'
 import { identityFromAltNames } from '#lib/tls/roles.ts'
 import { addressText, type LinkAddress } from './address.ts'
+import { ConnectRace } from './connect-race.ts'
 import { SessionWatch } from './session-watch.ts'
 
 export const LINK_ERRORS = {
@@ -37,7 +39,6 @@ export class LinkError extends CodedError<keyof typeof LINK_ERRORS> {
 
 /** Path of the one resource that a link server has; a request body is the stream to it, the response body the stream back. */
 export const LINK_PATH = '/twinpost/link/1'
-const CONNECT_TIMEOUT_MS = 2_000
 /** Seconds of silence on a connection in use after which its streams end. */
 const SILENT_LOOKS_MAX = 4
 /** Per stream; the connection's own window is this many times larger so that one stream never fills it. */
@@ -61,12 +62,14 @@ export function createDialer(options: {
   readonly resolve: Resolver
   readonly clock: Clock
 }): Dialer {
-  const connections = new Map<string, Promise<Connection>>()
+  const connections = new Map<string, Connection>()
+  /** By address; there are as many as members that were ever dialled. */
+  const races = new Map<string, ConnectRace<Connection>>()
 
-  async function connect(host: string, port: number): Promise<Connection> {
-    const address = await options.resolve(host).catch((cause: unknown) => {
-      throw new LinkError('LINK_UNREACHABLE', `Cannot reach ${host}:${port}`, { cause })
-    })
+  /** One attempt, from the name to a session that takes streams. */
+  async function connect(host: string, port: number, signal: AbortSignal): Promise<Connection> {
+    const address = await options.resolve(host)
+    signal.throwIfAborted()
     const material = options.tls()
     const socket = connectTls({
       host: address,
@@ -86,19 +89,26 @@ export function createDialer(options: {
       createConnection: () => socket,
       settings: { initialWindowSize: STREAM_WINDOW_BYTES },
     })
+    session.on('error', () => {}) // 'close' follows and drops the session; its streams get their own errors
     return await new Promise((resolve, reject) => {
-      const cancelTimeout = options.clock.after(CONNECT_TIMEOUT_MS, () => fail(new Error('timed out')))
-      const fail = (cause: unknown) => {
-        cancelTimeout()
-        session.destroy()
-        reject(new LinkError('LINK_UNREACHABLE', `Cannot reach ${host}:${port}`, { cause }))
-      }
-      session.once('error', fail)
-      session.once('close', () => fail(new Error('closed')))
-      session.once('connect', () => {
-        cancelTimeout()
+      const done = () => {
+        signal.removeEventListener('abort', abort)
         session.off('error', fail)
-        session.on('error', () => {}) // 'close' follows and drops the session; its streams get their own errors
+        session.off('close', closed)
+      }
+      const fail = (cause: unknown) => {
+        done()
+        session.destroy()
+        socket.destroy() // a session that has not begun would wait for the handshake
+        reject(cause)
+      }
+      const abort = () => fail(signal.reason)
+      const closed = () => fail(new Error('closed'))
+      signal.addEventListener('abort', abort)
+      session.once('error', fail)
+      session.once('close', closed)
+      session.once('connect', () => {
+        done()
         session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
         const watch = new SessionWatch({
           session,
@@ -115,35 +125,35 @@ export function createDialer(options: {
     })
   }
 
-  function drop(key: string, opening: Promise<Connection>): void {
-    if (connections.get(key) === opening) connections.delete(key)
+  function keep(key: string, connection: Connection): void {
+    const { session } = connection
+    const drop = () => {
+      if (connections.get(key) === connection) connections.delete(key)
+    }
+    connections.set(key, connection)
+    session.once('close', drop)
+    session.once('goaway', drop) // its streams may end in peace, new ones need another connection
   }
 
   /** The connection to an address, a new one if there is none that takes streams. */
   async function connection(host: string, port: number): Promise<Connection> {
     const key = `${host}:${port}`
     const existing = connections.get(key)
-    if (existing) {
-      const found = await existing
-      if (!found.session.destroyed && !found.session.closed) return found
-      drop(key, existing)
-      return await connection(host, port)
-    }
-    const opening = connect(host, port)
-    connections.set(key, opening)
-    opening.then(
-      ({ session }) => {
-        session.once('close', () => drop(key, opening))
-        session.once('goaway', () => drop(key, opening)) // its streams may end in peace, new ones need another connection
-      },
-      () => drop(key, opening),
-    )
-    return await opening
+    if (existing && !existing.session.destroyed && !existing.session.closed) return existing
+    const race =
+      races.get(key) ??
+      new ConnectRace<Connection>({
+        clock: options.clock,
+        begin: (signal) => connect(host, port, signal),
+        onStands: (stands) => keep(key, stands),
+      })
+    races.set(key, race)
+    return await race.wait()
   }
 
   async function dialTls(host: string, port: number): Promise<Duplex> {
-    const { session, watch } = await connection(host, port)
     try {
+      const { session, watch } = await connection(host, port)
       if (!(await watch.alive())) throw new Error('it does not answer')
       const stream = session.request(
         { [constants.HTTP2_HEADER_METHOD]: 'POST', [constants.HTTP2_HEADER_PATH]: LINK_PATH },
@@ -152,15 +162,16 @@ export function createDialer(options: {
       watch.track(stream)
       return stream
     } catch (cause) {
-      // Found dead just now: whoever asks again gets a new connection.
-      throw new LinkError('LINK_UNREACHABLE', `Cannot reach ${host}:${port}`, { cause })
+      // One that was found dead is dropped: whoever asks again gets a new connection.
+      throw new LinkError('LINK_UNREACHABLE', `Cannot reach ${host}:${port}: ${errorMessage(cause)}`, { cause })
     }
   }
 
   return {
     dial: (address) => (address.kind === 'unix' ? dialUnix(address.path) : dialTls(address.host, address.port)),
     close() {
-      for (const opening of connections.values()) opening.then(({ session }) => session.destroy()).catch(() => {})
+      for (const race of races.values()) race.end('the dialer was closed')
+      for (const { session } of [...connections.values()]) session.destroy()
       connections.clear()
     },
   }

@@ -14,6 +14,8 @@ import { LinkError } from './dialer.ts'
  * than a failover holds an operation, so that a shard that lives is not given up.
  */
 export const SILENCE_MS = 4_000
+/** The answer may lie unread in a process that had no processor: it is read before the last look. */
+const LAST_LOOK_MS = 200
 
 /** The shard answered `refused`. */
 export class RefusedError extends Error {
@@ -50,6 +52,7 @@ export class RpcClient {
   #cancelSilence: (() => void) | null = null
   /** When the peer was last heard, or given something new to answer. */
   #heardMs = 0
+  #lastLook = false
   #lastId = 0
   #lost: Error | null = null
 
@@ -120,18 +123,23 @@ export class RpcClient {
 
   #heard(): void {
     if (this.#clock !== null) this.#heardMs = this.#clock.monotonicMs()
+    this.#lastLook = false
   }
 
   /** One timer, set anew when it fires: frames come too often for a timer each. */
   #watchSilence(): void {
     const clock = this.#clock
     if (clock === null || this.#cancelSilence !== null) return
-    const leftMs = this.#heardMs + SILENCE_MS - clock.monotonicMs()
+    const leftMs = this.#lastLook ? LAST_LOOK_MS : this.#heardMs + SILENCE_MS - clock.monotonicMs()
     this.#cancelSilence = clock.after(Math.max(0, leftMs), () => {
       this.#cancelSilence = null
       if (this.#waiting.size === 0) return
-      if (clock.monotonicMs() - this.#heardMs < SILENCE_MS) this.#watchSilence()
-      else this.#stream.destroy(new Error(`no answer for ${SILENCE_MS} ms`))
+      if (this.#lastLook) {
+        this.#stream.destroy(new Error(`no answer for ${SILENCE_MS} ms`))
+        return
+      }
+      this.#lastLook = clock.monotonicMs() - this.#heardMs >= SILENCE_MS
+      this.#watchSilence()
     })
   }
 

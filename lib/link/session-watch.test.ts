@@ -11,6 +11,8 @@ import type { TlsMaterial } from '#lib/tls/material.ts'
 import { identityUri, type Role } from '#lib/tls/roles.ts'
 import { createAuthority, issueLeaf, type KeyPair } from '#operator/pki/certificates.ts'
 import { ManualClock } from '#shard/log/testing.ts'
+import { ASK_MS } from './connect-race.ts'
+import { DEADLINE_LOOKS } from './deadline.ts'
 import { createDialer, type Dialer } from './dialer.ts'
 import { listenLinks } from './server.ts'
 import { IDLE_TRUST_MS, LOOK_MS } from './session-watch.ts'
@@ -83,6 +85,11 @@ async function dial(dialer: Dialer, relay: TcpRelay): Promise<Duplex> {
   const stream = await dialer.dial({ kind: 'tls', host: 'n1-0.test', port: relay.place.port })
   stream.on('error', () => {})
   return stream
+}
+
+/** Lets a deadline of `ms` pass. */
+function pass(clock: ManualClock, ms: number): void {
+  for (let look = 0; look < DEADLINE_LOOKS; look++) clock.advance(ms / DEADLINE_LOOKS)
 }
 
 async function freePort(): Promise<number> {
@@ -176,22 +183,58 @@ test('an idle connection whose other end vanished is never used again', async ()
   clock.advance(IDLE_TRUST_MS + 1)
   const failing = assert.rejects(dial(), { code: 'LINK_UNREACHABLE' })
   await pause(20)
-  clock.advance(IDLE_TRUST_MS)
+  pass(clock, IDLE_TRUST_MS)
   await failing
   relay.heal()
   await echoes(await dial())
   assert.equal(relay.connections, 2)
 })
 
-test('a dial whose handshake gets no answer ends, and leaves nothing behind', async () => {
+test('a dead connection that is dialled again and again is given up all the same', async () => {
   const { relay, clock, dial } = await world()
+  const first = await dial()
+  await echoes(first)
   relay.cut()
+  first.destroy()
+  await once(first, 'close')
+  for (let tries = 0; tries < 3; tries++) {
+    const stream = await dial() // its asker waits a second for an answer, and gives up
+    clock.advance(LOOK_MS - 1)
+    stream.destroy()
+    await once(stream, 'close')
+  }
   const failing = assert.rejects(dial(), { code: 'LINK_UNREACHABLE' })
   await pause(20)
-  clock.advance(2_000)
+  pass(clock, IDLE_TRUST_MS)
   await failing
   relay.heal()
   await echoes(await dial())
+  assert.equal(relay.connections, 2)
+})
+
+test('a handshake that takes longer than anybody waits is not begun anew, and ends with a connection', async () => {
+  const { relay, clock, dial } = await world()
+  relay.cut()
+  const failing = assert.rejects(dial(), { code: 'LINK_UNREACHABLE', message: /timed out/ })
+  await pause(20)
+  pass(clock, ASK_MS)
+  await failing
+  relay.heal()
+  await arrived(relay, 'back', 0)
+  await echoes(await dial())
+  assert.equal(relay.connections, 1)
+})
+
+test('a dial whose name gets no answer ends', async () => {
+  const clock = new ManualClock()
+  const dialer = createDialer({ tls: () => edge, resolve: () => new Promise(() => {}), clock })
+  const failing = assert.rejects(dialer.dial({ kind: 'tls', host: 'n1-0.test', port: 1 }), {
+    code: 'LINK_UNREACHABLE',
+    message: /timed out/,
+  })
+  pass(clock, ASK_MS)
+  await failing
+  dialer.close()
 })
 
 test('a connection ends with its server at once, and a dial until there is another one is unreachable', async () => {

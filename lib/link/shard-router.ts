@@ -19,6 +19,7 @@ import {
 import type { ShardName } from '#lib/mail/types.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import { MEMBERS_PER_MAILNODE, preferredMember, replicaAddress, type ShardAddressing } from './address.ts'
+import { deadline } from './deadline.ts'
 import { type Dialer, LinkError } from './dialer.ts'
 import { RefusedError, RpcClient, SILENCE_MS, writeFrame } from './rpc-client.ts'
 
@@ -187,7 +188,7 @@ function openSessionOn(
       reject(new LinkError('LINK_LOST', `Lost the shard ${shard} while opening a session`, cause ? { cause } : {}))
     }
     const onClose = () => lost()
-    const cancelSilence = clock.after(SILENCE_MS, () => lost(new Error(`no answer for ${SILENCE_MS} ms`)))
+    const cancelSilence = deadline(clock, SILENCE_MS, () => lost(new Error(`no answer for ${SILENCE_MS} ms`)))
     const done = () => {
       cancelSilence()
       stream.off('data', receive)

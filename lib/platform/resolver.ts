@@ -1,12 +1,15 @@
 /**
- * Names to addresses. In a cluster that is DNS; the local cluster writes files of names instead, as the kubelet writes
+ * Names to addresses. In a cluster that is its DNS (cluster-names.ts); the local cluster writes files of names instead, as the kubelet writes
  * /etc/hosts, and says where in TWINPOST_HOSTS_FILE. A file is read again when it changed.
  */
 import { lookup as dnsLookup } from 'node:dns/promises'
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { delimiter } from 'node:path'
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
+import { clusterDns, createClusterLookup } from './cluster-names.ts'
+
+const RESOLV_CONF = '/etc/resolv.conf'
 
 export const RESOLVE_ERRORS = {
   RESOLVE_FAILED: { retry: true, meaning: 'A name has no address, neither in the hosts file nor in DNS.' },
@@ -33,18 +36,21 @@ export function createResolver(hostsFiles: string | null): Resolver {
   }
 }
 
-/** @param hostsFiles As for `createResolver`; a file gives one address. */
+/** @param hostsFiles As for `createResolver`; a name has all the addresses that the first file with it gives. */
 export function createManyResolver(hostsFiles: string | null): ManyResolver {
   const lookups = (hostsFiles ?? '')
     .split(delimiter)
     .filter((path) => path !== '')
     .map(hostsLookup)
+  const inCluster = clusterLookupHere()
   return async (host) => {
     if (isIP(host)) return [host]
     for (const lookup of lookups) {
-      const address = lookup(host.toLowerCase())
-      if (address !== undefined) return [address]
+      const addresses = lookup(host.toLowerCase())
+      if (addresses !== undefined) return addresses
     }
+    const found = await inCluster(host)
+    if (found.length > 0) return found
     try {
       return (await dnsLookup(host, { all: true })).map(({ address }) => address)
     } catch (cause) {
@@ -53,8 +59,13 @@ export function createManyResolver(hostsFiles: string | null): ManyResolver {
   }
 }
 
-function hostsLookup(path: string): (host: string) => string | undefined {
-  let names = new Map<string, string>()
+function clusterLookupHere(): (host: string) => Promise<readonly string[]> {
+  const dns = existsSync(RESOLV_CONF) ? clusterDns(readFileSync(RESOLV_CONF, 'utf8')) : null
+  return dns === null ? async () => [] : createClusterLookup(dns)
+}
+
+function hostsLookup(path: string): (host: string) => readonly string[] | undefined {
+  let names = new Map<string, readonly string[]>()
   let readAt = 0
   return (host) => {
     const changedAt = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
@@ -66,13 +77,16 @@ function hostsLookup(path: string): (host: string) => string | undefined {
   }
 }
 
-/** Format of hosts(5): comments after `#`, the address first. */
-export function parseHosts(text: string): Map<string, string> {
-  const names = new Map<string, string>()
+/** Format of hosts(5): comments after `#`, the address first; a name on several lines has several addresses. */
+export function parseHosts(text: string): Map<string, readonly string[]> {
+  const names = new Map<string, readonly string[]>()
   for (const line of text.split('\n')) {
     const [address, ...hosts] = line.replace(/#.*/, '').trim().split(/\s+/)
     if (!address) continue
-    for (const host of hosts) names.set(host.toLowerCase(), address)
+    for (const host of hosts.map((one) => one.toLowerCase())) {
+      const known = names.get(host) ?? []
+      if (!known.includes(address)) names.set(host, [...known, address])
+    }
   }
   return names
 }

@@ -36,7 +36,7 @@ export interface PeerChannel {
 }
 
 export interface PeerNetwork {
-  /** Opens a channel to the peer. Rejects if it does not answer; how long that takes is bounded by the adapter (a second). */
+  /** Opens a channel to the peer. Rejects if it does not answer; how long that takes is bounded by the adapter (some seconds). */
   dial(kind: ChannelKind): Promise<PeerChannel>
   /** Hands over channels that the peer dialled. One listener at a time; the returned function ends it. */
   listen(accept: (channel: PeerChannel) => void): () => void

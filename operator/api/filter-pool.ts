@@ -1,6 +1,6 @@
 /**
- * FilterPool: engines behind the milter protocol that the edge asks about each letter. The schema stands so that other
- * resources can name it; no controller acts on it yet, and its status says so by staying empty.
+ * FilterPool: engines behind the milter protocol that the edge asks about each letter. A MailNode names the pool that its edges ask
+ * (`spec.edge.filter`); which engines look, and what happens when none of its pods answers, is the pool's to say.
  */
 import { z } from 'zod'
 import { ContainerResources } from './mail-node.ts'
@@ -116,7 +116,7 @@ export const filterPoolKind: KindDefinition = {
   shortNames: ['fp'],
   categories: ['twinpost'],
   description:
-    'Pods that judge letters with their engines, asked over the milter protocol: a Deployment with its Service, budgets and NetworkPolicy. Edges do not use pools yet.',
+    'Pods that judge letters with their engines, asked over the milter protocol: a Deployment with its Service, budgets and NetworkPolicy. Edges of MailNodes that name it ask it.',
   spec: FilterPoolSpec,
   status: FilterPoolStatus,
   rules: [

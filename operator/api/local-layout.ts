@@ -113,6 +113,15 @@ export const ProcessStatus = z.object({
 })
 export type ProcessStatus = z.infer<typeof ProcessStatus>
 
+export const LocalFilterPool = z.object({
+  name: z.string(),
+  engines: z.array(z.string()).describe('Engines that look at each letter.'),
+  away: z
+    .array(z.object({ engine: z.string(), where: z.string() }))
+    .describe('Engines that the pool names and nobody answers for: they are not asked.'),
+})
+export type LocalFilterPool = z.infer<typeof LocalFilterPool>
+
 /** Answer of `GET /status` on the control socket. */
 export const OperatorStatus = z.object({
   phase: z.enum(['starting', 'ready', 'failed', 'stopping']),
@@ -126,6 +135,8 @@ export const OperatorStatus = z.object({
     .array(z.string())
     .default([])
     .describe('Members that an administrator stopped: no process of them runs, and none is started.'),
+  filterPools: z.array(LocalFilterPool).default([]),
+  refusesViruses: z.boolean().default(false).describe('Every edge shows its letters to a pool that knows viruses.'),
   processes: z.array(ProcessStatus),
 })
 export type OperatorStatus = z.infer<typeof OperatorStatus>

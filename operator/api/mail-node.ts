@@ -12,6 +12,7 @@ import {
   conditionColumn,
   DURATION_PATTERN,
   type KindDefinition,
+  LABEL_PATTERN,
   ObjectMetadata,
 } from './resource.ts'
 
@@ -50,10 +51,43 @@ const Service = z
   })
   .describe('How clients reach the edge.')
 
+const Filter = z
+  .object({
+    pool: z
+      .string()
+      .max(52)
+      .regex(new RegExp(LABEL_PATTERN))
+      .describe('FilterPool of the same namespace. It also says what happens to letters that no pod of it can judge.'),
+    level: z
+      .enum(['off', 'low', 'standard', 'strict'])
+      .default('standard')
+      .describe('How much spam people want to see (docs/filtering.md). Viruses are none of it.'),
+    required: z
+      .array(z.string().max(63))
+      .max(16)
+      .default([])
+      .meta({ 'x-kubernetes-list-type': 'set' })
+      .describe('Engines of the pool without whose look a letter is not taken: it gets 451.'),
+    onVirus: z.enum(['reject', 'discard']).default('reject').describe('What becomes of a letter with a virus.'),
+    onAttachment: z
+      .enum(['tag', 'junk', 'reject'])
+      .default('junk')
+      .describe('What becomes of a letter with a dangerous attachment.'),
+    onImage: z.enum(['tag', 'junk']).default('junk').describe('What becomes of a letter with an indecent image.'),
+  })
+  .describe('Shows letters from outside and from users to a FilterPool before they are stored.')
+
 const Edge = z
   .object({
     listeners: Listeners.prefault({}),
     service: Service.prefault({}),
+    filter: Filter.optional(),
+    authentication: z
+      .enum(['off', 'mark', 'enforce'])
+      .default('off')
+      .describe(
+        'SPF, DKIM, ARC and DMARC of letters from outside: not asked, written into Authentication-Results, or what DMARC asks for is done too.',
+      ),
     certificateSecret: z
       .string()
       .max(253)
@@ -158,7 +192,8 @@ export const MailNodeSpec = z.object({
     .array(z.string().max(63))
     .max(MEMBERS)
     .default([])
-    .meta({ 'x-kubernetes-list-type': 'set' })
+    // Of a set that becomes empty, server-side apply would make a missing spec.
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
     .describe(
       'Members (pods) that must not be primary: they hand over what they can and take nothing over until they leave this list.',
     ),

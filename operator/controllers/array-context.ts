@@ -3,7 +3,7 @@
  * that differ between a cluster and one machine. Builders take it as an argument, so the same call gives the same bytes.
  */
 import type { ContainerResources } from '#operator/api/mod.ts'
-import type { Manifest, ObjectMeta, ResourceRequirements } from '#operator/cluster/objects.ts'
+import type { EnvVar, Manifest, ObjectMeta, ResourceRequirements } from '#operator/cluster/objects.ts'
 
 export interface ArrayContext {
   readonly namespace: string
@@ -27,8 +27,24 @@ export interface ArrayContext {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Name servers for mail that leaves, as a sender takes them; without it those of the system. */
   readonly dnsServers?: string
+  /** Servers whose certificates are of another authority than the array's: it lies beside the passwords. */
+  readonly otherAuthorities?: readonly OtherAuthority[]
   /** Secrets that the images are pulled with; none without it. */
   readonly imagePullSecrets?: readonly string[]
+}
+
+export type OtherAuthority = 'directory' | 'nats'
+
+/** Key of the Secrets with passwords that holds such an authority, as PEM. */
+export const authorityKey = (server: OtherAuthority): string => `${server}-ca.crt`
+
+/** Variables that say where another authority is found, for the servers that a container talks to. */
+export function authorityEnv(context: ArrayContext, servers: readonly OtherAuthority[]): EnvVar[] {
+  const named = servers.filter((server) => context.otherAuthorities?.includes(server))
+  return named.map((server) => ({
+    name: `TWINPOST_${server.toUpperCase()}_CA_FILE`,
+    value: `${PATHS.credentials}/${authorityKey(server)}`,
+  }))
 }
 
 /** Folders that containers see. Every one comes to a service as a setting, so that a process can have others. */

@@ -23,6 +23,7 @@ import { askedWaitMs } from '#operator/runtime/api-error.ts'
 import type { ApiConnection } from '#operator/runtime/connection.ts'
 import { EventRecorder } from '#operator/runtime/event-recorder.ts'
 import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
+import { ObjectCache } from '#operator/runtime/object-cache.ts'
 import { Reflector } from '#operator/runtime/reflector.ts'
 import { EVENTS } from '#operator/runtime/resources.ts'
 import { connectTo, eventually, makeNamespace, TEST_MANAGER } from '#operator/runtime/testing/api-access.ts'
@@ -81,11 +82,13 @@ async function startOperator() {
   const caches = new ClusterCaches(watched)
   const mailNodes = new Reflector({ ...watched, type: MAIL_NODES, changed: (key) => queue.add(key) })
   const recorder = new EventRecorder({ ...watched, controller: 'twinpost.io/operator', instance: 'operator-0' })
+  const filterPools = new ObjectCache()
   const reconcile = createMailNodeController({
     client,
     cluster: new KubernetesCluster({ client, caches, clock: nodeClock }),
     caches,
     mailNodes: mailNodes.cache,
+    filterPools,
     authority: () => openAuthority({ client, namespace, clock: nodeClock, random: nodeRandom }),
     contextFor: () => ({ ...CLUSTER, namespace }),
     recorder,
@@ -299,6 +302,26 @@ test('The edge of a member that all ledgers leave out leaves the Services, and c
   assert.equal(await serving('n1-1'), 'true')
   await playLedgers(admin, namespace, 1, 0)
   await eventually(async () => (await serving('n1-0')) === 'true')
+  assert.deepEqual(failures, [])
+})
+
+test('A member that shall be fenced is told so by a label, and that it no longer shall', { skip }, async () => {
+  const { admin, namespace, failures } = await startOperator()
+  await assert.rejects(makeNode(admin, namespace, { fenced: ['n2-0'] }), {
+    code: 'KUBE_INVALID',
+    message: /fenced names members by their pods: <name>-0 and <name>-1/,
+  })
+  await makeNode(admin, namespace, { fenced: ['n1-1'] })
+  await eventually(async () => (await admin.get(RESOURCE_TYPES.StatefulSet, namespace, 'n1')) !== null)
+  for (const ordinal of [0, 1]) await playPod(admin, namespace, ordinal)
+  const labels = async (pod: string) => (await admin.get(PODS, namespace, pod))?.metadata.labels ?? {}
+  await eventually(async () => (await labels('n1-1'))['twinpost.io/fenced'] === 'true')
+  assert.equal((await labels('n1-0'))['twinpost.io/fenced'], undefined, 'no wish, no label')
+  await eventually(async () =>
+    Boolean((await statusNow(admin, namespace))?.conditions?.some(({ reason }) => reason === 'SpecFenced')),
+  )
+  await makeNode(admin, namespace, { fenced: [] })
+  await eventually(async () => (await labels('n1-1'))['twinpost.io/fenced'] === 'false')
   assert.deepEqual(failures, [])
 })
 

@@ -9,10 +9,11 @@ import type { Logger } from '#lib/log/logger.ts'
 import { createResolver } from '#lib/platform/resolver.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
+import type { OtherAuthority } from '#operator/controllers/array-context.ts'
 import type { DomainDirectory } from '#operator/controllers/domain/reconcile.ts'
 import type { KeyPair } from '#operator/pki/certificates.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
-import { openPasswords } from './passwords.ts'
+import { openAuthorities, openPasswords } from './passwords.ts'
 
 export interface ArrayAccess {
   readonly directory: DomainDirectory & Pick<DirectoryAdmin, 'ensureShards'>
@@ -28,20 +29,26 @@ export function openArrayAccess(options: {
   readonly directoryUrl: string
   readonly baseDn: string
   readonly natsUrl: string
+  /** Servers whose certificates are of another authority than the array's. */
+  readonly otherAuthorities: readonly OtherAuthority[]
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
 }): ArrayAccess {
   const { client, namespace, authority, directoryUrl, baseDn, natsUrl, clock, random, logger } = options
   const resolve = createResolver(null)
-  const secrets = async () => ({
-    passwords: await openPasswords({ client, namespace, random }),
-    ca: (await authority()).cert,
-  })
+  const secrets = async (server: OtherAuthority) => {
+    const servers = options.otherAuthorities.filter((one) => one === server)
+    const others = await openAuthorities({ client, namespace, servers })
+    return {
+      passwords: await openPasswords({ client, namespace, random }),
+      ca: others[server] ?? (await authority()).cert,
+    }
+  }
 
   let opening: Promise<DirectoryAdmin> | null = null
   const open = async () => {
-    const { passwords, ca } = await secrets()
+    const { passwords, ca } = await secrets('directory')
     const password = passwords['directory-operator']
     return openDirectoryAdmin({
       url: directoryUrl,
@@ -66,7 +73,7 @@ export function openArrayAccess(options: {
       url: natsUrl,
       user: 'operator',
       async secrets() {
-        const { passwords, ca } = await secrets()
+        const { passwords, ca } = await secrets('nats')
         return { password: passwords['nats-operator'], ca }
       },
       name: 'operator',

@@ -22,7 +22,7 @@ import {
   PASSWORD_KEYS,
   writerOf,
 } from '#operator/controllers/array/cluster-services.ts'
-import { selectorOf } from '#operator/controllers/array-context.ts'
+import { type OtherAuthority, selectorOf } from '#operator/controllers/array-context.ts'
 import { CLUSTER } from '#operator/controllers/testing/contexts.ts'
 import { type ApiClient, createApiClient } from '#operator/runtime/api-client.ts'
 import type { ApiConnection } from '#operator/runtime/connection.ts'
@@ -64,7 +64,9 @@ after(async () => {
 })
 
 /** A controller as main wires it, in a namespace of its own, with a clock that the test can put forward. */
-async function startController(given: { readonly directory?: 'away' } = {}) {
+async function startController(
+  given: { readonly directory?: 'away'; readonly otherAuthorities?: readonly OtherAuthority[] } = {},
+) {
   const { client: admin, connection } = known(running, 'the API server was started')
   const namespace = await makeNamespace(admin, `array-${namespaces++}`)
   const writes: string[] = []
@@ -106,7 +108,7 @@ async function startController(given: { readonly directory?: 'away' } = {}) {
       },
     },
     authority: () => openAuthority({ client, namespace, clock: nodeClock, random: nodeRandom }),
-    context: { ...CLUSTER, namespace },
+    context: { ...CLUSTER, namespace, otherAuthorities: given.otherAuthorities ?? [] },
     ownPublicCertificate: true,
     clock,
     random: nodeRandom,
@@ -175,6 +177,17 @@ test('passwords that are there are kept, and missing ones are added', { skip }, 
   assert.equal(secretText(kept, 'directory-edge'), 'given\n')
   for (const key of PASSWORD_KEYS) assert.ok(secretText(kept, key), key)
   assert.equal(secretText(await secret('edge-credentials'), 'directory-password'), 'given')
+})
+
+test('the authority of a directory of somebody else is wanted in so many words, and handed on', { skip }, async () => {
+  const { admin, look, secret, namespace } = await startController({ otherAuthorities: ['directory'] })
+  await assert.rejects(look, /Secret array-\d+\/twinpost-credentials must hold its authority as directory-ca\.crt/)
+  const data = { 'directory-ca.crt': Buffer.from('PEM of theirs').toString('base64') }
+  await admin.mergePatch(RESOURCE_TYPES.Secret, namespace, PASSWORDS_SECRET, { data })
+  await look()
+  for (const name of ['edge-credentials', 'provision-credentials']) {
+    assert.equal(secretText(await secret(name), 'directory-ca.crt'), 'PEM of theirs', name)
+  }
 })
 
 test("a certificate for mail clients that is somebody else's is left alone", { skip }, async () => {

@@ -35,7 +35,7 @@ import type { KeyPair, LeafRequest } from '#operator/pki/certificates.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
 import { nodeCertificates, secretText } from './authority.ts'
-import { openPasswords } from './passwords.ts'
+import { openAuthorities, openPasswords } from './passwords.ts'
 
 /** Nothing has to happen for so long: certificates age without an event. */
 const LOOK_AGAIN_MS = 600_000
@@ -137,7 +137,9 @@ export function createArrayController(options: ArrayControllerOptions): () => Pr
 
   return async () => {
     const passwords = await openPasswords({ client, namespace: context.namespace, random })
-    for (const secret of passwordSecrets(context, passwords)) await cluster.apply(secret)
+    const servers = context.otherAuthorities ?? []
+    const authorities = await openAuthorities({ client, namespace: context.namespace, servers })
+    for (const secret of passwordSecrets(context, passwords, authorities)) await cluster.apply(secret)
     await certificates()
     const againMs = await writer()
     return (await shards()) ? againMs : Math.min(againMs, DIRECTORY_AGAIN_MS)

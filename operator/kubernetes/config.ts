@@ -45,6 +45,10 @@ export const KubernetesOperatorConfig = z.object({
     .nullable()
     .default(null)
     .describe("Name servers for mail that leaves, by name or address, with commas between; null: the cluster's."),
+  otherAuthorities: z
+    .array(z.enum(['directory', 'nats']))
+    .default([])
+    .describe("Servers whose authority is not the array's but in the Secret twinpost-credentials, as <server>-ca.crt."),
   imagePullSecrets: z.array(z.string()).default([]).describe('Names of Secrets that images of pods are pulled with.'),
   workers: z.int().min(1).max(64).default(4).describe('How many resources are worked on at a time.'),
   listenHost: z.string().default('0.0.0.0').describe('Address of /metrics, /livez, /readyz.'),

@@ -5,6 +5,7 @@
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
+import { FilterPool } from '#operator/api/filter-pool.ts'
 import { MailNode, mailNodeKind } from '#operator/api/mail-node.ts'
 import type { Cluster } from '#operator/cluster/cluster.ts'
 import type { ClusterCaches } from '#operator/cluster/kubernetes/cluster-caches.ts'
@@ -14,6 +15,7 @@ import type { ArrayContext } from '#operator/controllers/array-context.ts'
 import { saysAlready } from '#operator/controllers/conditions.ts'
 import { COMPONENT, FENCED_LABEL, SERVING_LABEL } from '#operator/controllers/mailnode/build.ts'
 import type { ReplaceReason } from '#operator/controllers/mailnode/decide.ts'
+import { filterProblem } from '#operator/controllers/mailnode/edge-filter.ts'
 import { type MailNodeOutcome, reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
 import { memberCertificates } from '#operator/local/material.ts'
 import type { KeyPair } from '#operator/pki/certificates.ts'
@@ -44,6 +46,8 @@ export interface MailNodeControllerOptions {
   readonly cluster: Cluster
   readonly caches: ClusterCaches
   readonly mailNodes: ObjectCache
+  /** Pools that edges may ask. */
+  readonly filterPools: ObjectCache
   readonly authority: () => Promise<KeyPair>
   readonly contextFor: (namespace: string) => ArrayContext
   readonly recorder: EventRecorder
@@ -54,7 +58,7 @@ export interface MailNodeControllerOptions {
 
 /** The work of a queue of MailNodes by `namespace/name`. @returns When to look again. */
 export function createMailNodeController(options: MailNodeControllerOptions): (key: string) => Promise<number | null> {
-  const { client, cluster, caches, mailNodes, authority, contextFor, recorder, clock, random, logger } = options
+  const { client, cluster, caches, mailNodes, filterPools, authority, contextFor, recorder, clock, random, logger } = options
 
   const certificatesOf = async (node: MailNode, context: ArrayContext) => {
     const present = (name: string): KeyPair | null => {
@@ -118,7 +122,12 @@ export function createMailNodeController(options: MailNodeControllerOptions): (k
     const context = contextFor(namespace)
     const volumes = await growVolumes(node, { client, cluster })
     const certificates = await certificatesOf(node, context)
-    const outcome = await reconcileMailNode(node, context, certificates, cluster, volumes)
+    const pool = poolOf(node, filterPools)
+    const problem = filterProblem(node, pool)
+    if (problem !== null) {
+      recorder.record(object, { type: 'Warning', reason: 'FilterUnusable', action: 'Filter', note: problem })
+    }
+    const outcome = await reconcileMailNode(node, context, certificates, cluster, volumes, pool)
     report(object, outcome, volumes)
     await label(object, namespace, outcome)
     const status = statusOf(node, { ...outcome, volumes: volumes.waiting }, clock.nowMs())
@@ -128,6 +137,24 @@ export function createMailNodeController(options: MailNodeControllerOptions): (k
     }
     return volumes.waiting === null ? LOOK_AGAIN_MS : VOLUMES_LOOK_MS
   }
+}
+
+/** The FilterPool that the edges of a MailNode ask; null: none, or there is none of that name. */
+function poolOf(node: MailNode, filterPools: ObjectCache): FilterPool | null {
+  const { filter } = node.spec.edge
+  const object = filter === undefined ? null : filterPools.get(`${node.metadata.namespace}/${filter.pool}`)
+  return FilterPool.safeParse(object).data ?? null
+}
+
+/** Keys of MailNodes whose edges ask the FilterPool `key`. */
+export function mailNodesAsking(key: string, mailNodes: ObjectCache): string[] {
+  return mailNodes.list().flatMap((object) => {
+    const node = MailNode.safeParse(object).data
+    const { filter } = node?.spec.edge ?? {}
+    if (node === undefined || filter === undefined) return []
+    const { namespace, name } = node.metadata
+    return `${namespace}/${filter.pool}` === key ? [`${namespace}/${name}`] : []
+  })
 }
 
 /** Key of the MailNode that an object was made for, or null. */

@@ -5,11 +5,40 @@
 import type { Random } from '#lib/ports/random.ts'
 import { RESOURCE_TYPES } from '#operator/cluster/kubernetes/kinds.ts'
 import { PASSWORD_KEYS, type Passwords } from '#operator/controllers/array/cluster-services.ts'
+import { authorityKey, type OtherAuthority } from '#operator/controllers/array-context.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
+import { KubeError } from '#operator/runtime/api-error.ts'
 import { secretText } from './authority.ts'
 
 export const PASSWORDS_SECRET = 'twinpost-credentials'
 const PASSWORD_BYTES = 24
+
+/**
+ * Authorities of servers that are not ours, from the keys `directory-ca.crt` and `nats-ca.crt` of the same Secret.
+ * @throws {KubeError} KUBE_CONFIG if one that was asked for is not there
+ */
+export async function openAuthorities(options: {
+  readonly client: Pick<ApiClient, 'get'>
+  readonly namespace: string
+  readonly servers: readonly OtherAuthority[]
+}): Promise<Readonly<Partial<Record<OtherAuthority, string>>>> {
+  const { client, namespace, servers } = options
+  if (servers.length === 0) return {}
+  const secret = await client.get(RESOURCE_TYPES.Secret, namespace, PASSWORDS_SECRET)
+  const found: Partial<Record<OtherAuthority, string>> = {}
+  for (const server of servers) {
+    const pem = secretText(secret, authorityKey(server))
+    if (pem === null) {
+      const place = `Secret ${namespace}/${PASSWORDS_SECRET}`
+      throw new KubeError(
+        'KUBE_CONFIG',
+        `Cannot trust the ${server}: ${place} must hold its authority as ${authorityKey(server)}`,
+      )
+    }
+    found[server] = pem
+  }
+  return found
+}
 
 /** All passwords; those that are missing are made. @throws {KubeError} KUBE_CONFLICT if somebody else adds some at the same time */
 export async function openPasswords(options: {

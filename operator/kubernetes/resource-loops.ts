@@ -15,6 +15,7 @@ import type { KeyPair } from '#operator/pki/certificates.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
 import type { Backoff } from '#operator/runtime/backoff.ts'
 import type { EventRecorder } from '#operator/runtime/event-recorder.ts'
+import type { ObjectCache } from '#operator/runtime/object-cache.ts'
 import { ResourceLoop } from '#operator/runtime/resource-loop.ts'
 import { createDomainController, DOMAINS, domainOf, LEFT_BEHIND } from './domain-controller.ts'
 import { createFilterPoolController, FILTER_POOLS, filterPoolOf } from './filter-pool-controller.ts'
@@ -38,6 +39,8 @@ export interface ResourceLoopsOptions {
   readonly lookupTxt: TxtLookup
   readonly makeKeys: () => Promise<DkimKeyPair>
   readonly imageHasFilter: boolean
+  /** Told of each change of a FilterPool, by `namespace/name`: edges that ask it may need other settings. */
+  readonly poolChanged: (key: string) => void
   readonly recorder: EventRecorder
   readonly reconciled: (outcome: string) => void
   readonly watchFailed: (error: unknown) => void
@@ -48,6 +51,8 @@ export interface ResourceLoopsOptions {
 
 export interface ResourceLoops {
   readonly all: readonly ResourceLoop[]
+  /** FilterPools that there are. */
+  readonly filterPools: ObjectCache
   /** Begins to watch. */
   start(): void
   /** This operator leads and all caches are whole: the work begins. */
@@ -86,6 +91,10 @@ export function createResourceLoops(options: ResourceLoopsOptions): ResourceLoop
     ...common,
     type: FILTER_POOLS,
     reconcile: createFilterPoolController({ ...options, client: writer }),
+    affected: (key) => {
+      options.poolChanged(key)
+      return [key]
+    },
   })
   const all = [domains, pools]
   const unwatch = caches.watch((object) => {
@@ -96,6 +105,7 @@ export function createResourceLoops(options: ResourceLoopsOptions): ResourceLoop
 
   return {
     all,
+    filterPools: pools.cache,
     start() {
       for (const loop of all) loop.start()
     },

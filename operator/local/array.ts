@@ -17,6 +17,7 @@ import { outsideAddress, serviceAddress } from '#operator/cluster/local/addresse
 import type { LocalCluster } from '#operator/cluster/local/local-cluster.ts'
 import { residentBytes } from '#operator/cluster/local/process-identity.ts'
 import { writeJson, writeWhole } from '#operator/cluster/local/state-files.ts'
+import { refOf } from '#operator/cluster/objects.ts'
 import {
   DIRECTORY,
   directoryObjects,
@@ -30,12 +31,15 @@ import { type ArrayContext, inApplyOrder } from '#operator/controllers/array-con
 import { Claims } from '#operator/controllers/domain/claims.ts'
 import { bytesOf, claimOf } from '#operator/controllers/domain/decide.ts'
 import { type DomainPorts, forgetDomain, leftBehind, reconcileDomain } from '#operator/controllers/domain/reconcile.ts'
+import { deployment } from '#operator/controllers/filterpool/build.ts'
+import { reconcileFilterPool } from '#operator/controllers/filterpool/reconcile.ts'
 import { mailNodeObjects, podNames, shardNames } from '#operator/controllers/mailnode/build.ts'
 import { reconcileMailNode } from '#operator/controllers/mailnode/reconcile.ts'
 import type { CertificateStore } from '#operator/pki/store.ts'
 import type { Credentials } from './credentials.ts'
 import { hopelessContainers, problemText, waitingText } from './diagnosis.ts'
 import { endpointsOf } from './endpoints.ts'
+import { type LocalPool, poolHere, refusesViruses } from './filters.ts'
 import { arraySecrets, memberCertificates, roleRequest } from './material.ts'
 import { type LocalAccount, type LocalResources, ResourceError } from './resources.ts'
 
@@ -60,6 +64,8 @@ export interface LocalArrayOptions {
   readonly accounts: AccountMaker
   readonly domains: Pick<DomainPorts, 'keyWatch' | 'makeKeys' | 'domainChanged'>
   readonly readResources: () => LocalResources
+  /** Whether somebody takes connections there. */
+  readonly reaches: (host: string, port: number) => Promise<boolean>
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -69,6 +75,7 @@ export class LocalArray {
   #resources: LocalResources | null = null
   #resourceProblem: string | null = null
   #appliedNodes = new Map<string, LocalResources['mailNodes'][number]>()
+  #pools: readonly LocalPool[] = []
   /** What was last written to the directory, as text: nothing is asked of it while nothing changed. */
   #directoryHas = ''
   #homes = new Map<string, string>()
@@ -153,6 +160,11 @@ export class LocalArray {
       })),
       domains: (this.#resources?.domains ?? []).map((domain) => domain.spec.name),
       stoppedMembers: cluster.stoppedPods(context.namespace),
+      filterPools: this.#pools.map(({ seen }) => seen),
+      refusesViruses: refusesViruses(
+        [...this.#appliedNodes.values()],
+        this.#pools.map(({ pool }) => pool),
+      ),
       processes,
     }
   }
@@ -189,12 +201,28 @@ export class LocalArray {
       })),
     )
     for (const object of inApplyOrder(objects)) await cluster.apply(object)
+    await this.#applyPools(resources)
     for (const { node, certificates: found } of members) {
-      const { action } = await reconcileMailNode(node, context, found, cluster)
+      const pool = resources.filterPools.find(({ metadata }) => metadata.name === node.spec.edge.filter?.pool)
+      const { action } = await reconcileMailNode(node, context, found, cluster, undefined, pool ?? null)
       if (action.kind === 'replace')
         this.#options.logger.info({ mailNode: node.metadata.name, ...action }, 'replaced a member')
     }
     await this.#removeNodes(resources)
+  }
+
+  async #applyPools({ filterPools }: LocalResources): Promise<void> {
+    const { context, cluster, certificates, reaches, clock, logger } = this.#options
+    const pools = await Promise.all(filterPools.map((pool) => poolHere(pool, reaches)))
+    for (const { pool, seen } of pools) {
+      const ports = { cluster, certificates, context, imageHasFilter: true }
+      await reconcileFilterPool(pool, ports, clock.nowMs())
+      const before = this.#pools.find((one) => one.seen.name === seen.name)
+      if (JSON.stringify(before?.seen) !== JSON.stringify(seen)) logger.info({ pool: seen }, 'a filter pool and its engines')
+    }
+    const gone = this.#pools.filter(({ seen }) => !pools.some((one) => one.seen.name === seen.name))
+    for (const { pool } of gone) await cluster.delete(refOf(deployment(pool, context, null)))
+    this.#pools = pools
   }
 
   /** A MailNode that is in no file any more is stopped; its volumes stay, as claims do. */

@@ -161,6 +161,8 @@ test('serveControl() answers status, takes a stop, and says what it does not kno
     mailNodes: [],
     domains: [],
     stoppedMembers: [],
+    filterPools: [],
+    refusesViruses: false,
     processes: [],
   }
   const stopped = Promise.withResolvers<void>()

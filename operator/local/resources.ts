@@ -9,6 +9,7 @@ import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { CodedError, type ErrorSpec, errorMessage } from '#lib/errors/coded-error.ts'
 import { API_VERSION, Domain, FilterPool, MailNode } from '#operator/api/mod.ts'
+import { filterProblem } from '#operator/controllers/mailnode/edge-filter.ts'
 
 export const RESOURCE_ERRORS = {
   RESOURCE_INVALID: {
@@ -107,7 +108,13 @@ export function parseResources(files: readonly { readonly name: string; readonly
   return found
 }
 
-function checkTogether({ domains, accounts }: LocalResources): void {
+function checkTogether({ mailNodes, filterPools, domains, accounts }: LocalResources): void {
+  for (const node of mailNodes) {
+    const pool = filterPools.find(({ metadata }) => metadata.name === node.spec.edge.filter?.pool)
+    const problem = filterProblem(node, pool ?? null)
+    if (problem !== null)
+      throw new ResourceError('RESOURCE_INVALID', `Cannot use MailNode ${node.metadata.name}: ${problem}`)
+  }
   const names = new Map<string, string>()
   for (const domain of domains) {
     const other = names.get(domain.spec.name)

@@ -71,6 +71,11 @@ export const EdgeConfig = z.object({
   shardHostPattern: z.string().describe('Name of a member, as {mailNode}-{member}.{mailNode}.default.svc.'),
   directoryUrl: z.string().describe('As ldaps://directory.default.svc:3636.'),
   directoryPasswordFile: z.string().describe('File with the password of cn=edge,ou=services.'),
+  directoryCaFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("File with the authority of the directory's certificate; null: ca.crt of tlsDir."),
   baseDn: z.string().default('o=twinpost').describe('Suffix of the directory tree.'),
   natsUrl: z
     .string()
@@ -78,6 +83,11 @@ export const EdgeConfig = z.object({
     .default(null)
     .describe('As tls://nats.default.svc:4222; null: caches live by their age alone.'),
   natsPasswordFile: z.string().nullable().default(null).describe('File with the password of the NATS user edge.'),
+  natsCaFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("File with the authority of NATS' certificate; null: ca.crt of tlsDir."),
   postmaster: z
     .string()
     .nullable()
@@ -105,6 +115,13 @@ export const EdgeConfig = z.object({
     .describe(
       'Whether SCRAM-SHA-256 is offered: every account must have keys in the directory. App passwords have none.',
     ),
+  oidcIssuer: z
+    .url()
+    .nullable()
+    .default(null)
+    .describe('OpenID Connect issuer whose access tokens (JWT) log in by OAUTHBEARER and XOAUTH2; null: none.'),
+  oidcAudience: z.string().default('twinpost').describe('What the aud of such a token must name.'),
+  oidcAddressClaim: z.string().default('email').describe('Claim of such a token that has the mail address.'),
   connectionsMax: z.int().min(1).default(20_000).describe('Connections of all listeners together.'),
   connectionsPerAddressMax: z.int().min(1).default(200).describe('Connections of one client address.'),
   sessionsPerAccountMax: z.int().min(1).default(100).describe('IMAP and POP3 sessions of one account at this edge.'),

@@ -12,6 +12,7 @@ import type { AccountId } from '#lib/mail/types.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { type ServerCertificate, secureContext } from '#lib/tls/material.ts'
+import type { TokenVerifier } from './auth/oidc.ts'
 import { PasswordGate } from './auth/password-gate.ts'
 import type { EdgeConfig } from './config.ts'
 import { ConnectionLimits } from './connection-limits.ts'
@@ -41,6 +42,8 @@ export interface EdgeDependencies {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: EdgeMetrics
+  /** Default: no logins by token. */
+  readonly tokens?: TokenVerifier
   /** For tests: how long the first failed login waits. */
   readonly loginFailureDelayMs?: number
 }
@@ -134,6 +137,7 @@ export class Edge {
       router,
       registry: this.#registry,
       scram: config.scram,
+      tokens: dependencies.tokens ?? null,
       limits,
       patienceMs: config.sessionPatienceMs,
       clock,

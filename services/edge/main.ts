@@ -12,6 +12,7 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createManyResolver, createResolver } from '#lib/platform/resolver.ts'
 import { readServerCertificate, readTlsMaterial, watchCertificate, watchTlsMaterial } from '#lib/tls/material.ts'
+import { OidcVerifier } from './auth/oidc.ts'
 import { EdgeConfig } from './config.ts'
 import { Edge } from './edge.ts'
 import { createLetterFilter } from './filter/create.ts'
@@ -27,12 +28,13 @@ const resolve = createResolver(process.env.TWINPOST_HOSTS_FILE ?? null)
 let internalTls = readTlsMaterial(config.tlsDir)
 const tls = () => internalTls
 const registry = createRegistry('edge')
+const caFile = join(config.tlsDir, 'ca.crt')
 const directory = openDirectory({
   url: config.directoryUrl,
   baseDn: config.baseDn,
   service: 'edge',
   password: readFileSync(config.directoryPasswordFile, 'utf8').trim(),
-  tls,
+  tls: () => ({ ca: readFileSync(config.directoryCaFile ?? caFile, 'utf8') }),
   resolve,
   clock: nodeClock,
   random: nodeRandom,
@@ -53,7 +55,13 @@ const filter = createLetterFilter(config, {
   logger,
   metrics,
 })
+const { oidcIssuer, oidcAudience, oidcAddressClaim } = config
+const tokens =
+  oidcIssuer === null
+    ? null
+    : new OidcVerifier({ issuer: oidcIssuer, audience: oidcAudience, addressClaim: oidcAddressClaim, clock: nodeClock })
 const edge = new Edge({
+  ...(tokens && { tokens }),
   config,
   directory,
   router,
@@ -73,7 +81,7 @@ const nats =
         url: natsUrl,
         user: 'edge',
         passwordFile: natsPasswordFile,
-        caFile: join(config.tlsDir, 'ca.crt'),
+        caFile: config.natsCaFile ?? caFile,
         name: `edge ${config.pod}`,
         resolve,
         clock: nodeClock,

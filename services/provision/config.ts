@@ -11,9 +11,19 @@ export const ProvisionConfig = z.object({
     .describe('Folder with tls.crt, tls.key, ca.crt of the role provision; its CA is trusted everywhere.'),
   directoryUrl: z.string().describe('As ldaps://directory.default.svc:3636.'),
   directoryPasswordFile: z.string().describe('File with the password of cn=provision,ou=services.'),
+  directoryCaFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("File with the authority of the directory's certificate; null: ca.crt of tlsDir."),
   baseDn: z.string().default('o=twinpost').describe('Suffix of the directory tree.'),
   natsUrl: z.string().describe('As tls://nats.default.svc:4222.'),
   natsPasswordFile: z.string().describe('File with the password of the NATS user provision.'),
+  natsCaFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("File with the authority of NATS' certificate; null: ca.crt of tlsDir."),
   natsReplicas: z.int().min(1).max(5).default(1).describe('Copies of each stream: 3 in a NATS cluster.'),
   shardHostPattern: z.string().describe('Name of a member, as {mailNode}-{member}.{mailNode}.default.svc.'),
   shardPatienceMs: z

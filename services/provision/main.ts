@@ -33,12 +33,13 @@ const commands = new Counter({
 
 const resolve = createResolver(process.env['TWINPOST_HOSTS_FILE'] ?? null)
 const tls = () => readTlsMaterial(config.tlsDir)
+const caFile = join(config.tlsDir, 'ca.crt')
 const directory = openDirectoryAdmin({
   url: config.directoryUrl,
   baseDn: config.baseDn,
   service: 'provision',
   password: readFileSync(config.directoryPasswordFile, 'utf8').trim(),
-  tls,
+  tls: () => ({ ca: readFileSync(config.directoryCaFile ?? caFile, 'utf8') }),
   resolve,
 })
 const router = createShardRouter({
@@ -51,7 +52,7 @@ const link = connectNats({
   url: config.natsUrl,
   user: 'provision',
   passwordFile: config.natsPasswordFile,
-  caFile: join(config.tlsDir, 'ca.crt'),
+  caFile: config.natsCaFile ?? caFile,
   name: `provision ${config.pod}`,
   resolve,
   clock: nodeClock,

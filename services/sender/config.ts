@@ -47,6 +47,11 @@ export const SenderConfig = z.object({
   shardHostPattern: z.string().describe('Name of a member, as {mailNode}-{member}.{mailNode}.default.svc.'),
   directoryUrl: z.string().describe('As ldaps://directory.default.svc:3636.'),
   directoryPasswordFile: z.string().describe('File with the password of cn=edge,ou=services.'),
+  directoryCaFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe("File with the authority of the directory's certificate; null: ca.crt of tlsDir."),
   baseDn: z.string().default('dc=twinpost').describe('Root of the directory.'),
   stopSeconds: z.int().min(1).default(20).describe('How long letters under way are waited for at the stop.'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least important log lines that are written.'),

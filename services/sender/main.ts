@@ -35,7 +35,7 @@ const directory = openDirectory({
   baseDn: config.baseDn,
   service: 'edge',
   password: readFileSync(config.directoryPasswordFile, 'utf8').trim(),
-  tls,
+  tls: () => ({ ca: config.directoryCaFile === null ? material.ca : readFileSync(config.directoryCaFile, 'utf8') }),
   resolve,
   clock: nodeClock,
   random: nodeRandom,

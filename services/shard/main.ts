@@ -17,6 +17,7 @@ import { followFenceWish } from './fence-wish.ts'
 import { openLedger } from './ledger/open-ledger.ts'
 import { SqliteLock } from './log/sqlite-lock.ts'
 import { createShardMetrics } from './metrics.ts'
+import { createQueueMetrics } from './queue/metrics.ts'
 import { Replica } from './replica.ts'
 import { LinkNetwork } from './replication/link-network.ts'
 import { serveStream } from './server/streams.ts'
@@ -88,9 +89,9 @@ const metrics = createShardMetrics(
   registry,
   () => replica.status(),
   () => replica.upkeepCounts,
-  () => replica.queue,
   () => replica.textIndexLsn,
 )
+createQueueMetrics(registry, () => replica.queue, nodeClock)
 const openSession = createSessionHost({
   served: replica,
   clock: nodeClock,

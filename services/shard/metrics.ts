@@ -1,8 +1,6 @@
 /** The shard's own series. Names and meanings: docs/reference/metrics.md. */
 import type { StatusReport } from '#lib/frames/status-report.ts'
 import { Counter, Gauge, Histogram, type Registry } from '#lib/metrics/metrics.ts'
-import { createQueueMetrics } from './queue/metrics.ts'
-import type { OutgoingQueue } from './queue/outgoing-queue.ts'
 import type { UpkeepCounts } from './upkeep/upkeep.ts'
 
 export interface ShardMetrics {
@@ -17,11 +15,9 @@ export function createShardMetrics(
   registry: Registry,
   status: () => StatusReport,
   upkeep: () => UpkeepCounts | null,
-  queue: () => OutgoingQueue | null,
   textIndexLsn: () => number,
 ): ShardMetrics {
   const registers = [registry]
-  createQueueMetrics(registry, queue, () => performance.now())
   const gauge = (name: string, help: string, read: (status: StatusReport) => number) =>
     new Gauge({
       name: `twinpost_shard_${name}`,

@@ -171,6 +171,12 @@ export const chartValues = z.strictObject({
   nats: z
     .strictObject({
       url: optional('Address of a NATS of your own, as tls://nats.example.com:4222; empty: one comes with the chart.'),
+      authority: z
+        .enum(['array', 'credentials'])
+        .default('array')
+        .describe(
+          'Who signed the certificate of url: the authority of the array (Secret twinpost-ca), or the one in the Secret twinpost-credentials under nats-ca.crt.',
+        ),
       image: image('twinpost/nats'),
       replicas: z.literal([1, 3]).default(3).describe('Servers, and copies of each stream.'),
       storage: storage('10Gi'),
@@ -184,6 +190,12 @@ export const chartValues = z.strictObject({
       url: optional(
         'Address of an LDAP directory of your own, as ldaps://ldap.example.com; empty: OpenLDAP comes with the chart.',
       ),
+      authority: z
+        .enum(['array', 'credentials'])
+        .default('array')
+        .describe(
+          'Who signed the certificate of url: the authority of the array (Secret twinpost-ca), or the one in the Secret twinpost-credentials under directory-ca.crt.',
+        ),
       baseDn: z
         .string()
         .regex(/^o=[A-Za-z0-9 ._-]+(,[A-Za-z]+=[A-Za-z0-9 ._-]+)*$/)

@@ -15,7 +15,7 @@ command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing: apt-get install
 mkdir -p "$KEPT"
 # debian NAME VARIANT PACKAGES: unless it is there
 debian() {
-  [ ! -f "$KEPT/$1.tar" ] || return 0
+  [ ! -e "$KEPT/$1.tar" ] || return 0
   say "images: making a base of Debian $SUITE ($2)"
   local skip=(man locale doc info lintian bash-completion)
   # Without times of this machine: the same packages give the same bytes.

@@ -65,9 +65,16 @@ securityContext:
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.tolerations }}
+{{- if or .values.tolerations .alone }}
 tolerations:
+  {{- with .values.tolerations }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- if .alone }}
+  # There is one of it: it leaves a node that is gone after half a minute and not after five.
+  - { key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 30 }
+  - { key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30 }
+  {{- end }}
 {{- end }}
 topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
@@ -160,4 +167,14 @@ spec:
 {{- $unit := regexFind "[A-Za-z]*$" . -}}
 {{- $factors := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
 {{- mulf $number (get $factors $unit) | int64 -}}
+{{- end }}
+
+{{/* Servers of one's own whose certificates the array's authority did not sign, as JSON. */}}
+{{- define "twinpost.otherAuthorities" -}}
+{{- $servers := list -}}
+{{- range list "directory" "nats" -}}
+{{- $server := get $.Values . -}}
+{{- if and $server.url (eq $server.authority "credentials") }}{{ $servers = append $servers . }}{{ end -}}
+{{- end -}}
+{{- toJson $servers -}}
 {{- end }}

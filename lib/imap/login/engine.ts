@@ -98,7 +98,7 @@ export class LoginEngine {
 
   /** What CAPABILITY says now (RFC 9051 section 6.1.1, RFC 7888 section 5: LITERAL- before login). */
   get capabilities(): string {
-    const words = ['IMAP4rev1', 'LITERAL-', 'SASL-IR', 'ID', 'ENABLE']
+    const words = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL-', 'SASL-IR', 'ID', 'ENABLE']
     if (this.#dialogue.startTlsAllowed()) words.push('STARTTLS')
     if (this.#dialogue.passwordsAllowed()) {
       for (const name of [...this.#hostMechanisms, ...MECHANISMS.keys()]) words.push(`AUTH=${name}`)

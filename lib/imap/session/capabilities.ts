@@ -27,6 +27,7 @@ export const SESSION_CAPABILITIES: readonly string[] = [
   'OBJECTID', // RFC 8474
   'SAVEDATE', // RFC 8514
   'BINARY', // RFC 3516
+  'CATENATE', // RFC 4469
   'METADATA', // RFC 5464
   'LIST-METADATA', // RFC 9590
   'PREVIEW', // RFC 8970
@@ -41,12 +42,35 @@ export const SESSION_CAPABILITIES: readonly string[] = [
   'THREAD=ORDEREDSUBJECT', // RFC 5256
   'THREAD=REFERENCES', // RFC 5256
   'ESORT', // RFC 5267 section 3
+  'CONTEXT=SEARCH', // RFC 5267 section 4
+  'CONTEXT=SORT', // RFC 5267 section 4
+  'MULTISEARCH', // RFC 7377
   'I18NLEVEL=1', // RFC 5255 section 4.3
   'INPROGRESS', // RFC 9585
   'COMPRESS=DEFLATE', // RFC 4978
 ]
 
+/**
+ * Annotation of an account (RFC 5464) that names capabilities to be left out, with spaces between them: the way out for a client
+ * that misuses one. It counts from the next session on.
+ */
+const CAPABILITIES_OFF = '/private/vendor/twinpost/capabilities-off'
+
+/** Without these nobody could speak with the server, or say that they want something else. */
+const ALWAYS: ReadonlySet<string> = new Set(['IMAP4REV1', 'ENABLE', 'METADATA'])
+
+/** Names in upper case that this account does not want. */
+export function capabilitiesOff(account: Pick<ImapAccount, 'metadata'>): ReadonlySet<string> {
+  const entry = account.metadata(null).find(({ name }) => name === CAPABILITIES_OFF)
+  if (entry === undefined) return new Set()
+  const names = Buffer.from(entry.value).toString('latin1').toUpperCase().split(/\s+/)
+  return new Set(names).difference(ALWAYS)
+}
+
 /** The capability line of a session, for the edge's tagged OK. */
-export function sessionCapabilities({ appendLimitBytes }: Pick<ImapAccount, 'appendLimitBytes'>): string {
-  return [...SESSION_CAPABILITIES, `APPENDLIMIT=${appendLimitBytes}`].join(' ') // RFC 7889
+export function sessionCapabilities(account: Pick<ImapAccount, 'appendLimitBytes' | 'metadata'>): string {
+  const off = capabilitiesOff(account)
+  const names = SESSION_CAPABILITIES.filter((name) => !off.has(name.toUpperCase()))
+  if (!off.has('APPENDLIMIT')) names.push(`APPENDLIMIT=${account.appendLimitBytes}`) // RFC 7889
+  return names.join(' ')
 }

@@ -2,6 +2,7 @@
 import { assert } from '#lib/errors/assert.ts'
 import type { MailboxId } from '#lib/mail/types.ts'
 import type { ImapAccount, MailboxInfo } from '../store.ts'
+import { capabilitiesOff } from './capabilities.ts'
 import { Dialect } from './dialect.ts'
 import type { SessionHost } from './host.ts'
 import type { Output } from './output.ts'
@@ -38,7 +39,7 @@ export class SessionContext {
   readonly out: Output
   readonly options: SessionOptions
   readonly conversation: Conversation
-  readonly dialect = new Dialect()
+  readonly dialect: Dialect
   readonly #quotaWarner = new QuotaWarner()
   /** Of the command in progress, for answers that name it (RFC 4731 section 3.1). */
   tag = ''
@@ -55,6 +56,7 @@ export class SessionContext {
     conversation: Conversation,
   ) {
     this.account = account
+    this.dialect = new Dialect(capabilitiesOff(account))
     this.host = host
     this.out = out
     this.options = options

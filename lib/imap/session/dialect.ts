@@ -20,13 +20,20 @@ export function spelled(extension: Extension): string {
   return SPELLINGS[extension] ?? extension
 }
 
-/** @param name In upper case. */
-export function extensionOf(name: string): Extension | null {
-  return ENABLEABLE.find((extension) => extension === name) ?? null
-}
-
 export class Dialect {
   readonly #enabled = new Set<Extension>()
+  readonly #off: ReadonlySet<string>
+
+  /** @param off Extensions that this account switched off: ENABLE does not know them. */
+  constructor(off: ReadonlySet<string> = new Set()) {
+    this.#off = off
+  }
+
+  /** What ENABLE may switch on by this name. @param name In upper case */
+  extension(name: string): Extension | null {
+    const known = ENABLEABLE.find((extension) => extension === name)
+    return known === undefined || this.#off.has(name) ? null : known
+  }
 
   has(extension: Extension): boolean {
     return this.#enabled.has(extension)

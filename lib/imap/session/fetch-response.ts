@@ -10,7 +10,7 @@ import { binaryString, quoteOrLiteral } from '../response/strings.ts'
 import type { MessageFacts } from '../store.ts'
 import { formatDateTime } from '../syntax/dates.ts'
 import type { FetchItem } from '../syntax/fetch-items.ts'
-import type { Partial } from '../syntax/section.ts'
+import type { Partial, SectionPart } from '../syntax/section.ts'
 import { BinaryPart } from './binary.ts'
 import type { KnownHeader } from './header-cache.ts'
 import type { MessageReader } from './message-reader.ts'
@@ -19,6 +19,7 @@ import { preview } from './preview.ts'
 import type { SelectedMailbox } from './selected-mailbox.ts'
 
 export type SectionItem = Extract<FetchItem, { kind: 'section' }>
+type FieldsPart = Extract<SectionPart, { kind: 'fields' | 'fields-not' }>
 type BinaryItem = Extract<FetchItem, { kind: 'binary' }>
 
 const FACTS: ReadonlySet<FetchItem['kind']> = new Set([
@@ -175,15 +176,19 @@ async function sectionPieces(item: SectionItem, message: MessageReader): Promise
   if (range === null) return [`${label} NIL`]
   const { part } = item.section
   if (part.kind === 'fields' || part.kind === 'fields-not') {
-    const headers = new Headers(await message.block(range))
-    const bytes = part.kind === 'fields' ? headers.pick(part.names) : headers.omit(part.names)
-    return [label, bodyOf(cut(bytes, item.partial))]
+    return [label, bodyOf(cut(chosenFields(part, await message.block(range)), item.partial))]
   }
   const { start, end } = narrow(range, item.partial)
   const first = await message.read(start, Math.min(end - start, FETCH_CHUNK_BYTES))
   const next = start + first.length
   const rest = next < end ? message.chunks({ start: next, end }) : null
   return [label, { sizeBytes: end - start, first, rest, binary: false }]
+}
+
+/** What BODY[HEADER.FIELDS (...)] gives of a header block. */
+export function chosenFields(part: FieldsPart, block: Buffer): Buffer {
+  const headers = new Headers(block)
+  return part.kind === 'fields' ? headers.pick(part.names) : headers.omit(part.names)
 }
 
 async function binaryPieces(item: BinaryItem, message: MessageReader): Promise<Piece[]> {

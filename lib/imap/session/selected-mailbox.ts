@@ -25,6 +25,14 @@ export interface IndexRange {
   readonly to: number
 }
 
+/** Told by `sync()` what happens to the view, in the places where the client may hear more about it. */
+export interface ViewWatcher {
+  /** Before the client hears that they are expunged: they still have their numbers. */
+  goes(uids: readonly Uid[]): void
+  /** After it has heard of changed flags and of what is new from position `firstNew` on. */
+  changed(facts: readonly MessageFacts[], firstNew: number): Promise<void>
+}
+
 /** What of the session the mailbox needs. */
 interface Surroundings {
   readonly host: Pick<SessionHost, 'report'>
@@ -54,6 +62,7 @@ export class SelectedMailbox {
   #recent: { from: number; to: number }[] = []
   /** Own changes of flags that the client knows: not told again by `sync()`. */
   readonly #told = new Map<Uid, ModSeq>()
+  watcher: ViewWatcher | null = null
   /** UIDs of `$`. */
   #saved: Ranges = []
   /** Keywords that a FLAGS response has named. */
@@ -212,6 +221,7 @@ export class SelectedMailbox {
     const before = this.#view
     const delta = this.store.delta(before)
     if (delta.view === before || (delta.vanished.length > 0 && !expunges)) return
+    if (delta.vanished.length > 0) this.watcher?.goes(delta.vanished)
     await this.#tellExpunged(out, delta.vanished)
     this.#view = delta.view
     const arrived = delta.view.exists - delta.firstNew
@@ -228,6 +238,7 @@ export class SelectedMailbox {
       if (out.congested) await out.ready()
     }
     this.#told.clear()
+    await this.watcher?.changed(delta.changed, delta.firstNew)
   }
 
   /** The MODSEQ up to which the client was told everything (RFC 7162 section 3.1.2.1). */

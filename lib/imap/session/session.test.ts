@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CodedError } from '#lib/errors/coded-error.ts'
 import { NO_FLAGS } from '#lib/mail/flags.ts'
-import { FACTS_BATCH, FETCH_CHUNK_BYTES } from '../limits.ts'
+import { DEEP_BATCH, FACTS_BATCH, FETCH_CHUNK_BYTES } from '../limits.ts'
 import { MemoryAccount } from '../testing/memory-account.ts'
 import { MemoryHost, settle, TEST_NOW_MS } from '../testing/memory-host.ts'
 import { ImapSession } from './session.ts'
@@ -34,6 +34,34 @@ test('ImapSession holds no more of a body than two chunks for a client that does
   host.unblock()
   await fetched
   assert.equal(host.take(), `* 1 FETCH (BODY[] {${LARGE.length}}\r\n${LARGE.toString('latin1')})\r\na2 OK Done\r\n`)
+})
+
+test('ImapSession decodes a large part while it writes it, and holds two chunks of it', async () => {
+  const { host, session, say, deliver } = begin({ appendLimitBytes: 10_000_000 })
+  const content = Buffer.alloc(4 * FETCH_CHUNK_BYTES, 'x')
+  content[content.length - 1] = 0
+  const lines = content.toString('base64').replace(/.{76}/g, '$&\r\n')
+  await deliver(Buffer.from(`Content-Transfer-Encoding: base64\r\n\r\n${lines}\r\n`))
+  await say('a1 SELECT INBOX\r\n')
+  host.blocked = true
+  const fetched = session.receive(Buffer.from('a2 FETCH 1 BINARY.PEEK[1]\r\n'))
+  for (let i = 0; i < 30; i++) await settle()
+  assert.ok(host.waitingBytes > 0 && host.waitingBytes <= 2 * FETCH_CHUNK_BYTES, `${host.waitingBytes}`)
+  host.unblock()
+  await fetched
+  const whole = content.toString('latin1')
+  assert.equal(host.take(), `* 1 FETCH (BINARY[1] ~{${content.length}}\r\n${whole})\r\na2 OK Done\r\n`)
+  const part = await say(`a3 FETCH 1 BINARY.PEEK[1]<${content.length - 3}.9>\r\n`)
+  assert.equal(part, `* 1 FETCH (BINARY[1]<${content.length - 3}> ~{3}\r\nxx\0)\r\na3 OK Done\r\n`)
+})
+
+test('ImapSession gives other sessions a turn while it reads letters for FETCH', async () => {
+  const { host, say, deliver } = begin()
+  for (let i = 0; i < 3 * DEEP_BATCH; i++) await deliver(Buffer.from('Subject: x\r\n\r\nwords\r\n'))
+  await say('a1 SELECT INBOX\r\n')
+  host.pauses = 0
+  await say('a2 FETCH 1:* (PREVIEW)\r\n')
+  assert.equal(host.pauses, 3)
 })
 
 test('ImapSession stops reading a body when the client goes away', async () => {

@@ -19,6 +19,7 @@ export function hostsText(services: readonly Service[], pods: readonly NamedPod[
     const chosen = pods.filter((pod) => pod.namespace === namespace && matchesLabels(pod.labels, service.spec.selector))
     if (service.spec.clusterIP === 'None') {
       for (const pod of chosen) lines.push(hostsLine(pod.ip, `${pod.name}.${name}`, namespace))
+      for (const pod of chosen) lines.push(hostsLine(pod.ip, name, namespace)) // the name of all of them
     } else if (annotations?.[SHARED_ADDRESS_ANNOTATION] === 'shared') {
       lines.push(hostsLine(sharedAddress, name, namespace))
     } else if (chosen[0]) lines.push(hostsLine(chosen[0].ip, name, namespace))

@@ -52,7 +52,7 @@ const pods = [0, 1].map((i) => ({
   labels: { app: 'n1' },
 }))
 
-test('hostsText() gives pods of a headless Service their own names, and a Service the first pod', () =>
+test('hostsText() gives pods of a headless Service their own names and that of all, and a Service the first pod', () =>
   assert.equal(
     hostsText(
       [
@@ -68,6 +68,8 @@ test('hostsText() gives pods of a headless Service their own names, and a Servic
       '# Written by the operator: what cluster DNS would answer.',
       '127.70.1.1 n1-0.n1.default.svc n1-0.n1.default.svc.cluster.local n1-0.n1.default n1-0.n1',
       '127.70.1.2 n1-1.n1.default.svc n1-1.n1.default.svc.cluster.local n1-1.n1.default n1-1.n1',
+      '127.70.1.1 n1.default.svc n1.default.svc.cluster.local n1.default n1',
+      '127.70.1.2 n1.default.svc n1.default.svc.cluster.local n1.default n1',
       '127.70.1.1 nats.default.svc nats.default.svc.cluster.local nats.default nats',
       '127.70.0.1 edge.default.svc edge.default.svc.cluster.local edge.default edge',
       '',

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SERVICES } from '#lib/ldap/schema.ts'
 import { parseIdentityUri } from '#lib/tls/roles.ts'
-import { CLUSTER } from '../testing/contexts.ts'
+import { statefulSet } from '../mailnode/build.ts'
+import { CLUSTER, mailNode } from '../testing/contexts.ts'
 import {
   CLUSTER_SERVICES,
   type ClusterService,
@@ -68,6 +69,22 @@ test('a certificate has at most one role, and the names that clients use', () =>
   for (const name of ['twinpost-directory-writer.mail.svc', '*.twinpost-directory-pods.mail.svc']) {
     assert.ok(dns.includes(name), name)
   }
+})
+
+test('a directory and a NATS with another authority: who talks to them is told where it lies', () => {
+  const context = { ...CLUSTER, otherAuthorities: ['directory', 'nats'] as const }
+  const files = (name: string) => {
+    const { containers } = statefulSet(mailNode('n1'), context).spec.template.spec
+    const env = containers.find((container) => container.name === name)?.env ?? []
+    return env.filter((one) => one.name.endsWith('_CA_FILE')).map((one) => `${one.name}=${one.value}`)
+  }
+  const directory = 'TWINPOST_DIRECTORY_CA_FILE=/etc/twinpost/credentials/directory-ca.crt'
+  const nats = 'TWINPOST_NATS_CA_FILE=/etc/twinpost/credentials/nats-ca.crt'
+  assert.deepEqual([files('edge'), files('sender'), files('shard-0')], [[directory, nats], [directory], []])
+  const passwords = Object.fromEntries(PASSWORD_KEYS.map((key) => [key, key])) as Passwords
+  const [edge] = passwordSecrets(context, passwords, { directory: 'PEM of theirs', nats: 'PEM of others' })
+  assert.equal(edge?.stringData['directory-ca.crt'], 'PEM of theirs')
+  assert.equal(edge?.stringData['nats-ca.crt'], 'PEM of others')
 })
 
 test('each service gets its own passwords, and servers those of all', () => {

@@ -11,10 +11,12 @@ import type { Secret, Service } from '#operator/cluster/objects.ts'
 import { type LeafRequest, namesRequest } from '#operator/pki/certificates.ts'
 import {
   type ArrayContext,
+  authorityKey,
   DIRECTORY_PASSWORD_KEY,
   DIRECTORY_PORT,
   metaOf,
   NATS_PASSWORD_KEY,
+  type OtherAuthority,
   selectorOf,
 } from '../array-context.ts'
 import { EDGE_CREDENTIALS } from '../mailnode/build.ts'
@@ -70,10 +72,18 @@ export function publicCertificateRequest(mailHostname: string): LeafRequest {
   return namesRequest(mailHostname, [mailHostname], [])
 }
 
-/** Passwords as the pods mount them: each sees its own, the servers see all of theirs. */
-export function passwordSecrets(context: ArrayContext, passwords: Passwords): Secret[] {
+/** Passwords as the pods mount them: each sees its own, the servers see all of theirs. @param authorities PEM, of servers that are not ours. */
+export function passwordSecrets(
+  context: ArrayContext,
+  passwords: Passwords,
+  authorities: Readonly<Partial<Record<OtherAuthority, string>>> = {},
+): Secret[] {
+  const trusted = Object.fromEntries(
+    Object.entries(authorities).map(([server, pem]) => [authorityKey(server as OtherAuthority), pem]),
+  )
   const client = (name: string, service: 'edge' | 'provision') =>
     credentialsSecret(context, name, {
+      ...trusted,
       [DIRECTORY_PASSWORD_KEY]: passwords[`directory-${service}`],
       [NATS_PASSWORD_KEY]: passwords[`nats-${service}`],
     })

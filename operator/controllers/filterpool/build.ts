@@ -28,18 +28,15 @@ import {
   selectorOf,
 } from '../array-context.ts'
 import { COMPONENT as MAIL_NODE } from '../mailnode/build.ts'
+import { MILTER_PORT, poolName } from './names.ts'
 
 export const COMPONENT = 'filter'
-export const MILTER_PORT = 9_150
 type Engine = FilterPool['spec']['engines'][number]
 /** Program of the pods, below the root of the image. */
 export const FILTER_PROGRAM = 'services/filter/main.ts'
 /** Longer than the longest an engine may take, so that letters under way get their verdict. */
 const GRACE_SECONDS_BEYOND = 10
 const DNS_PORT = 53
-
-/** Name of all objects of a pool: apart from a MailNode of the same name. */
-export const poolName = (pool: FilterPool): string => `${pool.metadata.name}-filter`
 
 /** Everything but the certificate. @param seenReplicas Of the Deployment that is there, or null. */
 export function filterPoolObjects(pool: FilterPool, context: ArrayContext, seenReplicas: number | null): Manifest[] {
@@ -121,7 +118,7 @@ export function deployment(pool: FilterPool, context: ArrayContext, seenReplicas
             },
           ],
           volumes: [
-            { name: 'tls', secret: { secretName: `${poolName(pool)}-tls`, defaultMode: 0o440 } },
+            { name: 'tls', secret: { secretName: `${poolName(pool.metadata.name)}-tls`, defaultMode: 0o440 } },
             { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } }, // letters never touch a disk here
           ],
         },
@@ -205,7 +202,7 @@ function autoscaler(
     kind: 'HorizontalPodAutoscaler',
     metadata: meta(pool, context),
     spec: {
-      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: poolName(pool) },
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: poolName(pool.metadata.name) },
       minReplicas,
       maxReplicas,
       metrics: [{ type: 'Resource', resource: { name: 'cpu', target } }],
@@ -217,7 +214,7 @@ export function certificateSecret(pool: FilterPool, context: ArrayContext, pair:
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: { ...meta(pool, context), name: `${poolName(pool)}-tls` },
+    metadata: { ...meta(pool, context), name: `${poolName(pool.metadata.name)}-tls` },
     type: 'kubernetes.io/tls',
     stringData: { 'tls.crt': pair.cert, 'tls.key': pair.key, 'ca.crt': ca },
   }
@@ -229,7 +226,7 @@ function meta(pool: FilterPool, context: ArrayContext): ObjectMeta {
   const { name, uid } = pool.metadata
   const { apiVersion, kind } = pool
   return {
-    name: poolName(pool),
+    name: poolName(pool.metadata.name),
     namespace: context.namespace,
     labels: labelsOf(COMPONENT, name),
     ...(uid === undefined

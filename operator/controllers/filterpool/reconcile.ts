@@ -6,8 +6,9 @@ import type { Cluster } from '#operator/cluster/cluster.ts'
 import { namesRequest } from '#operator/pki/certificates.ts'
 import type { CertificateStore } from '#operator/pki/store.ts'
 import { type ArrayContext, inApplyOrder } from '../array-context.ts'
-import { certificateSecret, filterPoolObjects, poolName, poolSelector } from './build.ts'
+import { certificateSecret, filterPoolObjects, poolSelector } from './build.ts'
 import { filterPoolStatus, whyNoPods } from './decide.ts'
+import { poolName } from './names.ts'
 
 export interface FilterPoolPorts {
   readonly cluster: Cluster
@@ -22,7 +23,7 @@ export async function reconcileFilterPool(
   nowMs: number,
 ): Promise<FilterPoolStatus> {
   const { namespace } = context
-  const name = poolName(pool)
+  const name = poolName(pool.metadata.name)
   const autoscaler = { kind: 'HorizontalPodAutoscaler', namespace, name } as const
   const workload = { kind: 'Deployment', namespace, name } as const
   const request = namesRequest(

@@ -24,6 +24,7 @@ import type {
 } from '#operator/cluster/objects.ts'
 import {
   type ArrayContext,
+  authorityEnv,
   CONTAINER_SECURITY,
   containerResources,
   DIRECTORY_PASSWORD_KEY,
@@ -38,6 +39,7 @@ import {
   probesOf,
   selectorOf,
 } from '../array-context.ts'
+import { edgeFilterEnv, FILTER_FAILS_CLOSED, type OnFilterFailure } from './edge-filter.ts'
 
 export const COMPONENT = 'mailnode'
 /** The operator takes it off a pod whose node is gone, long before Kubernetes does (rules.md, Pods). */
@@ -87,8 +89,15 @@ export interface MemberWish {
   readonly disruptionsMax: number
   /** Size of the claim template, which no update of a StatefulSet can change; null: as the resource says. */
   readonly claimSize: string | null
+  /** As the FilterPool says that the edges ask. */
+  readonly onFilterFailure: OnFilterFailure
 }
-const ALL_MEMBERS: MemberWish = { members: MEMBERS_PER_MAILNODE, disruptionsMax: 1, claimSize: null }
+const ALL_MEMBERS: MemberWish = {
+  members: MEMBERS_PER_MAILNODE,
+  disruptionsMax: 1,
+  claimSize: null,
+  onFilterFailure: FILTER_FAILS_CLOSED,
+}
 
 export function podNames(node: MailNode): string[] {
   return Array.from({ length: MEMBERS_PER_MAILNODE }, (_, member) => `${node.metadata.name}-${member}`)
@@ -201,7 +210,7 @@ export function statefulSet(node: MailNode, context: ArrayContext, wish: MemberW
           ],
           containers: [
             ...shardIndexes(node).map((index) => shardContainer(node, context, index)),
-            edgeContainer(node, context),
+            edgeContainer(node, context, wish.onFilterFailure),
             senderContainer(node, context),
           ],
           volumes: volumes(node, context),
@@ -276,7 +285,9 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
   }
 }
 
-function edgeContainer(node: MailNode, context: ArrayContext): Container {
+function edgeContainer(node: MailNode, context: ArrayContext, onFilterFailure: OnFilterFailure): Container {
+  const { outside } = context
+  const readsOutside = outside !== null && node.spec.edge.authentication !== 'off'
   const open = openListeners(node).map((listener) => listener.name)
   return {
     name: 'edge',
@@ -299,7 +310,9 @@ function edgeContainer(node: MailNode, context: ArrayContext): Container {
       env('TWINPOST_BASE_DN', context.baseDn),
       env('TWINPOST_NATS_URL', context.natsUrl),
       env('TWINPOST_NATS_PASSWORD_FILE', `${PATHS.credentials}/${NATS_PASSWORD_KEY}`),
+      ...authorityEnv(context, ['directory', 'nats']),
       ...(context.postmaster === null ? [] : [env('TWINPOST_POSTMASTER', context.postmaster)]),
+      ...edgeFilterEnv(node, context, onFilterFailure),
       env('TWINPOST_LOG_LEVEL', context.logLevel),
     ],
     ports: [
@@ -312,6 +325,7 @@ function edgeContainer(node: MailNode, context: ArrayContext): Container {
       { name: 'public-tls', mountPath: PATHS.publicTls, readOnly: true },
       { name: 'edge-credentials', mountPath: PATHS.credentials, readOnly: true },
       { name: 'tmp', mountPath: PATHS.temporary },
+      ...(readsOutside ? [{ name: 'outside', mountPath: outside.folder, readOnly: true }] : []),
     ],
     ...containerResources(node.spec.resources.edge),
     ...probesOf('metrics'),
@@ -345,6 +359,7 @@ function senderContainer(node: MailNode, context: ArrayContext): Container {
       env('TWINPOST_SHARD_HOST_PATTERN', shardHostPattern(context)),
       env('TWINPOST_DIRECTORY_URL', context.directoryUrl),
       env('TWINPOST_DIRECTORY_PASSWORD_FILE', `${PATHS.credentials}/${DIRECTORY_PASSWORD_KEY}`),
+      ...authorityEnv(context, ['directory']),
       env('TWINPOST_BASE_DN', context.baseDn),
       env('TWINPOST_LOG_LEVEL', context.logLevel),
     ],

@@ -3,7 +3,7 @@
  * Safe to call at any time and any number of times; each call does at most one replacement. A MailNode that is paused is only looked at.
  */
 import { MEMBERS_PER_MAILNODE } from '#lib/link/address.ts'
-import type { MailNode } from '#operator/api/mod.ts'
+import type { FilterPool, MailNode } from '#operator/api/mod.ts'
 import type { Cluster, SeenPod } from '#operator/cluster/cluster.ts'
 import { templateHash } from '#operator/cluster/template-hash.ts'
 import { type ArrayContext, inApplyOrder, selectorOf } from '../array-context.ts'
@@ -25,6 +25,7 @@ import {
   type RolloutAction,
   type SeenMember,
 } from './decide.ts'
+import { FILTER_FAILS_CLOSED } from './edge-filter.ts'
 import { hasTwoCopies, LEDGER_ANNOTATION, type ShardFacts, shardFacts } from './shard-facts.ts'
 
 export interface MailNodeOutcome {
@@ -45,19 +46,26 @@ export interface TemplateState {
   readonly renewing: boolean
 }
 
+/** @param pool The FilterPool that its edges ask; null: it names none, or there is none of that name. */
 export async function reconcileMailNode(
   node: MailNode,
   context: ArrayContext,
   certificates: MemberCertificates,
   cluster: Cluster,
   template: TemplateState = { claimSize: null, renewing: false },
+  pool: FilterPool | null = null,
 ): Promise<MailNodeOutcome> {
   const shards = seenShards(node, context, cluster)
   const seen = await cluster.pods(selectorOf(COMPONENT, node.metadata.name))
   const pods = seen.filter((pod) => pod.namespace === context.namespace)
   const inSync = shards?.every(hasTwoCopies) ?? true
   const { claimSize, renewing } = template
-  const wish: MemberWish = { members: membersNow(node, pods), disruptionsMax: inSync ? 1 : 0, claimSize }
+  const wish: MemberWish = {
+    members: membersNow(node, pods),
+    disruptionsMax: inSync ? 1 : 0,
+    claimSize,
+    onFilterFailure: pool?.spec.onFailure ?? FILTER_FAILS_CLOSED,
+  }
   if (!node.spec.paused) {
     const objects = [...certificateSecrets(node, context, certificates), ...mailNodeObjects(node, context, wish)]
     for (const manifest of inApplyOrder(objects)) {

@@ -114,6 +114,7 @@ export async function startTestOperator(
   const writes: string[] = []
   const failures: unknown[] = []
   const changed: string[] = []
+  const poolsChanged: string[] = []
   const counting: ApiConnection = {
     ...api.connection,
     async request(wanted) {
@@ -143,6 +144,7 @@ export async function startTestOperator(
     lookupTxt: async (name) => more.dns?.get(name) ?? [],
     makeKeys: more.makeKeys ?? generateDkimKeys,
     imageHasFilter: more.imageHasFilter ?? true,
+    poolChanged: (key) => poolsChanged.push(key),
     recorder,
     reconciled: () => runs++,
     watchFailed: (error) => failures.push(error),
@@ -161,6 +163,7 @@ export async function startTestOperator(
     writes,
     failures,
     changed,
+    poolsChanged,
     runs: () => runs,
     /** Looks at a resource again, `times` times one after the other. */
     async look(kind: 'Domain' | 'FilterPool', name: string, times: number) {

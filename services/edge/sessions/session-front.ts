@@ -3,7 +3,7 @@
  * and then the splice. After the splice nothing of the login stays in memory.
  */
 import type { Socket } from 'node:net'
-import { type SecureContext, TLSSocket } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import type { Directory, DirectoryAccount } from '#lib/directory/port.ts'
 import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import type { SessionOpen } from '#lib/frames/shard-protocol.ts'
@@ -12,9 +12,10 @@ import type { Logger } from '#lib/log/logger.ts'
 import { toShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
+import { beginExchange, offeredMechanisms } from '../auth/mechanisms.ts'
+import type { TokenVerifier } from '../auth/oidc.ts'
 import type { LoginFacts, LoginVerdict, PasswordGate } from '../auth/password-gate.ts'
 import type { ExchangeStep, SaslExchange } from '../auth/sasl-exchange.ts'
-import { channelBinding, SCRAM, SCRAM_PLUS, ScramLogin } from '../auth/scram-login.ts'
 import type { ConnectionLimits } from '../connection-limits.ts'
 import { LOGIN_IDLE_MS, MOVES_FOLLOWED_MAX } from '../limits.ts'
 import type { EdgeMetrics } from '../metrics.ts'
@@ -31,6 +32,8 @@ export interface SessionFrontOptions {
   readonly directory: Directory
   readonly router: ShardRouter
   readonly registry: SessionRegistry
+  /** Null: no logins by token. */
+  readonly tokens: TokenVerifier | null
   /** SCRAM is offered: every account has keys in the directory. */
   readonly scram: boolean
   readonly limits: ConnectionLimits
@@ -109,7 +112,9 @@ class LoginPhase {
     this.#clientAddress = address
     this.#clientPort = socket.remotePort ?? 0
     this.#sessionId = randomId(this.#front.random, 16)
-    this.#dialogue = listener.protocol.dialogue(listener.implicitTls, () => this.#mechanisms())
+    this.#dialogue = listener.protocol.dialogue(listener.implicitTls, () =>
+      offeredMechanisms(this.#front, this.#socket),
+    )
   }
 
   /** Resolves when the connection is closed or handed over. */
@@ -193,16 +198,8 @@ class LoginPhase {
 
   /** One message of a mechanism that is carried out here. */
   async #goOn({ mechanism, message, first }: ExchangeAction): Promise<void> {
-    const { gate, directory, random, metrics, logger } = this.#front
-    if (first || this.#exchange === null) {
-      const plus = mechanism === SCRAM_PLUS
-      this.#exchange = new ScramLogin({
-        mechanism: plus ? SCRAM_PLUS : SCRAM,
-        binding: this.#channelBinding(),
-        directory,
-        random,
-      })
-    }
+    const { gate, metrics, logger } = this.#front
+    if (first || this.#exchange === null) this.#exchange = beginExchange(mechanism, this.#front, this.#socket)
     let step: ExchangeStep
     try {
       step = await this.#exchange.next(message)
@@ -232,16 +229,6 @@ class LoginPhase {
     if (verdict.kind !== 'ok') this.#fail(verdict.kind)
     else if (!this.#front.registry.reserve(verdict.account.id)) this.#fail('limit')
     else await this.#open(login, verdict.account)
-  }
-
-  /** The best first. -PLUS needs a TLS connection that we end, of a version that can be bound to. */
-  #mechanisms(): readonly string[] {
-    if (!this.#front.scram) return []
-    return this.#channelBinding() === null ? [SCRAM] : [SCRAM_PLUS, SCRAM]
-  }
-
-  #channelBinding(): Buffer | null {
-    return this.#socket instanceof TLSSocket ? channelBinding(this.#socket) : null
   }
 
   #fail(reason: LoginFailure): void {

@@ -10,6 +10,7 @@ import { Registry } from '#lib/metrics/metrics.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import type { TlsMaterial } from '#lib/tls/material.ts'
+import type { TokenVerifier } from '../auth/oidc.ts'
 import { EdgeConfig } from '../config.ts'
 import { Edge, type ListenerName } from '../edge.ts'
 import { createLetterFilter } from '../filter/create.ts'
@@ -43,7 +44,7 @@ let material: TlsMaterial | null = null
 
 export async function openEdge(
   settings: Partial<z.input<typeof EdgeConfig>> = {},
-  options: { readonly logger?: Logger; readonly loginFailureDelayMs?: number } = {},
+  options: { readonly logger?: Logger; readonly loginFailureDelayMs?: number; readonly tokens?: TokenVerifier } = {},
 ): Promise<EdgeFixture> {
   material ??= testTlsMaterial(HOSTNAME)
   const tls = material
@@ -111,6 +112,7 @@ export async function openEdge(
     random: nodeRandom,
     logger,
     metrics,
+    ...(options.tokens && { tokens: options.tokens }),
     loginFailureDelayMs: options.loginFailureDelayMs ?? 1,
   })
   await edge.listen()

@@ -16,6 +16,8 @@ import {
 
 const ENTRY =
   'entry, account, kind, reverse_path, trace, added_ms, expires_ms, eight_bit, utf8, ret, envid, header, body, body_size'
+/** Row of `queue_counts` that counts entries. */
+const OPEN_ENTRIES = 9
 const RECIPIENT =
   'entry, place, address, destination, notify, orcpt, state, due_ms, attempts, attempt, warned, reply, remote'
 
@@ -36,14 +38,12 @@ export function prepareQueueReads(db: DatabaseSync) {
     destination: prepare('SELECT min(due_ms) FROM queue_recipients WHERE destination = ? AND state = 0'),
     attempting: prepare(`SELECT ${RECIPIENT} FROM queue_recipients WHERE state = 1 AND attempt > 0`),
     sentSince: prepare('SELECT coalesce(sum(recipients), 0) FROM queue WHERE account = ? AND added_ms > ?'),
-    waiting: prepare('SELECT count(*) FROM queue_recipients WHERE state = 0'),
-    underWay: prepare('SELECT count(*) FROM queue_recipients WHERE state = 1'),
-    held: prepare('SELECT count(*) FROM queue_recipients WHERE state = 2'),
+    counts: prepare('SELECT state, count FROM queue_counts'),
     expired: prepare(
       'SELECT entry FROM queue WHERE open > 0 AND expires_ms < ? AND EXISTS (SELECT 1 FROM queue_recipients r WHERE r.entry = queue.entry AND r.state = 0) ' +
         'ORDER BY expires_ms LIMIT ?',
     ),
-    oldest: prepare('SELECT count(*), min(added_ms) FROM queue WHERE open > 0'),
+    oldest: prepare('SELECT min(added_ms) FROM queue WHERE open > 0'),
     holders: prepare('SELECT entry, body, done_lsn FROM queue WHERE entry > ? ORDER BY entry LIMIT ?'),
   }
 }
@@ -110,16 +110,18 @@ export class QueueReader {
     return row === undefined ? 0 : int(row, 0)
   }
 
-  /** Counts by walking partial indexes: 30 ms for a million. */
+  /** Counted by triggers (`schema.ts`). */
   totals(): QueueTotals {
-    const count = (row: Row | undefined) => (row === undefined ? 0 : int(row, 0))
+    const counts = new Map<number, number>()
+    for (const row of this.#reads.counts.all()) counts.set(int(row, 0), int(row, 1))
+    const count = (state: number) => counts.get(state) ?? 0
     const oldest = this.#reads.oldest.get()
     return {
-      entries: count(oldest),
-      waiting: count(this.#reads.waiting.get()),
-      attempting: count(this.#reads.underWay.get()),
-      held: count(this.#reads.held.get()),
-      oldestMs: oldest === undefined ? null : intOrNull(oldest, 1),
+      entries: count(OPEN_ENTRIES),
+      waiting: count(QUEUE_STATES.indexOf('waiting')),
+      attempting: count(QUEUE_STATES.indexOf('attempting')),
+      held: count(QUEUE_STATES.indexOf('held')),
+      oldestMs: oldest === undefined ? null : intOrNull(oldest, 0),
     }
   }
 

@@ -15,7 +15,7 @@
  * `uid_gaps` are the UIDs that a recovery jump passed over: clients may know messages there that are lost, so they count as
  * expunged with the MODSEQ of the jump.
  */
-export const INDEX_SCHEMA_VERSION = 4
+export const INDEX_SCHEMA_VERSION = 5
 
 export const INDEX_TABLES = [
   'state',
@@ -31,6 +31,7 @@ export const INDEX_TABLES = [
   'deliveries',
   'queue',
   'queue_recipients',
+  'queue_counts', // last: its triggers count what is taken out of the two before
 ] as const
 
 const MESSAGE_COLUMNS = `
@@ -150,6 +151,23 @@ CREATE TABLE queue_recipients (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX queue_due ON queue_recipients (destination, due_ms) WHERE state = 0;
 CREATE INDEX queue_attempting ON queue_recipients (attempt) WHERE state = 1;
-CREATE INDEX queue_held ON queue_recipients (entry) WHERE state = 2;
+-- Rows by state, and in row 9 the entries that are open: a scrape must not walk a million rows.
+CREATE TABLE queue_counts (state INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+CREATE TRIGGER queue_recipient_in AFTER INSERT ON queue_recipients BEGIN
+  INSERT INTO queue_counts VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER queue_recipient_changed AFTER UPDATE OF state ON queue_recipients WHEN old.state <> new.state BEGIN
+  UPDATE queue_counts SET count = count - 1 WHERE state = old.state;
+  INSERT INTO queue_counts VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER queue_recipient_out AFTER DELETE ON queue_recipients BEGIN
+  UPDATE queue_counts SET count = count - 1 WHERE state = old.state;
+END;
+CREATE TRIGGER queue_entry_in AFTER INSERT ON queue WHEN new.open > 0 BEGIN
+  INSERT INTO queue_counts VALUES (9, 1) ON CONFLICT (state) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER queue_entry_done AFTER UPDATE OF open ON queue WHEN old.open > 0 AND new.open = 0 BEGIN
+  UPDATE queue_counts SET count = count - 1 WHERE state = 9;
+END;
 PRAGMA user_version = ${INDEX_SCHEMA_VERSION};
 `

@@ -11,17 +11,24 @@ import { syncNames } from './durability.ts'
 import {
   asBuffer,
   BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
   CHAIN_START,
+  decodeBatchHeader,
+  decodeRecordHeader,
   encodeBatchHeader,
   type LogIdentity,
   logIdentity,
   RECORD_HEADER_BYTES,
+  RECORD_MAGIC,
   SEGMENT_HEADER_BYTES,
 } from './format.ts'
 import type { CutTail } from './replica-log.ts'
 import { type Walk, walkSegment } from './segment-walk.ts'
 import { createSegment, keepCutTail } from './segments.ts'
 import { shorten } from './tail.ts'
+
+const BATCH_PATTERN = magicBytes(BATCH_MAGIC)
+const RECORD_PATTERN = magicBytes(RECORD_MAGIC)
 
 export interface CutSegment {
   readonly path: string
@@ -54,6 +61,7 @@ export async function cutSegments(options: CutOptions): Promise<CutTail | null> 
   const walk = walkSegment(bytes, start)
   const keepTo = endOfKept(bytes, walk, kept.firstLsn, lsn)
   const { shortened, keepTo: end } = shorten(walk, keepTo, lsn + 1)
+  forgetStrays(bytes.subarray(SEGMENT_HEADER_BYTES, end), identity, lsn)
   const tail = [bytes.subarray(end), ...(await Promise.all(removed.map((segment) => readSegment(disk, segment))))]
   const hasRecords = walk.nextLsn > lsn + 1 || removed.length > 0
   const cut = hasRecords ? await keepTail(options, tail) : null
@@ -110,9 +118,30 @@ function endOfKept(bytes: Buffer, { offsets, batches }: Walk, firstLsn: number, 
   return Math.min(next ?? bytes.length, batch?.at ?? bytes.length)
 }
 
+/**
+ * Headers of what is cut that a write left in a wrong place, over something that is rotten now. The next recovery would take them for
+ * witnesses that more was synced than is left.
+ */
+function forgetStrays(kept: Buffer, identity: LogIdentity, lsn: number): void {
+  for (let at = kept.indexOf(BATCH_PATTERN); at !== -1; at = kept.indexOf(BATCH_PATTERN, at + 1)) {
+    const header = decodeBatchHeader(kept, at, identity)
+    if (header !== null && (header.firstLsn > lsn || header.syncedUpTo > lsn)) kept.fill(0, at, at + BATCH_HEADER_BYTES)
+  }
+  for (let at = kept.indexOf(RECORD_PATTERN); at !== -1; at = kept.indexOf(RECORD_PATTERN, at + 1)) {
+    const header = decodeRecordHeader(kept, at, identity)
+    if (header !== null && header.lsn > lsn) kept.fill(0, at, at + RECORD_HEADER_BYTES)
+  }
+}
+
 async function keepTail({ disk, directory, lsn, nowMs }: CutOptions, tail: readonly Buffer[]): Promise<CutTail> {
   const bytes = Buffer.concat(tail)
   const fromLsn = toLsn(lsn + 1)
   const path = await keepCutTail(disk, directory, fromLsn, nowMs, bytes)
   return { fromLsn, bytes: bytes.length, path }
+}
+
+function magicBytes(magic: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(magic)
+  return bytes
 }

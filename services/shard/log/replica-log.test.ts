@@ -155,6 +155,29 @@ test('cutAbove() forgets an epoch in which nothing was written, so that older re
   await assertSame(primary.log, again, toLsn(3))
 })
 
+test('cutAbove() believes no header above the cut that a write left in a wrong place', async () => {
+  const disk = new MemoryDisk()
+  const log = await openTestLog(disk)
+  for (let n = 1; n <= 8; n++) await appendDurably(log, [testRecord(n, n * 20)])
+  await log.close()
+  const path = lastSegment(disk)
+  const bytes = Buffer.from(disk.files.get(path) ?? Buffer.alloc(0))
+  // The closing header says that all 8 are synced; a copy of it stands over an earlier record.
+  const closing = bytes.lastIndexOf('TPB1')
+  bytes.copy(bytes, bytes.indexOf('TPR1', bytes.indexOf('TPR1') + 1), closing)
+  disk.files.set(path, bytes)
+  const again = await openTestLog(disk, { epoch: 'seen' })
+  const rotten = [...again.rotten]
+  assert.equal(rotten.length, 1)
+  await again.cutAbove(toLsn(7))
+  assert.equal(again.durableLsn, 7)
+  assert.deepEqual(again.rotten, rotten)
+  await again.close()
+  const restarted = await openTestLog(disk, { epoch: 'seen' })
+  assert.equal(restarted.durableLsn, 7)
+  assert.deepEqual(restarted.rotten, rotten)
+})
+
 test('adopt() is refused by a log that holds anything', async () => {
   const { log } = await primaryWith(1)
   await assert.rejects(log.adopt(new Uint8Array(8)), { code: 'LOG_FOREIGN' })

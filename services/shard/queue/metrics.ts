@@ -1,21 +1,18 @@
 /** The series of the outgoing queue; a mirror has none of it. */
 import { Gauge, type Registry } from '#lib/metrics/metrics.ts'
+import type { Clock } from '#lib/ports/clock.ts'
 import type { QueueTotals } from '../index/queue-rows.ts'
 import type { OutgoingQueue } from './outgoing-queue.ts'
 
 /** Counting walks over indexes: not at every scrape of every curious reader. */
 const TOTALS_MEMORY_MS = 5_000
 
-export function createQueueMetrics(
-  registry: Registry,
-  queue: () => OutgoingQueue | null,
-  monotonicMs: () => number,
-): void {
+export function createQueueMetrics(registry: Registry, queue: () => OutgoingQueue | null, clock: Clock): void {
   const registers = [registry]
   let known: { readonly totals: QueueTotals | null; readonly untilMs: number } = { totals: null, untilMs: 0 }
   const totals = () => {
-    if (monotonicMs() >= known.untilMs) {
-      known = { totals: queue()?.totals() ?? null, untilMs: monotonicMs() + TOTALS_MEMORY_MS }
+    if (clock.monotonicMs() >= known.untilMs) {
+      known = { totals: queue()?.totals() ?? null, untilMs: clock.monotonicMs() + TOTALS_MEMORY_MS }
     }
     return known.totals
   }

@@ -12,12 +12,12 @@ import type { EpochStart } from './ports.ts'
 export type CommonPoint =
   /** The mirror keeps its records up to `lsn`. `floor`: where the highest common epoch begins; below, nothing needs comparing. */
   | { readonly kind: 'at'; readonly lsn: Lsn; readonly floor: Lsn }
-  /** The mirror starts from nothing. `reset`: what it has is set aside. */
-  | { readonly kind: 'full-copy'; readonly reset: boolean; readonly why: string }
+  /** The mirror starts from nothing. `reset`: what it has is set aside. `parted`: up to there the logs may be equal, as far as known. */
+  | { readonly kind: 'full-copy'; readonly reset: boolean; readonly parted: Lsn; readonly why: string }
   | { readonly kind: 'differ'; readonly why: string }
 
 export function commonPoint(primary: LogOutline, mirror: LogOutline): CommonPoint {
-  if (mirror.lastLsn === 0) return { kind: 'full-copy', reset: false, why: 'the mirror is empty' }
+  if (mirror.lastLsn === 0) return { kind: 'full-copy', reset: false, parted: toLsn(0), why: 'the mirror is empty' }
   if (!Buffer.from(primary.tag).equals(mirror.tag)) return { kind: 'differ', why: 'the logs have different tags' }
   const pairs = new Map(primary.epochs.map((start) => [start.epoch, start]))
   for (let i = mirror.epochs.length - 1; i >= 0; i--) {
@@ -31,11 +31,13 @@ export function commonPoint(primary: LogOutline, mirror: LogOutline): CommonPoin
     const mirrorEnd = (nextOf(mirror, theirs.epoch)?.latestLsn ?? mirror.lastLsn + 1) - 1
     const primaryEnd = (nextOf(primary, theirs.epoch)?.firstLsn ?? primary.lastLsn + 1) - 1
     const lsn = toLsn(Math.min(primaryEnd, mirrorEnd))
-    if (lsn < primary.horizon) return { kind: 'full-copy', reset: true, why: 'the mirror was away for too long' }
+    if (lsn < primary.horizon)
+      return { kind: 'full-copy', reset: true, parted: lsn, why: 'the mirror was away for too long' }
     return { kind: 'at', lsn, floor: toLsn(Math.max(ours.firstLsn, theirs.firstLsn)) }
   }
   if (primary.epochs.length >= EPOCHS_SENT_MAX || mirror.epochs.length >= EPOCHS_SENT_MAX) {
-    return { kind: 'full-copy', reset: true, why: 'there were too many epochs since the two parted' }
+    const why = 'there were too many epochs since the two parted'
+    return { kind: 'full-copy', reset: true, parted: toLsn(0), why }
   }
   if (primary.lastLsn === 0) return { kind: 'differ', why: "the primary's log is empty and the mirror's is not" }
   return { kind: 'differ', why: 'the logs have no epoch in common' }

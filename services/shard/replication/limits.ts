@@ -21,7 +21,7 @@ export const EPOCHS_SENT_MAX = 4096
 export const POSITION_STEPS_MAX = 16
 /** Between two attempts to reach the peer. */
 export const REDIAL_MS = 200
-/** A peer that does not bring the comparison to its end in so long is asked anew. */
+/** A peer that does not bring the comparison a step further in so long is asked anew. */
 export const HANDSHAKE_MS = 5_000
 /** Records were sent and nothing was acknowledged for so long: the connection is begun anew, with a comparison. */
 export const STALLED_MS = 10_000

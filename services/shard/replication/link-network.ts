@@ -7,6 +7,7 @@ import { CodedError, type ErrorSpec, errorMessage } from '#lib/errors/coded-erro
 import { FrameDecoder } from '#lib/frames/codec.ts'
 import { decodeRefusal, encodeHello, encodeReplicaOpen, FrameType } from '#lib/frames/shard-protocol.ts'
 import type { LinkAddress } from '#lib/link/address.ts'
+import { deadline } from '#lib/link/deadline.ts'
 import type { Dialer } from '#lib/link/dialer.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { ShardName } from '#lib/mail/types.ts'
@@ -19,7 +20,8 @@ import {
   type PeerNetwork,
 } from '#lib/ports/network.ts'
 
-const DIAL_TIMEOUT_MS = 1_000
+/** From the stream to the peer's word that it takes the channel. */
+const ANSWER_MS = 2_000
 const LENGTH_BYTES = 4
 
 export const PEER_NETWORK_ERRORS = {
@@ -64,7 +66,7 @@ export class LinkNetwork implements PeerNetwork {
         )
       }
       const closed = () => fail(new Error('closed'))
-      const cancel = clock.after(DIAL_TIMEOUT_MS, () => fail(new Error('timed out')))
+      const cancel = deadline(clock, ANSWER_MS, () => fail(new Error('timed out')))
       const finish = () => {
         cancel()
         stream.off('data', receive)

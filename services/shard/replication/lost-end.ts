@@ -6,12 +6,11 @@
  */
 import type { LsnRange } from './ports.ts'
 
-/** Whether all records above `lsn`, of which there are some, are damaged: of the log nothing is left there but its length. */
+/** Whether no record above `lsn` can be read: of the log nothing is left there but its length, if that. */
 export function isLostAbove(
   lsn: number,
   { lastLsn, rotten }: { lastLsn: number; rotten: readonly LsnRange[] },
 ): boolean {
-  if (lsn >= lastLsn) return false
   let known = lsn
   for (const { first, last } of [...rotten].sort((a, b) => a.first - b.first)) {
     if (first <= known + 1) known = Math.max(known, last)

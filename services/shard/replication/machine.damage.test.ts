@@ -220,3 +220,24 @@ test('ReplicaMachine alone with a record that rotted in the only copy says so, g
   }
   assert.deepEqual(pair.entry?.inSync, [pair.a.id])
 })
+
+test('ReplicaMachine that lost its end, what it had folded included, gives the office to the mirror', async () => {
+  const pair = await withAcknowledged(5)
+  const folded = pair.a.log.lastLsn
+  pair.a.killAndRot(2)
+  pair.a.start()
+  pair.a.log.horizon = folded
+  await pair.wait(() => pair.primary === pair.b, 2_000, 'the mirror serves')
+  await wellAgain(pair)
+})
+
+test('ReplicaMachine takes a mirror out that lost what was folded meanwhile, and copies everything anew', async () => {
+  const pair = await withAcknowledged(5)
+  pair.b.killAndRot(3)
+  pair.b.start()
+  pair.a.log.horizon = pair.a.log.lastLsn
+  await pair.wait(() => pair.entry?.inSync.length === 1, 2_000, 'it is taken out')
+  assert.equal(pair.primary, pair.a)
+  await wellAgain(pair)
+  assert.ok(pair.b.life?.notices.some((notice) => notice.kind === 'cut' && notice.fromLsn === 1))
+})

@@ -25,10 +25,9 @@ export interface AheadFacts {
 }
 
 export function mirrorIsAhead(facts: AheadFacts): boolean {
-  const { lastLsn, commit, endProved, rotten, commonLsn, mirrorLastLsn, mirrorCommit, mirrorDamaged } = facts
+  const { commit, endProved, rotten, commonLsn, mirrorLastLsn, mirrorCommit, mirrorDamaged } = facts
   if (mirrorDamaged || mirrorLastLsn < commit || mirrorCommit > commonLsn) return false
-  if (!endProved && commonLsn === lastLsn && mirrorLastLsn > lastLsn) return true
-  // What was lost here may be just what the mirror holds there.
+  // Also where records above are lost here: they may be just what the mirror holds there.
   if (!endProved && mirrorLastLsn > commonLsn && isLostAbove(commonLsn, facts)) return true
   return commonLsn === mirrorLastLsn && rotten.some(({ last }) => last > mirrorLastLsn)
 }

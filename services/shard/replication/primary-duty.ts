@@ -11,9 +11,13 @@ import { decidePrimary, type PrimaryAction, type PrimaryChange, type PrimaryFact
 import { abandoned, grown, handedOver, kept, shrunk } from '../roles/entries.ts'
 import type { LogEnd } from '../roles/log-end.ts'
 import { jumpOf } from '../roles/recovery-jump.ts'
+import { TICK_MS } from './limits.ts'
 import type { MachineParts } from './machine-parts.ts'
 import type { ReplicaLog } from './ports.ts'
 import type { PrimarySide } from './primary-side.ts'
+
+/** A look that comes so much later than a tick follows a pause of this process, or a machine without processor to spare. */
+const LATE_MS = 4 * TICK_MS
 
 export interface PrimaryDutyOptions {
   readonly parts: MachineParts
@@ -32,12 +36,16 @@ export class PrimaryDuty {
   #begunLsn: Lsn | null = null
   #jumped = false
   #heardHigher = 0
+  #actedMs: number
+  /** Of a look that came late, until the one after it. */
+  #blindMs: number | null = null
 
   constructor({ parts, epoch, side, stepDown }: PrimaryDutyOptions) {
     this.epoch = epoch
     this.side = side
     this.#parts = parts
     this.#stepDown = stepDown
+    this.#actedMs = parts.options.clock.monotonicMs()
   }
 
   /** The epoch's first record is committed. */
@@ -55,8 +63,9 @@ export class PrimaryDuty {
     this.#heardHigher = Math.max(this.#heardHigher, epoch)
   }
 
-  /** Decides once and begins what was decided. */
+  /** Decides once and begins what was decided; nothing on the first look after a pause. */
   act(): void {
+    if (this.#blind()) return
     this.#readLedger()
     this.#carryOut(decidePrimary(this.#facts()))
   }
@@ -81,6 +90,16 @@ export class PrimaryDuty {
       drainingMs: handover.drainingMs,
       times,
     }
+  }
+
+  /** After a pause of this process what came meanwhile is read before anything is made of the silence: the next look decides. */
+  #blind(): boolean {
+    const nowMs = this.#parts.options.clock.monotonicMs()
+    const late = nowMs - this.#actedMs > LATE_MS
+    this.#actedMs = nowMs
+    const blind = this.#blindMs === null ? late : nowMs - this.#blindMs < TICK_MS
+    this.#blindMs = blind ? (this.#blindMs ?? nowMs) : null
+    return blind
   }
 
   #carryOut(action: PrimaryAction): void {

@@ -26,6 +26,7 @@ import {
   UNREADABLE_LINGER_MS,
   WINDOW_BYTES,
 } from './limits.ts'
+import { isLostAbove } from './lost-end.ts'
 import {
   decodeMessage,
   encodeFetched,
@@ -74,6 +75,8 @@ export interface LinkEvents {
   leaving(diskFailed: boolean): void
   refused(refusal: Extract<PeerMessage, { kind: 'refused' }>): void
   historiesDiffer(why: string): void
+  /** In sync by the ledger, it lacks what it once held: it must be taken out before it can get a full copy. */
+  mirrorLost(): void
   /** What a mirror lacks from `lsn` on, and was not required for, cannot be read here. */
   unreadable(lsn: Lsn): void
   /** Any frame came. */
@@ -83,8 +86,17 @@ export interface LinkEvents {
 
 export type LinkPhase = 'dialling' | 'comparing' | 'ahead' | 'copying' | 'streaming' | 'closed'
 
+/** Where the mirror continues. `parted`: where the logs part; another place if it starts from nothing. */
+interface Point {
+  readonly common: Lsn
+  readonly reset: boolean
+  readonly parted: Lsn
+}
+
 /** Beacons whose answers are still of use. */
 const BEACONS_REMEMBERED_MAX = 32
+/** Fewer unanswered beacons than this are no silence. */
+const UNANSWERED_MIN = 5
 
 export class PrimaryLink {
   readonly #options: PrimaryLinkOptions
@@ -102,6 +114,7 @@ export class PrimaryLink {
   #sequence = 0
   /** When a beacon was acknowledged last, or the first was sent. */
   #beaconAnsweredMs = 0
+  #beaconsUnanswered = 0
   #cancelBeacon = () => {}
   #cancelHandshake = () => {}
   #ended: (() => void) | null = null
@@ -129,11 +142,11 @@ export class PrimaryLink {
     const ended = new Promise<void>((resolve) => {
       this.#ended = resolve
     })
-    this.#cancelHandshake = this.#options.clock.after(HANDSHAKE_MS, () => this.close('the comparison took too long'))
+    this.#awaitStep()
     try {
       await this.#begin()
     } catch (error) {
-      this.close(errorCode(error) ?? errorMessage(error))
+      this.close(`${errorCode(error) ?? ''} ${errorMessage(error)}`.trim())
     }
     await ended
   }
@@ -177,9 +190,16 @@ export class PrimaryLink {
     this.#options.events.changed()
   }
 
+  /** Each step of the comparison has its own time, so that a busy machine gets to the end of it. */
+  #awaitStep(): void {
+    this.#cancelHandshake()
+    this.#cancelHandshake = this.#options.clock.after(HANDSHAKE_MS, () => this.close('the comparison took too long'))
+  }
+
   async #begin(): Promise<void> {
     const { log, self, shard, number, ledgerVersion, mayBeInSync, events } = this.#options
     this.#data = await this.#dial('data', (message) => this.#onData(message))
+    this.#awaitStep()
     this.#phase = 'comparing'
     this.send({
       kind: 'attach',
@@ -196,13 +216,19 @@ export class PrimaryLink {
     await this.#startBeacons()
     const point = await this.#compare(attached.log)
     if (point === null) return
-    if (mayBeInSync(attached.replica.id) && this.#isAhead(point.common, attached)) {
+    const inSync = mayBeInSync(attached.replica.id)
+    if (inSync && this.#isAhead(point, attached)) {
       // The link stands: over it the mirror hears that it leads.
       this.#phase = 'ahead'
       events.changed()
       return
     }
     const { common, reset } = point
+    if (reset && inSync) {
+      // Its log is not set aside as long as it counts. Where the own end is lost, and the mirror cannot lead either, a person must look.
+      if (!isLostAbove(point.parted, log)) events.mirrorLost()
+      return
+    }
     if (reset) {
       this.#cancelHandshake()
       const fetch = (lsn: Lsn) => this.#fetches.ask(lsn, () => this.send({ kind: 'fetch', lsn }))
@@ -226,10 +252,10 @@ export class PrimaryLink {
   }
 
   /** Where the mirror continues, or null when it cannot. */
-  async #compare(theirs: LogOutline): Promise<{ common: Lsn; reset: boolean } | null> {
+  async #compare(theirs: LogOutline): Promise<Point | null> {
     const ours = await this.#drainedOutline()
     const point = commonPoint(ours, theirs)
-    if (point.kind === 'full-copy') return { common: toLsn(0), reset: point.reset }
+    if (point.kind === 'full-copy') return { common: toLsn(0), reset: point.reset, parted: point.parted }
     if (point.kind === 'differ') return this.#differ(point.why)
     const lowest = Math.max(point.floor, point.lsn - POSITION_STEPS_MAX, 1)
     for (let lsn = point.lsn; lsn >= lowest; lsn = toLsn(lsn - 1)) {
@@ -240,18 +266,19 @@ export class PrimaryLink {
       if (position.lsn !== lsn) throw new PeerError('PEER_UNEXPECTED', `Cannot use the position ${position.lsn}`)
       if (position.chain === null) continue
       if (!Buffer.from(chain).equals(position.chain)) return this.#differ(`record ${lsn} has two different histories`)
-      return { common: point.lsn, reset: false }
+      return { common: point.lsn, reset: false, parted: point.lsn }
     }
     // No header can be read on both sides; the vector has proved that the epoch began with the same record.
-    return { common: point.lsn, reset: false }
+    return { common: point.lsn, reset: false, parted: point.lsn }
   }
 
   #isAhead(
-    commonLsn: Lsn,
+    { parted: commonLsn, reset }: Point,
     { log: theirs, damaged: mirrorDamaged }: Extract<PeerMessage, { kind: 'attached' }>,
   ): boolean {
     const { lastLsn, commit, endProved, rotten } = this.#options.log
-    const mirror = { mirrorLastLsn: theirs.lastLsn, mirrorCommit: theirs.commit, mirrorDamaged }
+    // A mirror that would be set aside is not asked whether it may be.
+    const mirror = { mirrorLastLsn: theirs.lastLsn, mirrorCommit: reset ? 0 : theirs.commit, mirrorDamaged }
     return mirrorIsAhead({ lastLsn, commit, endProved, rotten, commonLsn, ...mirror })
   }
 
@@ -264,6 +291,7 @@ export class PrimaryLink {
 
   async #startBeacons(): Promise<void> {
     const channel = await this.#dial('beacon', (message) => this.#onBeacon(message))
+    this.#awaitStep()
     this.#join(channel)
     this.#beaconAnsweredMs = this.#options.clock.monotonicMs()
     this.#beacon(channel)
@@ -277,7 +305,9 @@ export class PrimaryLink {
   #beacon(channel: PeerChannel): void {
     const { clock, epoch, commit, ledgerVersion, times } = this.#options
     // Acknowledgements of records do not count: the three connections can die one by one, and without beacons nothing may be read.
-    if (clock.monotonicMs() - this.#beaconAnsweredMs > times.graceMs) {
+    // Several must be unanswered: after a pause of this process the answers lie unread.
+    const silentMs = clock.monotonicMs() - this.#beaconAnsweredMs
+    if (silentMs > times.graceMs && this.#beaconsUnanswered >= UNANSWERED_MIN) {
       this.close('the mirror is silent')
       return
     }
@@ -286,6 +316,7 @@ export class PrimaryLink {
       return
     }
     const sequence = ++this.#sequence
+    this.#beaconsUnanswered++
     this.#beaconsSent.set(sequence, clock.monotonicMs())
     if (this.#beaconsSent.size > BEACONS_REMEMBERED_MAX) {
       const [oldest] = this.#beaconsSent.keys()
@@ -362,6 +393,7 @@ export class PrimaryLink {
     const { events } = this.#options
     if (message.kind !== 'beaconAck') throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} for a beacon`)
     this.#beaconAnsweredMs = this.#options.clock.monotonicMs()
+    this.#beaconsUnanswered = 0
     const sentMs = this.#beaconsSent.get(message.sequence)
     for (const sequence of this.#beaconsSent.keys())
       if (sequence <= message.sequence) this.#beaconsSent.delete(sequence)
@@ -445,6 +477,7 @@ export class PrimaryLink {
       this.#giveAnswer()
     })
     if (!isKind(message, kind)) throw new PeerError('PEER_UNEXPECTED', `Cannot take ${message.kind} instead of ${kind}`)
+    if (this.#phase === 'comparing') this.#awaitStep()
     return message
   }
 

@@ -350,6 +350,10 @@ export class PrimarySide {
         },
         refused: (refusal) => this.#refused(refusal),
         historiesDiffer: () => this.#judge('histories-differ'),
+        mirrorLost: () => {
+          this.#broken = this.#mirror?.id ?? null
+          onChange()
+        },
         unreadable: (lsn) => this.#judge('unreadable', lsn),
         changed: onChange,
       },

@@ -14,6 +14,7 @@ import {
   type Purpose,
   type Refusal,
 } from '#lib/frames/shard-protocol.ts'
+import { deadline } from '#lib/link/deadline.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { ChannelKind } from '#lib/ports/network.ts'
 import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
@@ -36,7 +37,7 @@ export interface StreamContext extends RpcContext {
 export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamContext): void {
   const decoder = new FrameDecoder()
   let purpose: Purpose | null = null
-  const cancelTimeout = context.clock.after(HELLO_TIMEOUT_MS, () => reject(new Error('no hello in time')))
+  const cancelTimeout = deadline(context.clock, HELLO_TIMEOUT_MS, () => reject(new Error('no hello in time')))
   const reject = (error: unknown) => {
     finish()
     context.metrics.brokenStreams.inc()

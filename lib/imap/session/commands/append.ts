@@ -1,9 +1,9 @@
 /**
  * APPEND (RFC 9051 section 6.3.12) of one letter or several (RFC 3502), with APPENDUID (RFC 4315 section 3); REPLACE and UID REPLACE
- * (RFC 8508), which put a letter into the place of another.
+ * (RFC 8508), which put a letter into the place of another. A letter may be made of parts (RFC 4469).
  */
 import { type Flags, NO_FLAGS } from '#lib/mail/flags.ts'
-import type { Appended, ImapAccount, NewLetter } from '../../store.ts'
+import type { Appended, NewLetter } from '../../store.ts'
 import type { Literal } from '../../syntax/command-reader.ts'
 import { dateTimeArgument } from '../../syntax/dates.ts'
 import { flagList } from '../../syntax/flags.ts'
@@ -12,6 +12,7 @@ import { formatSequence, SequenceSet } from '../../syntax/sequence-set.ts'
 import { syntaxError } from '../../syntax/syntax-error.ts'
 import type { Tokens } from '../../syntax/tokens.ts'
 import { appendBody } from '../append-body.ts'
+import { type CatenatePart, catenated } from '../catenate.ts'
 import type { Addressing, Command } from '../command.ts'
 import type { SessionContext } from '../context.ts'
 import { bad, no, type Outcome, ok } from '../outcome.ts'
@@ -88,7 +89,7 @@ function replacing(by: Addressing): Command {
 interface GivenLetter {
   readonly flags: Flags
   readonly internalDateMs: number | null
-  readonly literal: Literal
+  readonly content: Literal | readonly CatenatePart[]
 }
 
 /** seq-number or uniqueid: REPLACE takes no set (RFC 8508 section 5). */
@@ -98,7 +99,7 @@ function oneMessage(args: Tokens): SequenceSet {
   return SequenceSet.of(text)
 }
 
-/** [flag-list SP] [date-time SP] literal. */
+/** [flag-list SP] [date-time SP] (literal / utf8-literal / "CATENATE" SP parts). */
 function letterArgument(args: Tokens): GivenLetter {
   let flags: Flags = NO_FLAGS
   if (args.peek() === '(') {
@@ -110,7 +111,20 @@ function letterArgument(args: Tokens): GivenLetter {
     internalDateMs = dateTimeArgument(args)
     args.space()
   }
-  return { flags, internalDateMs, literal: utf8Literal(args) ?? args.literal() }
+  return { flags, internalDateMs, content: catenateParts(args) ?? utf8Literal(args) ?? args.literal() }
+}
+
+/** "CATENATE" SP "(" part *(SP part) ")" (RFC 4469 section 5), or null. */
+function catenateParts(args: Tokens): CatenatePart[] | null {
+  if (!args.tryWord('CATENATE')) return null
+  args.space()
+  return args.list((): CatenatePart => {
+    const kind = args.word()
+    args.space()
+    if (kind === 'TEXT') return { kind: 'text', literal: args.literal() }
+    if (kind === 'URL') return { kind: 'url', url: args.astring() }
+    throw syntaxError(`Unknown part ${kind}`)
+  })
 }
 
 /** "UTF8" SP "(" literal8 ")", once UTF8=ACCEPT is on (RFC 6855 section 4). Letters are kept as they come, so it says nothing new. */
@@ -133,23 +147,21 @@ async function checkedLetters(
   const { account, host } = session
   if (account.find(mailbox) === null) return NO_MAILBOX
   const letters: NewLetter[] = []
-  for (const { flags, internalDateMs, literal } of given) {
-    const problem = sizeProblem(account, literal)
-    if (problem !== null) return problem
-    const body = await appendBody(literal.pieces, () => host.pause())
+  for (const { flags, internalDateMs, content } of given) {
+    const parts: readonly CatenatePart[] = 'pieces' in content ? [{ kind: 'text', literal: content }] : content
+    const pieces = await catenated(session, parts)
+    if (!Array.isArray(pieces)) return pieces
+    // RFC 3502 section 6.3.11: an empty literal gives the APPEND up.
+    if (pieces.every((piece) => piece.length === 0)) return no('CANNOT', 'Message is empty')
+    const body = await appendBody(pieces, () => host.pause())
     if (body === null) {
-      // RFC 3516 section 4.4: literal8 may hold NUL, but only a server with BINARY can keep it.
-      return literal.binary ? no('UNKNOWN-CTE', 'Message has a NUL') : bad('NUL in a literal')
+      // RFC 3516 section 4.4: literal8 may hold NUL, but only a server that keeps such letters can take it.
+      const binary = parts.some((part) => part.kind === 'text' && part.literal.binary)
+      return binary ? no('UNKNOWN-CTE', 'Message has a NUL') : bad('NUL in a literal')
     }
     letters.push({ flags, internalDateMs, body })
   }
   return letters
-}
-
-function sizeProblem({ appendLimitBytes }: ImapAccount, { sizeBytes }: Literal): Outcome | null {
-  if (sizeBytes > appendLimitBytes) return no('TOOBIG', `Message is larger than ${appendLimitBytes} bytes`) // RFC 7889 section 4
-  // RFC 3502 section 6.3.11: an empty literal gives the APPEND up.
-  return sizeBytes === 0 ? no('CANNOT', 'Message is empty') : null
 }
 
 function appended(session: SessionContext, { uidValidity, uids }: Appended): Outcome {

@@ -2,7 +2,7 @@
 import { CodedError } from '#lib/errors/coded-error.ts'
 import { Flag } from '#lib/mail/flags.ts'
 import type { Uid } from '#lib/mail/types.ts'
-import { FACTS_BATCH } from '../../limits.ts'
+import { DEEP_BATCH, FACTS_BATCH } from '../../limits.ts'
 import type { MessageFacts } from '../../store.ts'
 import { type FetchItem, fetchItems } from '../../syntax/fetch-items.ts'
 import { type FetchModifiers, fetchModifiers } from '../../syntax/fetch-modifiers.ts'
@@ -116,6 +116,7 @@ async function fetchBatch(session: SessionContext, uids: readonly Uid[], plan: P
   const facts = mailbox.store.facts(uids)
   const marked = plan.marksSeen && !mailbox.readOnly ? await markSeen(session, facts) : new Map<number, MessageFacts>()
   let missing = 0
+  let deep = 0
   for (const seen of facts) {
     const message = marked.get(seen.uid) ?? seen
     const items = marked.has(seen.uid) ? withFlags(plan, session.dialect) : plan.items
@@ -129,6 +130,7 @@ async function fetchBatch(session: SessionContext, uids: readonly Uid[], plan: P
       else {
         const reader = new MessageReader(bytes, session.structureKey(message.emailId), session.host)
         await writeFetch(out, mailbox, message, items, reader)
+        if (++deep % DEEP_BATCH === 0) await host.pause()
       }
     }
     if (out.congested) await out.ready()

@@ -2,7 +2,7 @@
 import { parseClientId, serverIdText } from '../../syntax/id.ts'
 import { sessionCapabilities } from '../capabilities.ts'
 import type { Command } from '../command.ts'
-import { extensionOf, spelled } from '../dialect.ts'
+import { spelled } from '../dialect.ts'
 import { ok } from '../outcome.ts'
 
 export const capability: Command = {
@@ -66,7 +66,9 @@ export const enable: Command = {
       const { dialect, out } = session
       const knewModSeq = dialect.condstore
       // RFC 5161 section 3.1: what is unknown, or on already, is passed over in silence. What comes with another is not asked for, and not told.
-      const wanted = [...new Set(names)].flatMap((name) => extensionOf(name) ?? []).filter((name) => !dialect.has(name))
+      const wanted = [...new Set(names)]
+        .flatMap((name) => dialect.extension(name) ?? [])
+        .filter((name) => !dialect.has(name))
       for (const extension of wanted) dialect.enable(extension)
       out.untagged(['ENABLED', ...wanted.map(spelled)].join(' '))
       if (!knewModSeq && dialect.condstore) session.selected?.tellHighestModSeq(out)

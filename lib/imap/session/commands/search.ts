@@ -10,6 +10,7 @@ import type { SessionContext } from '../context.ts'
 import { bad, no, type Outcome, ok } from '../outcome.ts'
 import { find } from '../search/find.ts'
 import { asksForAnswer, concerned, highest, numbersOf, writeExtended, writePlain } from '../search/result.ts'
+import { SearchUpdates } from '../search/updates.ts'
 
 export const search = searching('sequence')
 export const uidSearch = searching('uid')
@@ -41,6 +42,8 @@ async function runSearch(
   const { mailbox, dialect } = session
   if (charsetNamed && dialect.has('UTF8=ACCEPT')) return bad('CHARSET must not be named once UTF8=ACCEPT is enabled') // RFC 6855 section 3
   const returns = given ?? (dialect.rev2 ? RETURN_ALL : null) // RFC 9051 section 6.4.4
+  const updates = returns?.update === true ? SearchUpdates.of(session) : null
+  if (updates?.has(session.tag)) return bad('Another result is followed under this tag') // RFC 5267 section 4.3
   if (asksForModSeq(key)) session.useCondstore()
   const found = await saving(session, returns, () => find(session, mailbox, key))
   if (found === null) return no('UNAVAILABLE', 'Session is ending')
@@ -55,6 +58,8 @@ async function runSearch(
     const from = `(TAG "${session.tag}")`
     await writeExtended(session, from, by, returns, { numbers, modSeq: highest(part.modSeqs) })
   }
+  const uids = numbersOf(found.indexes, 'uid', mailbox)
+  updates?.follow({ tag: session.tag, by, key, found: { kind: 'search', uids } })
   return ok()
 }
 

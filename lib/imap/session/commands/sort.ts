@@ -4,9 +4,10 @@ import { type SearchReturn, searchReturn } from '../../syntax/search-return.ts'
 import { type SortCriterion, sortCriteria } from '../../syntax/sort-criteria.ts'
 import type { Addressing, Command } from '../command.ts'
 import type { SessionContext } from '../context.ts'
-import { no, type Outcome, ok } from '../outcome.ts'
+import { bad, no, type Outcome, ok } from '../outcome.ts'
 import { find } from '../search/find.ts'
 import { asksForAnswer, concerned, highest, numbersOf, writeExtended, writePlain } from '../search/result.ts'
+import { SearchUpdates } from '../search/updates.ts'
 import { compareRows, type SortRow, sortRow, sortsByFacts } from '../sort/order.ts'
 import { patientSort } from '../sort/patient-sort.ts'
 import { readFields } from '../sort/read-fields.ts'
@@ -37,6 +38,8 @@ async function runSort(
   key: SearchKey,
 ): Promise<Outcome> {
   const { mailbox, host } = session
+  const updates = returns?.update === true ? SearchUpdates.of(session) : null
+  if (updates?.has(session.tag)) return bad('Another result is followed under this tag') // RFC 5267 section 4.3
   if (asksForModSeq(key)) session.useCondstore()
   const found = await find(session, mailbox, key)
   const rows: SortRow[] = []
@@ -60,5 +63,6 @@ async function runSort(
   if (asksForAnswer(returns)) {
     await writeExtended(session, `(TAG "${session.tag}")`, by, returns, { numbers, modSeq: highest(part.modSeqs) })
   }
+  updates?.follow({ tag: session.tag, by, key, found: { kind: 'sort', criteria, rows: ordered } })
   return ok()
 }

@@ -1,8 +1,10 @@
 /** Every command of a session by its name. An extension adds a line here and its word in `../capabilities.ts`. */
 import type { Command } from '../command.ts'
 import { append, replace, uidReplace } from './append.ts'
+import { cancelUpdate } from './cancel-update.ts'
 import { compress } from './compress.ts'
 import { copy, move, uidCopy, uidMove } from './copy.ts'
+import { esearch } from './esearch.ts'
 import { expunge, uidExpunge } from './expunge.ts'
 import { fetch, uidFetch } from './fetch.ts'
 import { capability, enable, id, logout, noop } from './general.ts'
@@ -52,6 +54,8 @@ export const SESSION_COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['UID EXPUNGE', uidExpunge],
   ['SEARCH', search],
   ['UID SEARCH', uidSearch],
+  ['CANCELUPDATE', cancelUpdate],
+  ['ESEARCH', esearch],
   ['SORT', sort],
   ['UID SORT', uidSort],
   ['THREAD', thread],

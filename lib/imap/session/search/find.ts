@@ -2,7 +2,7 @@
  * The messages of a mailbox that match: batch by batch, so that other sessions get their turn, and facts before bytes. Reads nothing
  * into memory but the letter that it looks at.
  */
-import { FACTS_BATCH } from '../../limits.ts'
+import { DEEP_BATCH, FACTS_BATCH } from '../../limits.ts'
 import { asksForModSeq, type SearchKey, someKey } from '../../syntax/search-keys.ts'
 import { uidRequired } from '../../syntax/syntax-error.ts'
 import type { SessionContext } from '../context.ts'
@@ -10,9 +10,6 @@ import { Progress } from '../progress.ts'
 import type { IndexRange, SelectedMailbox } from '../selected-mailbox.ts'
 import { Candidate } from './candidate.ts'
 import { compile, positionsOf } from './matcher.ts'
-
-/** Messages whose bytes were read before others get a turn: reads from a cache would not give them one. */
-const DEEP_BATCH = 16
 
 /** So few letters are looked at sooner than a text index is asked. */
 const UNFILTERED_MAX = 8

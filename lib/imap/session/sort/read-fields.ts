@@ -1,5 +1,5 @@
 /** Facts and fields of the messages that a search found, for SORT and THREAD. */
-import { FACTS_BATCH, SORT_MESSAGES_MAX } from '../../limits.ts'
+import { DEEP_BATCH, FACTS_BATCH, SORT_MESSAGES_MAX } from '../../limits.ts'
 import type { MessageFacts } from '../../store.ts'
 import { refusal } from '../../syntax/syntax-error.ts'
 import type { SessionContext } from '../context.ts'
@@ -7,9 +7,6 @@ import { MessageReader } from '../message-reader.ts'
 import { Progress } from '../progress.ts'
 import type { SelectedMailbox } from '../selected-mailbox.ts'
 import { NO_FIELDS, type SortFields, sortFields } from './sort-fields.ts'
-
-/** Headers read before others get a turn. */
-const DEEP_BATCH = 16
 
 /**
  * Calls `take` for each message in the order of the mailbox.

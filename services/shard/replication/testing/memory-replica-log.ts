@@ -53,7 +53,7 @@ export function memoryDisk(tag: string): MemoryDisk {
 }
 
 export class MemoryReplicaLog implements ReplicaLog {
-  readonly horizon: Lsn = toLsn(0)
+  horizon: Lsn = toLsn(0)
   /** Writes wait for space until it is set back. */
   full = false
   readonly #clock: Clock

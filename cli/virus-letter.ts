@@ -1,0 +1,73 @@
+/**
+ * The letter that `up` sends to show that a virus is not taken: the test file of EICAR, which every scanner calls one, inside of an
+ * archive. It comes as from another server and must be refused at the end of DATA, so that nobody holds it but its sender.
+ */
+import { crc32, deflateRawSync } from 'node:zlib'
+import { createTransport } from 'nodemailer'
+import type { Endpoints } from '#operator/api/local-layout.ts'
+
+const TIMEOUT_MS = 15_000
+/** https://www.eicar.org: 68 characters that do nothing. In two parts, so that scanners leave this file alone. */
+const EICAR = ['X5O!P%@AP[4\\PZX54(P^)7CC)7}$', 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'].join('')
+const NAME = 'eicar.com'
+
+export interface VirusFacts {
+  readonly to: string
+  /** What the server said to it. */
+  readonly reply: string
+}
+
+/** @throws if the letter was taken, or refused for another reason than its content */
+export async function sendVirus(endpoints: Endpoints, ca: string): Promise<VirusFacts> {
+  const [account] = endpoints.accounts
+  if (!account) throw new Error('there is no account to write to')
+  const { host, port } = endpoints.smtp
+  const transport = createTransport({
+    host,
+    port,
+    secure: false,
+    requireTLS: true,
+    tls: { ca },
+    name: 'twinpost.example',
+    connectionTimeout: TIMEOUT_MS,
+    socketTimeout: TIMEOUT_MS,
+  })
+  try {
+    const { response } = await transport.sendMail({
+      from: 'virus@twinpost.example',
+      to: account.address,
+      subject: 'EICAR',
+      text: 'The attachment is the test file that every scanner calls a virus.',
+      attachments: [{ filename: 'invoice.zip', content: zipOf(NAME, Buffer.from(EICAR)) }],
+    })
+    throw new Error(`a letter with a virus was taken: ${response}`)
+  } catch (error) {
+    const reply = error instanceof Error && 'response' in error ? error.response : undefined
+    if (typeof reply !== 'string' || !reply.startsWith('550 5.7.1')) throw error
+    return { to: account.address, reply }
+  } finally {
+    transport.close()
+  }
+}
+
+/** A zip of one file (APPNOTE 4.3): local header, data, directory, end. */
+function zipOf(name: string, content: Buffer): Buffer {
+  const title = Buffer.from(name)
+  const packed = deflateRawSync(content)
+  const facts = Buffer.alloc(26)
+  facts.writeUInt16LE(20, 0) // version that is needed: 2.0
+  facts.writeUInt16LE(8, 4) // deflated
+  facts.writeUInt32LE(crc32(content), 10)
+  facts.writeUInt32LE(packed.length, 14)
+  facts.writeUInt32LE(content.length, 18)
+  facts.writeUInt16LE(title.length, 22)
+  const local = Buffer.concat([Buffer.from('504b0304', 'hex'), facts, title, packed])
+  const directory = Buffer.concat([Buffer.from('504b01021400', 'hex'), facts, Buffer.alloc(14), title])
+  const end = Buffer.alloc(22)
+  end.writeUInt32BE(0x504b0506, 0)
+  end.writeUInt16LE(1, 8)
+  end.writeUInt16LE(1, 10)
+  end.writeUInt32LE(directory.length, 12)
+  end.writeUInt32LE(local.length, 16)
+  return Buffer.concat([local, directory, end])
+}
