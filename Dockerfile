@@ -45,7 +45,8 @@ LABEL org.opencontainers.image.title="twinpost" \
   org.opencontainers.image.revision="${REVISION}"
 WORKDIR /opt/twinpost
 COPY --from=sources /opt/twinpost ./
-ENV NODE_COMPILE_CACHE=/opt/twinpost/.compiled NODE_ENV=production
+# Threads for syncs, reads and password hashes: with Node's four a few slow reads would delay a sync.
+ENV NODE_COMPILE_CACHE=/opt/twinpost/.compiled NODE_ENV=production UV_THREADPOOL_SIZE=16
 USER 10001:10001
 CMD ["node", "operator/kubernetes-main.ts"]
 

@@ -78,10 +78,6 @@ test('users write to each other: nodemailer submits, imapflow reads, flags, move
     transport.sendMail({ from: bob.address, to: bob.address, subject: 'forged', text: 'x' }),
     /5\d\d/,
   )
-  await assert.rejects(
-    transport.sendMail({ from: alice.address, to: 'x@elsewhere.example', subject: 'out', text: 'x' }),
-    /5\d\d/,
-  )
   transport.close()
 
   const client = await imapLogin(array, bob)

@@ -105,9 +105,21 @@ function sorted(contents: Contents): unknown {
 }
 
 async function fill(account: DemoAccount, count: number, prefix: string): Promise<void> {
-  const client = await imapLogin(array, account)
+  let client = await imapLogin(array, account)
+  let reconnects = 0
   for (let i = 0; i < count; i++) {
-    await client.append(i % 3 === 0 ? 'Archive' : 'INBOX', letter(`${prefix}${i}`), i % 2 === 0 ? ['\\Seen'] : [])
+    const [mailbox, id] = [i % 3 === 0 ? 'Archive' : 'INBOX', `${prefix}${i}`]
+    try {
+      await client.append(mailbox, letter(id), i % 2 === 0 ? ['\\Seen'] : [])
+    } catch (error) {
+      // A machine with too much to do loses sessions; whether the letter was stored is for the next one to find out.
+      if (++reconnects > 10) throw error
+      client = await imapLogin(array, account)
+      await client.mailboxOpen(mailbox)
+      const found = await client.search({ header: { 'message-id': `<${id}@sync.test>` } })
+      if (!found || found.length === 0) i--
+      await client.mailboxClose()
+    }
   }
   await client.logout()
 }

@@ -53,8 +53,6 @@ before(async () => {
   if (skip || typeof driver === 'string') return
   // TWINPOST_E2E_CHART_IMAGES: archives of the four that are there already.
   await driver.loadImages(process.env['TWINPOST_E2E_CHART_IMAGES']?.split(',') ?? (await buildImages(TARGETS)))
-  // An operator of another suite looks after all namespaces; two of them would undo each other's work.
-  await kubectl.run(['delete', 'deployment', 'twinpost-operator', '-n', 'twinpost-system', '--ignore-not-found'])
   const [node] = await kubectl.list('nodes')
   const addresses = node?.status?.['addresses'] as readonly { type: string; address: string }[]
   nodeAddress = addresses.find(({ type }) => type === 'InternalIP')?.address ?? ''

@@ -2,11 +2,21 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** As `spec.engines[]` of a FilterPool has it. */
+export interface PoolEngine {
+  readonly name: string
+  readonly kind: string
+  readonly address?: string
+  readonly url?: string
+}
+
 export interface DeployOptions {
   /** One MailNode, n1, instead of two: half the processes. Accounts are postmaster, alice (n1/0) and bob (n1/1). */
   readonly small?: boolean
-  /** The filter pool too. Without it no letter is shown to a filter: what a spec sees is then the mail servers' alone. */
-  readonly filter?: boolean
+  /** Engines of the filter pool. Without them no letter is shown to a filter: what a spec sees is then the mail servers' alone. */
+  readonly engines?: readonly PoolEngine[]
+  /** How much spam people want to see, with `engines`; `standard` without it. */
+  readonly level?: 'off' | 'low' | 'standard' | 'strict'
   /** Lines below `spec` of each MailNode. Without `giveBackAfter` among them no shard goes back by itself in the middle of a spec. */
   readonly spec?: string
 }
@@ -17,8 +27,12 @@ export function writeDeploy(from: string, to: string, options: DeployOptions): s
   const write = (name: string, text: string) => writeFileSync(join(to, name), text)
   mkdirSync(to, { recursive: true })
   write('example-test.yaml', read('example-test.yaml'))
-  if (options.filter) write('filter.yaml', read('filter.yaml'))
-  const node = (name: string) => (options.filter ? read(name) : read(name).replace(/^ {4}filter:\n(?: {6}.*\n)+/m, ''))
+  const { engines, level = 'standard' } = options
+  if (engines !== undefined) write('filter.yaml', filterPool(engines))
+  const node = (name: string) =>
+    read(name).replace(/^ {4}filter:\n(?: {6}.*\n)+/m, (filter) =>
+      engines === undefined ? '' : `${filter}      level: "${level}"\n`,
+    )
   const spec = options.spec ?? ''
   const lines = /^giveBackAfter:/m.test(spec) ? spec : `giveBackAfter: never\n${spec}`
   for (const name of options.small ? ['n1.yaml'] : ['n1.yaml', 'n2.yaml']) {
@@ -27,4 +41,14 @@ export function writeDeploy(from: string, to: string, options: DeployOptions): s
   const accounts = read('accounts.yaml').split(/^(?= {2}- )/m)
   write('accounts.yaml', accounts.filter((one) => !options.small || !/home: n2/.test(one)).join(''))
   return to
+}
+
+/** JSON is YAML. The name is the one that the demo MailNodes ask. */
+function filterPool(engines: readonly PoolEngine[]): string {
+  return JSON.stringify({
+    apiVersion: 'twinpost.io/v1alpha1',
+    kind: 'FilterPool',
+    metadata: { name: 'default' },
+    spec: { replicas: 2, engines },
+  })
 }

@@ -92,7 +92,9 @@ export class SessionWatch {
 
   /** @returns Whether a byte came since the last time */
   #listen(): boolean {
-    const bytes = this.#options.bytesRead()
+    const { session, bytesRead } = this.#options
+    if (session.destroyed) return false // it has no socket any more
+    const bytes = bytesRead()
     if (bytes === this.#bytesSeen) return false
     this.#bytesSeen = bytes
     this.#silentLooks = 0

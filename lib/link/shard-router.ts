@@ -65,6 +65,8 @@ export function createShardRouter(options: {
 }): ShardRouter {
   const { dialer, addressing, clock, caller } = options
   const primaries = new Map<ShardName, number>()
+  /** Which member is asked first: the last one that answered, or the one that did not yet fail. */
+  const hints = new Map<ShardName, number>()
   const clients = new Map<string, Promise<RpcClient>>()
   /** Open sessions by shard and member. */
   const sessions = new Map<string, Set<Duplex>>()
@@ -86,6 +88,7 @@ export function createShardRouter(options: {
 
   /** A deposed primary may be frozen and unable to end its sessions: they end here. */
   function found(shard: ShardName, member: number): void {
+    hints.set(shard, member)
     if (primaries.get(shard) === member) return
     primaries.set(shard, member)
     for (let other = 0; other < MEMBERS_PER_MAILNODE; other++) {
@@ -100,7 +103,9 @@ export function createShardRouter(options: {
     stream.once('close', () => open.delete(stream))
   }
 
-  /** Tries the members in turn, the remembered primary first, until `attempt` gives an answer. */
+  const first = (shard: ShardName): number => hints.get(shard) ?? preferredMember(shard)
+
+  /** Tries the members in turn, the one that is hinted at first, until `attempt` gives an answer. */
   async function untilPrimary<T>(
     shard: ShardName,
     patienceMs: number,
@@ -108,7 +113,7 @@ export function createShardRouter(options: {
     isRefusal: (answer: T | Refusal) => answer is Refusal,
   ): Promise<T> {
     const deadline = clock.monotonicMs() + patienceMs
-    let member = primaries.get(shard) ?? preferredMember(shard)
+    let member = first(shard)
     let last = 'no answer'
     for (let tries = 1; ; tries++) {
       try {
@@ -122,8 +127,10 @@ export function createShardRouter(options: {
         if (!(error instanceof LinkError)) throw error
         last = error.message
       }
-      primaries.delete(shard)
-      member = (member + 1) % MEMBERS_PER_MAILNODE
+      const other = (member + 1) % MEMBERS_PER_MAILNODE
+      // Only what this attempt disproved: while it waited for a dead node, another one may have found the primary.
+      if (first(shard) === member) hints.set(shard, other)
+      member = other
       if (clock.monotonicMs() >= deadline) {
         throw new RouteError('ROUTE_NO_PRIMARY', `Cannot reach a primary of ${shard}: ${last}`, { details: { shard } })
       }
@@ -163,7 +170,10 @@ export function createShardRouter(options: {
         (answer): answer is Refusal => 'reason' in answer,
       )
     },
-    forget: (shard) => primaries.delete(shard),
+    forget(shard) {
+      hints.delete(shard)
+      primaries.delete(shard)
+    },
     close() {
       for (const opening of clients.values()) opening.then((rpc) => rpc.close()).catch(() => {})
       clients.clear()

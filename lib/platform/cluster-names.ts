@@ -30,8 +30,10 @@ export function clusterDns(resolvConf: string): ClusterDns | null {
   return domain === undefined || servers.length === 0 ? null : { domain, servers }
 }
 
-/** @returns A lookup: all addresses of a name that ends in `.svc`; none: there is none, or it is not for this DNS. */
-export function createClusterLookup({ domain, servers }: ClusterDns): (host: string) => Promise<readonly string[]> {
+/** All addresses of a name; empty: there is none, or nobody answered and none was known. Undefined: not a name of the cluster. */
+export type ClusterLookup = (host: string) => Promise<readonly string[] | undefined>
+
+export function createClusterLookup({ domain, servers }: ClusterDns): ClusterLookup {
   const known = new Map<string, readonly string[]>()
 
   const ask = (host: string): Promise<readonly string[]> => {
@@ -41,7 +43,7 @@ export function createClusterLookup({ domain, servers }: ClusterDns): (host: str
   }
 
   return async (host) => {
-    if (!host.endsWith('.svc')) return []
+    if (!host.endsWith('.svc')) return undefined
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       try {
         const addresses = await ask(host)

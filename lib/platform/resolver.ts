@@ -7,7 +7,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { delimiter } from 'node:path'
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
-import { clusterDns, createClusterLookup } from './cluster-names.ts'
+import { type ClusterLookup, clusterDns, createClusterLookup } from './cluster-names.ts'
 
 const RESOLV_CONF = '/etc/resolv.conf'
 
@@ -49,9 +49,12 @@ export function createManyResolver(hostsFiles: string | null): ManyResolver {
       const addresses = lookup(host.toLowerCase())
       if (addresses !== undefined) return addresses
     }
-    const found = await inCluster(host)
-    if (found.length > 0) return found
     try {
+      const found = await inCluster?.(host)
+      if (found !== undefined) {
+        if (found.length > 0) return found
+        throw new Error('the DNS of the cluster has none')
+      }
       return (await dnsLookup(host, { all: true })).map(({ address }) => address)
     } catch (cause) {
       throw new ResolveError('RESOLVE_FAILED', `Cannot find the address of ${host}`, { cause })
@@ -59,9 +62,10 @@ export function createManyResolver(hostsFiles: string | null): ManyResolver {
   }
 }
 
-function clusterLookupHere(): (host: string) => Promise<readonly string[]> {
+/** Null: this is no pod. */
+function clusterLookupHere(): ClusterLookup | null {
   const dns = existsSync(RESOLV_CONF) ? clusterDns(readFileSync(RESOLV_CONF, 'utf8')) : null
-  return dns === null ? async () => [] : createClusterLookup(dns)
+  return dns === null ? null : createClusterLookup(dns)
 }
 
 function hostsLookup(path: string): (host: string) => readonly string[] | undefined {

@@ -1,8 +1,8 @@
 /**
- * What CAPA answers (RFC 2449 section 6). Only what is true is told: EXPIRE is left out because retention belongs to a
- * Domain's policy and not to the protocol, LOGIN-DELAY because we have none, UTF8 and LANG (RFC 6856) are not spoken.
+ * What CAPA answers (RFC 2449 section 6). Only what is true is told: nothing is removed because it is old (EXPIRE NEVER); LOGIN-DELAY is
+ * left out because there is none, UTF8 (RFC 6856 section 2) because it is not spoken.
  */
-const ALWAYS = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING'] as const
+const ALWAYS = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING', 'EXPIRE NEVER', 'LANG'] as const
 
 export const MECHANISMS = ['PLAIN', 'LOGIN'] as const
 export type Mechanism = (typeof MECHANISMS)[number]

@@ -25,6 +25,7 @@ const words = fc.constantFrom(
     'QUIT\r\n',
     'VRFY a\r\n',
   ],
+  ...['AUTH SCRAM-SHA-256\r\n', 'AUTH SCRAM-SHA-256 YQ==\r\n'],
   ...['STARTTLS\r\n', 'AUTH PLAIN\r\n', 'AUTH LOGIN YQ==\r\n', 'AUTH PLAIN AGFubmEAc2VjcmV0\r\n', 'YQ==\r\n', '*\r\n'],
   ...['\r\n', '\r', '\n', '\0', '\xff', '.', ' ', '<', '>', '=', 'a'.repeat(3000), 'b'.repeat(13_000)],
 )
@@ -63,7 +64,7 @@ function verdict(chance: number): Reply | null {
 
 function play(given: Partial<ReceiverOptions>, pieces: readonly Buffer[], chances: Iterator<number>): Played {
   const settings = { ...RECEIVER_OPTIONS, ...given }
-  const receiver = new SmtpReceiver(settings)
+  const receiver = new SmtpReceiver({ ...settings, hostMechanisms: () => ['SCRAM-SHA-256'] })
   const chance = () => Number(chances.next().value)
   const told: string[] = []
   let said = ''
@@ -94,6 +95,11 @@ function play(given: Partial<ReceiverOptions>, pieces: readonly Buffer[], chance
       case 'login':
         assert.equal(secure, true, 'no password before TLS')
         receiver.settle(verdict(chance()))
+        break
+      case 'exchange':
+        assert.equal(secure, true, 'no mechanism before TLS')
+        if (action.first) receiver.challenge(Buffer.from('go on'))
+        else receiver.settle(verdict(chance()))
         break
       case 'recipient': {
         const refusal = verdict(chance())

@@ -76,6 +76,9 @@ test('defaults of the schema and of the parser are the same', () => {
     storage: { size: '10Gi' },
     durability: { inbound: { mode: 'required', degradedAfter: '2m' }, users: 'preferred' },
     giveBackAfter: '5m',
+    paused: false,
+    fenced: [],
+    hibernated: false,
     edge: {
       listeners: {
         smtp: true,
@@ -88,6 +91,7 @@ test('defaults of the schema and of the parser are the same', () => {
         pop3s: true,
       },
       service: { type: 'ClusterIP', externalTrafficPolicy: 'Local' },
+      authentication: 'off',
     },
     resources: {},
     unsafe: { sameHost: false },

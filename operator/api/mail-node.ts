@@ -187,6 +187,14 @@ export const MailNodeSpec = z.object({
     .describe(
       'After a failover a shard goes back to the member it belongs to, once both have been in sync for so long. `never` leaves it.',
     ),
+  expungedRetention: z
+    .string()
+    .max(16)
+    .regex(new RegExp(DURATION_PATTERN))
+    .optional()
+    .describe(
+      'How long the bytes of an expunged message stay on disk at least; 336h if not set. On a full disk an hour at most.',
+    ),
   paused: z.boolean().default(false).describe('The operator goes on to report and changes nothing: for work by hand.'),
   fenced: z
     .array(z.string().max(63))

@@ -58,7 +58,8 @@ export interface MailNodeControllerOptions {
 
 /** The work of a queue of MailNodes by `namespace/name`. @returns When to look again. */
 export function createMailNodeController(options: MailNodeControllerOptions): (key: string) => Promise<number | null> {
-  const { client, cluster, caches, mailNodes, filterPools, authority, contextFor, recorder, clock, random, logger } = options
+  const { client, cluster, caches, mailNodes, filterPools, authority, contextFor, recorder, clock, random, logger } =
+    options
 
   const certificatesOf = async (node: MailNode, context: ArrayContext) => {
     const present = (name: string): KeyPair | null => {

@@ -218,7 +218,8 @@ export class LocalArray {
       const ports = { cluster, certificates, context, imageHasFilter: true }
       await reconcileFilterPool(pool, ports, clock.nowMs())
       const before = this.#pools.find((one) => one.seen.name === seen.name)
-      if (JSON.stringify(before?.seen) !== JSON.stringify(seen)) logger.info({ pool: seen }, 'a filter pool and its engines')
+      if (JSON.stringify(before?.seen) !== JSON.stringify(seen))
+        logger.info({ pool: seen }, 'a filter pool and its engines')
     }
     const gone = this.#pools.filter(({ seen }) => !pools.some((one) => one.seen.name === seen.name))
     for (const { pool } of gone) await cluster.delete(refOf(deployment(pool, context, null)))

@@ -2,8 +2,9 @@
  * Filter pools of a local array. A pool names engines of others by their addresses (clamd, rspamd, spamd): on one machine those are
  * asked that are there, and the rest is named, so that nobody takes a letter for one that they have seen. Pure but for `reaches`.
  */
-import type { FilterPool, MailNode } from '#operator/api/mod.ts'
+
 import type { LocalFilterPool } from '#operator/api/local-layout.ts'
+import type { FilterPool, MailNode } from '#operator/api/mod.ts'
 
 type Engine = FilterPool['spec']['engines'][number]
 

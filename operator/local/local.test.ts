@@ -40,8 +40,18 @@ test('readResources() takes the files that the repository ships', () => {
     found.domains.map(({ spec }) => spec.name),
     ['example.test'],
   )
+  assert.deepEqual(
+    found.filterPools.map(({ spec }) => spec.engines.length),
+    [5],
+  )
   assert.deepEqual(new Set(found.accounts.map(({ home }) => home)).size, 4)
 })
+
+const filtered = node('n1', 'edge: { filter: { pool: strict, required: [clamav] } }')
+const pool = {
+  name: 'pool.yaml',
+  text: 'apiVersion: twinpost.io/v1alpha1\nkind: FilterPool\nmetadata: { name: strict }\nspec: { engines: [{ name: a, kind: signatures }] }\n',
+}
 
 const mistakes: [name: string, files: { name: string; text: string }[], words: RegExp][] = [
   ['a setting that no schema has', [node('n1', 'shard: 2')], /n1\.yaml, document 1: spec: .*shard/],
@@ -49,6 +59,8 @@ const mistakes: [name: string, files: { name: string; text: string }[], words: R
   ['YAML that is none', [{ name: 'x.yaml', text: 'a: [' }], /x\.yaml, document 1/],
   ['an unknown kind', [{ name: 'x.yaml', text: 'kind: Sheep\n' }], /x\.yaml, document 1: kind/],
   ['one name twice', [node('n1'), { ...node('n1'), name: 'again.yaml' }], /again\.yaml.*MailNode n1 is in n1\.yaml/],
+  ['a filter pool that is not there', [filtered], /MailNode n1: .*no FilterPool strict/],
+  ['an engine that a pool does not have', [filtered, pool], /MailNode n1: .*no engine clamav/],
   ['one domain twice', [domain('a', 'name: x.test'), domain('b', 'name: x.test')], /x\.test is a's already/],
   ['an account without its domain', [accounts('{ address: a@x.test, password: secret123 }')], /a@x\.test: no Domain/],
   ['a password that is too short', [accounts('{ address: a@x.test, password: s }')], /accounts\.0\.password/],

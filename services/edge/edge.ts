@@ -124,6 +124,8 @@ export class Edge {
       budget,
       directory,
       gate,
+      tokens: dependencies.tokens ?? null,
+      scram: config.scram,
       limits,
       clock,
       random,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '#lib/log/logger.ts'
+import { RETENTION_MS } from './upkeep/limits.ts'
 
 const Settings = z.object({
   mailNode: z
@@ -53,6 +54,11 @@ const Settings = z.object({
     .describe(
       'After so long with both members in sync a shard goes back to the member it prefers. -1: never by itself.',
     ),
+  expungedRetentionSeconds: z
+    .int()
+    .min(1)
+    .default(RETENTION_MS / 1_000)
+    .describe('How long the bytes of an expunged message stay on disk at least; on a full disk an hour at most.'),
   messageBytesMax: z
     .int()
     .min(64 * 1024)

@@ -72,6 +72,7 @@ const replica = new Replica({
   },
   messageBytesMax: config.messageBytesMax,
   hostname: config.hostname,
+  expungedRetentionMs: config.expungedRetentionSeconds * 1_000,
   giveBackAfterMs: config.giveBackAfterSeconds < 0 ? null : config.giveBackAfterSeconds * 1_000,
   onPeerRefused: () => metrics.brokenStreams.inc(),
   onFailure: () => {

@@ -38,6 +38,7 @@ import { ReplicaDirectory } from './log/replica-directory.ts'
 import { SpaceWait } from './log/space-wait.ts'
 import { type CommitSource, MailStore } from './mailbox/mod.ts'
 import type { OutgoingQueue } from './queue/outgoing-queue.ts'
+import { DELIVERY_MEMORY_MS } from './records/types.ts'
 import { noteStore } from './replication/directory-notes.ts'
 import { ReplicaMachine, type RoleEvent } from './replication/machine.ts'
 import { FenceMark, runRoleCommand } from './role-commands.ts'
@@ -45,6 +46,7 @@ import { admit, type DurabilityPolicy, type OperationKind, replyTo } from './rol
 import type { Served, Serving } from './server/served.ts'
 import { FEED_FREE_SHARE_MIN } from './text/limits.ts'
 import { startTextService, type TextService } from './text/text-service.ts'
+import { policyOf } from './upkeep/decide.ts'
 import { startUpkeep } from './upkeep/replica-upkeep.ts'
 import { Reserve, reserveFileBytes, withReserve } from './upkeep/reserve.ts'
 import type { Upkeep, UpkeepCounts } from './upkeep/upkeep.ts'
@@ -83,6 +85,8 @@ export interface ReplicaOptions {
   readonly messageBytesMax: number
   /** Name under which notifications about letters are sent. */
   readonly hostname: string
+  /** How long the bytes of an expunged message stay on disk at least. */
+  readonly expungedRetentionMs: number
   /** After so long with both members in sync a shard goes back to the member it prefers; null: never by itself. */
   readonly giveBackAfterMs: number | null
   /** What the other member sent was refused: malformed, out of turn, of an epoch that is over. */
@@ -183,7 +187,8 @@ export class Replica implements Served {
     if (log.recovery.cut) logger.warn({ ...log.recovery.cut }, 'cut a torn tail of the log')
     for (const range of log.recovery.rotten) logger.error({ ...range }, 'the log has rotten records')
     this.#phase = 'bringing the index up to the log'
-    const bringUp = () => openIndex({ log, place, upTo: log.commit })
+    const bringUp = () =>
+      openIndex({ log, place, upTo: log.commit, deliveriesFromMs: clock.nowMs() - DELIVERY_MEMORY_MS })
     const { index, how, appliedCount } = await this.#spaceWait.run(bringUp)
     logger.info({ how, appliedCount, lastLsn: log.lastLsn, commit: log.commit }, 'replica directory is open')
     const maintenance = startIndexMaintenance({
@@ -223,9 +228,9 @@ export class Replica implements Served {
     })
     const space = () => this.#space
     const kept = { disk: bare, folder, self: self.id, log, index, maintenance, machine, reserve, clock, logger, space }
-    const upkeep = startUpkeep(kept)
+    const upkeep = startUpkeep({ ...kept, policy: policyOf(this.#options.expungedRetentionMs) })
     log.onFailure(() => void upkeep.stop())
-    const text = this.#startText(log, index)
+    const text = this.#startText(log, maintenance, how.kind === 'opened' ? index.appliedLsn : toLsn(0))
     this.#opened = { directory, log, index, maintenance, machine, reserve, upkeep, text }
     machine.onRole((event) => this.#roleChanged(event))
     machine.onReadRight((right) => {
@@ -445,13 +450,17 @@ export class Replica implements Served {
     logger.info({ epoch: log.epoch, lastLsn: log.lastLsn }, 'serving as primary')
   }
 
-  /** Searches are faster with it; nothing else depends on it. */
-  #startText(log: Log, index: ShardIndex): TextService {
+  /**
+   * Searches are faster with it; nothing else depends on it.
+   * @param usableUpTo Of an index that was built anew nobody knows whether the text index had the same history.
+   */
+  #startText(log: Log, maintenance: IndexMaintenance, usableUpTo: Lsn): TextService {
     const { clock, logger } = this.#options
     return startTextService({
       place: this.#place,
       log,
-      appliedLsn: () => index.appliedLsn,
+      usableUpTo,
+      indexedLsn: () => maintenance.checkpointedLsn,
       mayGrow: () => {
         const { freeBytes, totalBytes } = this.#spaceLeft()
         return freeBytes > totalBytes * FEED_FREE_SHARE_MIN

@@ -13,6 +13,8 @@ import type { RawLog, RawRecord } from './check-raw.ts'
 interface FoldedMessage extends FinalMessage {
   flags: readonly string[]
   present: boolean
+  /** What added it is dropped. */
+  readonly dropped: boolean
 }
 
 interface FoldedBox extends FinalBox {
@@ -29,16 +31,25 @@ export class Fold {
   readonly #records: RawLog
   /** After a recovery by force no mailbox may get what the lost member can have given out. */
   #uidValidityMin = 0
+  /** Some record before this one was dropped: it may be what added a message that is expunged later. */
+  #dropped = false
 
   constructor(records: RawLog) {
     this.#records = records
     let epoch = 0
     for (const record of records) {
-      if (record === null) continue
+      if (record === null) {
+        this.#dropped = true
+        continue
+      }
       claim(record.epoch >= epoch, `record ${record.lsn} has epoch ${record.epoch} after ${epoch}`)
       epoch = record.epoch
       const fact = decodeRecord(record.type, record.meta)
       if (!isBody(fact)) this.#fact(fact, record)
+    }
+    for (const { messages } of this.#boxes.values()) {
+      for (const [uid, { present, dropped }] of messages)
+        claim(!(present && dropped), `what added UID ${uid} was dropped, and nothing expunged it`)
     }
   }
 
@@ -82,8 +93,8 @@ export class Fold {
         this.#grow(fact.account, fact.modSeq, lsn)
         for (const { uids, flags } of fact.changes) {
           for (const uid of uids) {
-            const message = box.messages.get(uid)
-            claim(message !== undefined, `record ${lsn} flags UID ${uid}, which is not there`)
+            const message = this.#message(box, uid)
+            claim(message !== null, `record ${lsn} flags UID ${uid}, which is not there`)
             message.flags = flagNames(flags)
           }
         }
@@ -132,17 +143,27 @@ export class Fold {
       this.#grow(account, modSeq, lsn)
       const parts = body.lsns.map((part) => this.#body(part, lsn))
       const bytes = parts.includes(null) ? null : Buffer.concat([headerBlock, ...parts.filter((part) => part !== null)])
-      box.messages.set(uid, { bytes, emailId, flags: flagNames(flags), present: true })
+      box.messages.set(uid, { bytes, emailId, flags: flagNames(flags), present: true, dropped: false })
     }
   }
 
   #remove(mailbox: MailboxId, uids: readonly number[], lsn: number): void {
     const box = this.#box(mailbox, lsn)
     for (const uid of uids) {
-      const message = box.messages.get(uid)
+      const message = this.#message(box, uid)
       claim(message?.present === true, `record ${lsn} removes UID ${uid}, which is not there`)
       message.present = false
     }
+  }
+
+  /** Also one of which only the end is left. */
+  #message(box: FoldedBox, uid: number): FoldedMessage | null {
+    const known = box.messages.get(uid)
+    if (known !== undefined || !this.#dropped) return known ?? null
+    const message = { bytes: null, emailId: null, flags: [], present: true, dropped: true }
+    box.messages.set(uid, message)
+    box.uidMax = Math.max(box.uidMax, uid)
+    return message
   }
 
   /** Null: compaction dropped it. */

@@ -75,7 +75,8 @@ export interface FinalBox {
 export interface FinalMessage {
   /** Null: compaction dropped them. */
   readonly bytes: Buffer | null
-  readonly emailId: string
+  /** Null: compaction dropped all that was known of it but its end. */
+  readonly emailId: string | null
   readonly flags: readonly string[]
   readonly present: boolean
 }
@@ -218,9 +219,13 @@ export class Model {
     else if (message.text !== null) {
       claim(bytes.equals(message.text.bytes), () => `${words} is ${nameOf(bytes)} at the end`)
     }
-    claim(message.emailId === null || end.emailId === message.emailId, () => `${words} is another message at the end`)
     if (message.removedMs !== NEVER) claim(!end.present, () => `${words} was expunged and is there at the end`)
     else if (mayStay(message)) claim(end.present || !box.exists, () => `${words} is gone at the end`)
+    if (end.emailId === null) {
+      claim(!end.present, () => `${words} is there at the end, and nothing is known of it`)
+      return
+    }
+    claim(message.emailId === null || end.emailId === message.emailId, () => `${words} is another message at the end`)
     for (const flag of message.flags.keys()) {
       claim(end.flags.includes(flag), () => `${words} lacks its flag ${flag} at the end`)
     }

@@ -11,6 +11,7 @@ import { AssertionFailure, assert } from '#lib/errors/assert.ts'
 import { decodeBase64Line, decodeLogin, decodePlain } from '#lib/sasl/plain.ts'
 import { capabilitiesBeforeLogin, MECHANISMS, type Mechanism } from '../capabilities.ts'
 import { type Command, parseCommand, words } from '../command.ts'
+import { languageReply } from '../language.ts'
 import { AUTH_LINE_BYTES_MAX, COMMAND_ERRORS_MAX, COMMAND_LINE_BYTES_MAX, PIPELINED_BYTES_MAX } from '../limits.ts'
 import { LineSplitter } from '../line-splitter.ts'
 import { err, multiLine, ok, type ResponseCode } from '../reply.ts'
@@ -236,6 +237,8 @@ export class Pop3Login {
     switch (command.verb) {
       case 'CAPA':
         return multiLine('Capability list follows', this.#capabilities())
+      case 'LANG':
+        return languageReply(words(command.argument))
       case 'USER':
         return this.#user(command.argument.trim())
       case 'PASS':

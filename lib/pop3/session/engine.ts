@@ -10,6 +10,7 @@
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import { capabilitiesAfterLogin } from '../capabilities.ts'
 import { parseCommand, parseNumber, words } from '../command.ts'
+import { languageReply } from '../language.ts'
 import { COMMAND_ERRORS_MAX, COMMAND_LINE_BYTES_MAX, LISTING_BYTES, READ_BYTES } from '../limits.ts'
 import { LineSplitter } from '../line-splitter.ts'
 import { err, multiLine, ok } from '../reply.ts'
@@ -38,6 +39,7 @@ export interface SessionOptions {
 /** Fewest and most arguments of each command. */
 const ARGUMENTS: ReadonlyMap<string, readonly [least: number, most: number]> = new Map([
   ['CAPA', [0, 0]],
+  ['LANG', [0, 1]],
   ['STAT', [0, 0]],
   ['LIST', [0, 1]],
   ['UIDL', [0, 1]],
@@ -121,6 +123,8 @@ export class Pop3Session {
     switch (command.verb) {
       case 'CAPA':
         return multiLine('Capability list follows', capabilitiesAfterLogin(this.#options.implementation))
+      case 'LANG':
+        return languageReply(args)
       case 'STAT':
         return this.#stat()
       case 'LIST':

@@ -13,6 +13,8 @@ export interface ReceiverOptions {
   readonly tls: boolean
   /** STARTTLS is offered: a certificate is at hand. */
   readonly startTls: boolean
+  /** SASL mechanisms that the host carries out, by `exchange` actions; asked at each announcement. */
+  readonly hostMechanisms?: () => readonly string[]
   /** Only who has logged in may send (RFC 6409 section 4.3); else AUTH is unknown. */
   readonly loginRequired: boolean
   /** Largest letter (RFC 1870). */
@@ -57,6 +59,14 @@ export type Action =
   | { readonly kind: 'recipient'; readonly recipient: RcptCommand }
   /** AUTH: answer with `settle`. */
   | { readonly kind: 'login'; readonly credentials: Credentials }
+  /** AUTH, one message of a mechanism that the host carries out: answer with `challenge`, or with `settle` when it is over. */
+  | {
+      readonly kind: 'exchange'
+      readonly mechanism: string
+      readonly message: Buffer
+      /** Begins a new attempt: what was left of another is over. */
+      readonly first: boolean
+    }
   /** A letter is about to be sent: answer with `settle`. */
   | { readonly kind: 'letter' }
   /** Content of the letter, dots un-stuffed: a view that is the host's from now on. Needs no answer. */

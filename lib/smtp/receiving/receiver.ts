@@ -21,14 +21,14 @@ import {
 import { CLOSING_CODE, encodeReply, encodeReplyLines, PROTOCOL_REPLIES, type Reply } from '../reply.ts'
 import { parseMailParameters, parseRecipientParameters } from '../syntax/parameters.ts'
 import { parseForwardPath, parsePath } from '../syntax/path.ts'
-import type { Action, CloseReason, Mechanism, ReceiverOptions } from './actions.ts'
+import type { Action, CloseReason, ReceiverOptions } from './actions.ts'
 import { isHttp, parseBdat, readCommand, utf8 } from './command.ts'
 import { ENDLESS, Input } from './input.ts'
 import { LetterReader } from './letter-reader.ts'
 import { MECHANISMS, SaslDialogue, type SaslStep } from './sasl.ts'
 
 /** What the host was asked, or has to do, before anything further is read. */
-type Question = 'greeting' | 'sender' | 'recipient' | 'login' | 'letter' | 'letter-end' | 'tls'
+type Question = 'greeting' | 'sender' | 'recipient' | 'login' | 'exchange' | 'letter' | 'letter-end' | 'tls'
 
 /** Nothing more is to be read or said. */
 type Phase = 'open' | 'closing' | 'closed'
@@ -137,7 +137,15 @@ export class SmtpReceiver {
     return { kind: 'close', reason: this.#closeReason }
   }
 
-  /** Answers `sender`, `recipient`, `login`, `letter`: null accepts. A reply with 421 ends the connection. */
+  /** Answers `exchange`: the client's response is the next one. */
+  challenge(bytes: Uint8Array): void {
+    if (this.#phase !== 'open') return
+    assert(this.#question === 'exchange', 'a message of a mechanism was passed on')
+    this.#question = null
+    this.#output += `334 ${Buffer.from(bytes).toString('base64')}\r\n`
+  }
+
+  /** Answers `sender`, `recipient`, `login`, `exchange`, `letter`: null accepts. A reply with 421 ends the connection. */
   settle(refusal: Reply | null): void {
     const question = this.#question
     this.#question = null
@@ -154,6 +162,8 @@ export class SmtpReceiver {
         this.#answer(refusal ?? PROTOCOL_REPLIES.recipientOk)
         break
       case 'login':
+      case 'exchange':
+        this.#sasl = null
         if (refusal === null) this.#authenticated = true
         this.#answer(refusal ?? PROTOCOL_REPLIES.loginOk)
         break
@@ -301,7 +311,7 @@ export class SmtpReceiver {
     const extensions = ['PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES', 'CHUNKING']
     if (smtpUtf8) extensions.push('SMTPUTF8')
     if (dsn) extensions.push('DSN')
-    if (loginRequired && this.#tls && !this.#authenticated) extensions.push(`AUTH ${MECHANISMS.join(' ')}`)
+    if (loginRequired && this.#tls && !this.#authenticated) extensions.push(`AUTH ${this.#mechanisms.join(' ')}`)
     if (startTls && !this.#tls) extensions.push('STARTTLS')
     extensions.push(`SIZE ${sizeMax}`)
     return extensions
@@ -376,17 +386,26 @@ export class SmtpReceiver {
     if (!this.#tls) return this.#wrong(PROTOCOL_REPLIES.tlsForLogin)
     if (this.#authenticated) return this.#wrong(PROTOCOL_REPLIES.loggedIn) // RFC 4954 section 4
     const [name = '', initial = null, ...more] = argument.split(' ')
-    const mechanism: Mechanism | undefined = MECHANISMS.find((offered) => offered === name.toUpperCase())
+    const mechanism = this.#mechanisms.find((offered) => offered === name.toUpperCase())
     if (mechanism === undefined) return this.#wrong(PROTOCOL_REPLIES.mechanism)
     if (more.length > 0) return this.#wrong(PROTOCOL_REPLIES.syntax)
     this.#sasl = new SaslDialogue(mechanism)
     return this.#saslStep(this.#sasl.begin(initial))
   }
 
+  /** The best first. */
+  get #mechanisms(): readonly string[] {
+    return [...(this.#options.hostMechanisms?.() ?? []), ...MECHANISMS]
+  }
+
   #saslStep(step: SaslStep): Action | null {
     if (step.kind === 'challenge') {
       this.#output += `334 ${step.text}\r\n`
       return null
+    }
+    if (step.kind === 'exchange') {
+      this.#question = 'exchange'
+      return step
     }
     this.#sasl = null
     switch (step.kind) {

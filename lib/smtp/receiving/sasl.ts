@@ -1,4 +1,4 @@
-/** The dialogue of AUTH (RFC 4954): PLAIN and LOGIN, with and without an initial response. */
+/** The dialogue of AUTH (RFC 4954): PLAIN, LOGIN, and mechanisms of the host, with and without an initial response. */
 import { decodeBase64Line, decodeLogin, decodePlain } from '#lib/sasl/plain.ts'
 import type { Credentials, Mechanism } from './actions.ts'
 
@@ -6,6 +6,8 @@ export type SaslStep =
   /** Send the challenge (base64, perhaps empty) and give the next line to `answer`. */
   | { readonly kind: 'challenge'; readonly text: string }
   | { readonly kind: 'credentials'; readonly credentials: Credentials }
+  /** The host takes the message; the dialogue goes on if it answers with a challenge. */
+  | { readonly kind: 'exchange'; readonly mechanism: string; readonly message: Buffer; readonly first: boolean }
   | { readonly kind: 'malformed' }
   | { readonly kind: 'cancelled' }
 
@@ -18,17 +20,19 @@ const CANCELLED: SaslStep = { kind: 'cancelled' }
 export const MECHANISMS: readonly Mechanism[] = ['PLAIN', 'LOGIN']
 
 export class SaslDialogue {
-  readonly #mechanism: Mechanism
+  readonly #mechanism: string
   #login: string | null = null
+  #passedOn = false
 
-  constructor(mechanism: Mechanism) {
+  /** @param mechanism In upper case: one of `MECHANISMS` or of the host's. */
+  constructor(mechanism: string) {
     this.#mechanism = mechanism
   }
 
   /** @param initial The initial response as sent, `=` for an empty one; null: none. */
   begin(initial: string | null): SaslStep {
     if (initial !== null) return this.answer(initial)
-    return this.#mechanism === 'PLAIN' ? EMPTY_CHALLENGE : NAME_CHALLENGE
+    return this.#mechanism === 'LOGIN' ? NAME_CHALLENGE : EMPTY_CHALLENGE
   }
 
   /** One line of the client. */
@@ -36,7 +40,17 @@ export class SaslDialogue {
     if (line === '*') return CANCELLED // RFC 4954 section 4
     const bytes = decodeBase64Line(line)
     if (bytes === null) return MALFORMED
-    return this.#mechanism === 'PLAIN' ? plain(bytes) : this.#word(bytes)
+    switch (this.#mechanism) {
+      case 'PLAIN':
+        return plain(bytes)
+      case 'LOGIN':
+        return this.#word(bytes)
+      default: {
+        const first = !this.#passedOn
+        this.#passedOn = true
+        return { kind: 'exchange', mechanism: this.#mechanism, message: bytes, first }
+      }
+    }
   }
 
   #word(bytes: Buffer): SaslStep {

@@ -9,7 +9,7 @@ import { planContainer } from '#operator/cluster/local/container-plan.ts'
 import { EdgeConfig } from '../../../services/edge/config.ts'
 import { SenderConfig } from '../../../services/sender/config.ts'
 import { ShardConfig } from '../../../services/shard/config.ts'
-import { inApplyOrder, PATHS } from '../array-context.ts'
+import { type ArrayContext, inApplyOrder, PATHS } from '../array-context.ts'
 import { CLUSTER, LOCAL, mailNode } from '../testing/contexts.ts'
 import { assertGolden } from '../testing/golden.ts'
 import { certificateSecrets, edgeService, mailNodeObjects, shardHostPattern, statefulSet } from './build.ts'
@@ -99,7 +99,19 @@ const services: [container: string, schema: z.ZodObject][] = [
   ['edge', EdgeConfig],
   ['sender', SenderConfig],
 ]
-const places = { 'on one machine': LOCAL, 'in a cluster': CLUSTER }
+/** With all that the chart may say. */
+const FULL: ArrayContext = {
+  ...CLUSTER,
+  postmaster: 'postmaster@example.test',
+  dnsServers: 'twinpost-resolver.mail.svc',
+  otherAuthorities: ['directory', 'nats'],
+  imagePullSecrets: ['registry'],
+}
+const places = {
+  'on one machine': LOCAL,
+  'in a cluster': CLUSTER,
+  'in a cluster with all that the chart may say': FULL,
+}
 for (const [name, schema, place] of services.flatMap(([one, its]) =>
   Object.keys(places).map((where) => [one, its, where] as const),
 )) {

@@ -261,6 +261,9 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
         'TWINPOST_GIVE_BACK_AFTER_SECONDS',
         String(node.spec.giveBackAfter === 'never' ? -1 : durationSeconds(node.spec.giveBackAfter)),
       ),
+      ...(node.spec.expungedRetention === undefined
+        ? []
+        : [env('TWINPOST_EXPUNGED_RETENTION_SECONDS', String(durationSeconds(node.spec.expungedRetention)))]),
       ledger,
       ...(context.ledger.kind === 'lease' ? [env('TWINPOST_FENCE_FILE', `${PATHS.pod}/${FENCE_FILE}`)] : []),
       env('TWINPOST_METRICS_PORT', String(metricsPort)),

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import { type Action, type CloseReason, PIPELINED_BYTES_MAX, type Reply, SmtpReceiver } from '#lib/smtp/mod.ts'
+import type { SaslExchange } from '../auth/sasl-exchange.ts'
 import { GOODBYE_LINGER_MS, SMTP_IDLE_MS } from '../limits.ts'
 import { dropInput, startTls, tlsFacts } from '../sessions/tls-socket.ts'
 import type { LetterBody } from './letter-body.ts'
@@ -20,6 +21,8 @@ export class SmtpConnection {
   readonly #receiver: SmtpReceiver
   #socket: Socket
   /** The letter that is being sent or stored. */
+  /** The attempt to log in that is in progress, of a mechanism that is carried out here. */
+  #exchange: SaslExchange | null = null
   #body: LetterBody | null = null
   #running = false
   /** The letter takes no more for now. */
@@ -58,7 +61,10 @@ export class SmtpConnection {
     this.#socket = socket
     this.#peer = peer
     this.#onClosed = onClosed
-    this.#receiver = new SmtpReceiver(service.receiverOptions(listener))
+    this.#receiver = new SmtpReceiver({
+      ...service.receiverOptions(listener),
+      hostMechanisms: () => service.mechanisms(this.#socket),
+    })
     socket.on('error', () => socket.destroy())
     socket.once('close', () => this.#close())
   }
@@ -157,6 +163,9 @@ export class SmtpConnection {
       case 'login':
         this.#settle(service.login(this.#peer, action.credentials))
         break
+      case 'exchange':
+        this.#goOn(action)
+        break
       case 'letter':
         this.#beginLetter()
         break
@@ -179,6 +188,22 @@ export class SmtpConnection {
     decision.then(
       (reply) => {
         this.#receiver.settle(reply)
+        this.#run()
+      },
+      (error: unknown) => {
+        this.#receiver.settle(this.#service.bug(error))
+        this.#run()
+      },
+    )
+  }
+
+  /** One message of a mechanism that is carried out here. */
+  #goOn({ mechanism, message, first }: Extract<Action, { kind: 'exchange' }>): void {
+    if (first || this.#exchange === null) this.#exchange = this.#service.beginExchange(mechanism, this.#socket)
+    this.#service.exchange(this.#peer, this.#exchange, mechanism, message).then(
+      (answer) => {
+        if (Buffer.isBuffer(answer)) this.#receiver.challenge(answer)
+        else this.#receiver.settle(answer)
         this.#run()
       },
       (error: unknown) => {

@@ -2,15 +2,20 @@
  * The decisions of the mail listeners: SMTP from other servers, LMTP from the array, submission from users. What they have in
  * common is written once, and what differs by source stands beside each other here.
  */
+import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Directory, DirectoryAccount } from '#lib/directory/port.ts'
 import { assert } from '#lib/errors/assert.ts'
+import { errorCode } from '#lib/errors/coded-error.ts'
 import type { TransportFacts } from '#lib/letter/mod.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
 import type { Credentials, MailCommand, RcptCommand, ReceiverOptions, RecipientDsn, Reply } from '#lib/smtp/mod.ts'
-import type { PasswordGate } from '../auth/password-gate.ts'
+import { beginExchange, offeredMechanisms } from '../auth/mechanisms.ts'
+import type { TokenVerifier } from '../auth/oidc.ts'
+import type { LoginVerdict, PasswordGate } from '../auth/password-gate.ts'
+import type { ExchangeStep, SaslExchange } from '../auth/sasl-exchange.ts'
 import type { ConnectionLimits } from '../connection-limits.ts'
 import { BUFFERED_LETTER_BYTES_MAX, LOGIN_FAILURES_MAX, REFUSED_RECIPIENTS_MAX } from '../limits.ts'
 import type { EdgeMetrics } from '../metrics.ts'
@@ -31,6 +36,10 @@ export interface SmtpServiceOptions {
   readonly budget: BodyBudget
   readonly directory: Directory
   readonly gate: PasswordGate
+  /** Null: no logins by token. */
+  readonly tokens: TokenVerifier | null
+  /** SCRAM is offered: every account has keys in the directory. */
+  readonly scram: boolean
   readonly limits: ConnectionLimits
   readonly clock: Clock
   readonly random: Random
@@ -119,6 +128,36 @@ export class SmtpService {
     this.#options.limits.leave(listener.name, peer.address)
   }
 
+  /** What a connection is offered beside passwords. */
+  mechanisms(socket: Socket): readonly string[] {
+    return offeredMechanisms(this.#options, socket)
+  }
+
+  beginExchange(mechanism: string, socket: Socket): SaslExchange {
+    return beginExchange(mechanism, this.#options, socket)
+  }
+
+  /** One message of a mechanism that is carried out here. @returns A challenge, or what the login is answered. */
+  async exchange(
+    peer: Peer,
+    exchange: SaslExchange,
+    mechanism: string,
+    message: Buffer,
+  ): Promise<Buffer | Reply | null> {
+    const { gate, metrics, logger } = this.#options
+    let step: ExchangeStep
+    try {
+      step = await exchange.next(message)
+    } catch (err) {
+      metrics.directoryErrors.inc()
+      logger.warn({ session: peer.session, code: errorCode(err), err }, 'cannot check a login')
+      step = { kind: 'over', login: '', verdict: { kind: 'unavailable' } }
+    }
+    if (step.kind === 'challenge') return step.bytes
+    const facts = { scope: 'smtp', mechanism, clientAddress: peer.address, session: peer.session } as const
+    return this.#answerLogin(peer, await gate.settle({ ...facts, login: step.login }, step.verdict))
+  }
+
   async login(peer: Peer, said: Credentials): Promise<Reply | null> {
     const foreign = said.authzid !== '' && said.authzid !== said.login
     const verdict = await this.#options.gate.check({
@@ -129,6 +168,10 @@ export class SmtpService {
       clientAddress: peer.address,
       session: peer.session,
     })
+    return this.#answerLogin(peer, verdict)
+  }
+
+  #answerLogin(peer: Peer, verdict: LoginVerdict): Reply | null {
     switch (verdict.kind) {
       case 'ok':
         peer.account = verdict.account

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
+import { ScramClient } from '#lib/sasl/testing/scram-client.ts'
 import { type EdgeFixture, HOSTNAME, openEdge } from '../testing/edge-fixture.ts'
 import { fakeAccountId } from '../testing/fake-directory.ts'
 import type { WireClient } from '../testing/wire-client.ts'
@@ -41,7 +42,7 @@ test('Submission hides AUTH before TLS, refuses it, and offers it after STARTTLS
   assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^530 5\.7\.0 /)
   assert.match(await client.ask('STARTTLS'), /^220 /)
   await client.startTls(fixture.tls)
-  assert.match(await client.ask('EHLO laptop'), /AUTH PLAIN LOGIN/)
+  assert.match(await client.ask('EHLO laptop'), /AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN/)
   assert.match(await client.ask('MAIL FROM:<anna@example.test>'), /^530 5\.7\.0 /)
   assert.match(await client.ask(plain('anna@example.test', 'secret')), /^235 2\.7\.0 /)
   assert.match(await send(client, LETTER, 'carl@example.test'), /^250 /)
@@ -227,4 +228,38 @@ test('Submission delivers to all shards at once, and a repetition after 451 uses
     assert.equal(first.recipients[0]?.deliveryId, second.recipients[0]?.deliveryId)
   }
   assert.equal((await fixture.otherShard.letterAt(1)).recipients[0]?.account, fakeAccountId('dora@example.test'))
+})
+
+/** The exchange of SCRAM up to the last reply. */
+async function scram(client: WireClient, user: string, password: string, plus: boolean): Promise<string> {
+  const peer = new ScramClient(user, password, plus ? client.channelBinding() : null)
+  const text = (reply: string) => Buffer.from(reply.slice(4), 'base64').toString()
+  const first = await client.ask(`AUTH SCRAM-SHA-256${plus ? '-PLUS' : ''} ${base64(peer.first())}`)
+  const final = await client.ask(base64(peer.final(text(first))))
+  if (!final.startsWith('334 ')) return final
+  assert.ok(peer.accepts(text(final)), 'the server knows the keys')
+  return await client.ask('')
+}
+
+test('Submission takes SCRAM-SHA-256 and -PLUS (RFC 4954, RFC 7677), and then a letter', async () => {
+  for (const plus of [false, true]) {
+    const client = await fixture.smtp('submissions')
+    assert.match(await scram(client, 'anna@example.test', 'secret', plus), /^235 2\.7\.0 /)
+    assert.match(await send(client, LETTER, 'carl@example.test'), /^250 /)
+  }
+})
+
+test('Submission refuses SCRAM with a wrong password like any other, and counts it', async () => {
+  const client = await fixture.smtp('submissions')
+  assert.match(await scram(client, 'anna@example.test', 'wrong', false), /^535 5\.7\.8 /)
+  assert.match(await scram(client, 'nobody@example.test', 'secret', false), /^535 5\.7\.8 /)
+  assert.match(await client.ask('AUTH SCRAM-SHA-256 AAAA'), /^(421|535) /)
+  assert.match(await client.rest(), /^$|421/)
+})
+
+test('Submission goes on after an exchange that the client cancelled', async () => {
+  const client = await fixture.smtp('submissions')
+  assert.match(await client.ask('AUTH SCRAM-SHA-256'), /^334$|^334 $/)
+  assert.match(await client.ask('*'), /^501 /)
+  assert.match(await scram(client, 'anna@example.test', 'secret', false), /^235 /)
 })

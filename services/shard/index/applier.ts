@@ -20,6 +20,7 @@ import { IndexError } from './errors.ts'
 import type { AccountStatus, CommittedRecord, MailboxRow, RowKey } from './port.ts'
 import { QueueApplier } from './queue-applier.ts'
 import { ACCOUNT_STATUSES, MAILBOX_COLUMNS, mailboxRow } from './reader.ts'
+import { FORGOTTEN } from './schema.ts'
 
 /** What a batch does to one mailbox, not yet written. */
 interface MailboxChanges {
@@ -87,6 +88,10 @@ function prepareWrites(db: DatabaseSync) {
     keepExpunged: prepare(
       `INSERT INTO expunged (${MOVED}, expunged_mod_seq, expunged_lsn) SELECT ${MOVED}, ?, ? FROM messages WHERE mailbox = ? AND uid = ?`,
     ),
+    forgotten: prepare(
+      `INSERT OR IGNORE INTO expunged (mailbox, uid, expunged_mod_seq, expunged_lsn, ${Object.keys(FORGOTTEN).join(', ')}) ` +
+        `VALUES (?, ?, ?, ?, ${Object.values(FORGOTTEN).join(', ')})`,
+    ),
     expunge: prepare('DELETE FROM messages WHERE mailbox = ? AND uid = ?'),
     jumpAccounts: prepare(
       'UPDATE accounts SET uid_validity_max = max(uid_validity_max, ?), mod_seq = ? + max(mod_seq, coalesce(' +
@@ -110,6 +115,8 @@ export class RecordApplier {
   readonly #changes = new Map<MailboxId, MailboxChanges>()
   #touched = new Map<MailboxId, MailboxRow>()
   readonly #queue: QueueApplier
+  /** Deliveries before are not noted. */
+  deliveriesFromMs = Number.NEGATIVE_INFINITY
 
   constructor(db: DatabaseSync) {
     this.#writes = prepareWrites(db)
@@ -126,20 +133,20 @@ export class RecordApplier {
     return this.#touched
   }
 
-  #one({ lsn, record }: CommittedRecord): void {
+  #one({ lsn, record, compacted = false }: CommittedRecord): void {
     const writes = this.#writes
     switch (record.type) {
       case RecordType.messagesAdd:
         this.#add(lsn, record)
         return
       case RecordType.messagesFlags:
-        this.#flags(record)
+        this.#flags(record, compacted)
         return
       case RecordType.messagesExpunge:
-        this.#expunge(lsn, record.mailbox, record.uids, record.modSeq)
+        this.#expunge(lsn, record.mailbox, record.uids, record.modSeq, compacted)
         return
       case RecordType.messagesMove:
-        this.#expunge(lsn, record.source, record.sourceUids, record.modSeq)
+        this.#expunge(lsn, record.source, record.sourceUids, record.modSeq, compacted)
         for (const message of record.messages) this.#insert(lsn, this.#mailbox(record.target), message)
         return
       case RecordType.mailboxRecent: {
@@ -231,7 +238,7 @@ export class RecordApplier {
     const mailbox = this.#mailbox(record.mailbox)
     for (const message of record.messages) this.#insert(lsn, mailbox, message)
     const [first] = record.messages
-    if (record.deliveryId !== null && first !== undefined) {
+    if (record.deliveryId !== null && first !== undefined && first.saveDateMs >= this.deliveriesFromMs) {
       this.#writes.delivery.run(record.deliveryId, mailbox.key, first.uid, first.saveDateMs)
     }
   }
@@ -262,13 +269,14 @@ export class RecordApplier {
     count(mailbox, message.flags.system, sizeBytes, 1)
   }
 
-  #flags(record: MessagesFlags): void {
+  #flags(record: MessagesFlags, compacted: boolean): void {
     const mailbox = this.#mailbox(record.mailbox)
     for (const { uids, flags } of record.changes) {
       const keywords = keywordsColumn(flags.keywords)
       this.#noteKeywords(mailbox, flags)
       for (const uid of uids) {
         const before = this.#writes.flagsAndSize.get(mailbox.key, uid)
+        if (before === undefined && compacted) continue
         if (before === undefined) throw misfit(`flags of UID ${uid} in ${record.mailbox}: there is no such message`)
         this.#writes.setFlags.run(flags.system, keywords, record.modSeq, mailbox.key, uid)
         count(mailbox, int(before, 0), 0, -1)
@@ -278,10 +286,16 @@ export class RecordApplier {
     mailbox.modSeq = Math.max(mailbox.modSeq, record.modSeq)
   }
 
-  #expunge(lsn: Lsn, id: MailboxId, uids: readonly Uid[], modSeq: ModSeq): void {
+  #expunge(lsn: Lsn, id: MailboxId, uids: readonly Uid[], modSeq: ModSeq, compacted: boolean): void {
     const mailbox = this.#mailbox(id)
     for (const uid of uids) {
       const before = this.#writes.flagsAndSize.get(mailbox.key, uid)
+      if (before === undefined && compacted) {
+        // What added it was dropped; that it was there, and its UID used, stands here.
+        this.#writes.forgotten.run(mailbox.key, uid, modSeq, lsn)
+        mailbox.uidNext = Math.max(mailbox.uidNext, uid + 1)
+        continue
+      }
       if (before === undefined) throw misfit(`the expunge of UID ${uid} in ${id}: there is no such message`)
       this.#writes.keepExpunged.run(modSeq, lsn, mailbox.key, uid)
       this.#writes.expunge.run(mailbox.key, uid)

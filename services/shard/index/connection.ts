@@ -10,7 +10,7 @@ import { asArrays } from './columns.ts'
 import { Digester } from './digest.ts'
 import { IndexError } from './errors.ts'
 import { IndexReader } from './reader.ts'
-import { INDEX_SCHEMA, INDEX_SCHEMA_VERSION, INDEX_TABLES } from './schema.ts'
+import { FORGOTTEN, INDEX_SCHEMA, INDEX_SCHEMA_VERSION, INDEX_TABLES } from './schema.ts'
 
 /** 64 MiB of pages: the upper levels of the trees of a large shard. */
 const CACHE_KIB = 64 * 1024
@@ -29,6 +29,8 @@ export class IndexConnection {
   readonly commit: StatementSync
   readonly sweepFrom: StatementSync
   readonly sweep: StatementSync
+  readonly forgetHeader: StatementSync
+  readonly forgetExpunged: StatementSync
   readonly sweepQueueFrom: StatementSync
   readonly sweepQueue: StatementSync
   #digester: Digester | null = null
@@ -48,6 +50,11 @@ export class IndexConnection {
       this.commit = db.prepare('COMMIT')
       this.sweepFrom = asArrays(db.prepare('SELECT id, at_ms FROM deliveries WHERE id > ? ORDER BY id LIMIT ?'))
       this.sweep = db.prepare('DELETE FROM deliveries WHERE id = ?')
+      const named = 'mailbox = (SELECT key FROM mailboxes WHERE id = ?) AND uid = ?'
+      this.forgetHeader = db.prepare(
+        `DELETE FROM header_blocks WHERE key = (SELECT header FROM expunged WHERE ${named})`,
+      )
+      this.forgetExpunged = db.prepare(`UPDATE expunged SET ${forgotten()} WHERE ${named}`)
       this.sweepQueueFrom = asArrays(
         db.prepare('SELECT entry FROM queue WHERE done_ms > 0 AND done_ms < ? ORDER BY done_ms LIMIT ?'),
       )
@@ -74,6 +81,13 @@ export class IndexConnection {
   close(): void {
     this.db.close()
   }
+}
+
+/** What a row of `expunged` is without what was forgotten. */
+function forgotten(): string {
+  return Object.entries(FORGOTTEN)
+    .map(([column, value]) => `${column} = ${value}`)
+    .join(', ')
 }
 
 function pragmas(mode: IndexMode): string {

@@ -54,7 +54,8 @@ function prepareLines(db: DatabaseSync) {
     ),
     mailboxKeys: prepare('SELECT id, key FROM mailboxes ORDER BY id'),
     messages: prepare(messagesOf('messages', MESSAGE)),
-    expunged: prepare(messagesOf('expunged', `${MESSAGE} || ',' || m.expunged_mod_seq || ',' || m.expunged_lsn`)),
+    // The rest is forgotten once compaction has dropped it, in one index before the other.
+    expunged: prepare(messagesOf('expunged', "m.uid || ',' || m.expunged_mod_seq || ',' || m.expunged_lsn")),
     uidGaps: prepare(
       "SELECT m.id || ',' || g.first || ',' || g.last || ',' || g.mod_seq FROM uid_gaps g JOIN mailboxes m ON m.key = g.mailbox " +
         'ORDER BY m.id, g.first',

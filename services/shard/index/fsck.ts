@@ -49,7 +49,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   const { log, index, nowMs, scratch: rebuilt = new SqliteIndex(':memory:') } = options
   const upTo = index === undefined ? log.durableLsn : toLsn(Math.min(log.durableLsn, index.appliedLsn))
   try {
-    const check = new LogCheck(rebuilt)
+    const check = new LogCheck(rebuilt, log.horizon)
     try {
       const dropped = (run: AppendedRange) => check.dropped(run)
       await log.scan(toLsn(1), log.durableLsn, { bodies: true, dropped }, (record) => check.record(record, upTo))
@@ -110,8 +110,8 @@ class LogCheck {
   readonly #large = new Map<Lsn, BodyReference>()
   readonly #dropped = new LsnSet()
 
-  constructor(rebuilt: ShardIndex) {
-    this.#batch = new CatchUpBatch(rebuilt)
+  constructor(rebuilt: ShardIndex, horizon: Lsn) {
+    this.#batch = new CatchUpBatch(rebuilt, horizon)
   }
 
   find(kind: FsckFinding['kind'], lsn: Lsn | null, words: string): void {

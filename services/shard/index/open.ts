@@ -36,6 +36,8 @@ export interface OpenIndexOptions {
   readonly place: IndexPlace
   /** Apply up to here; default: all that is durable in the log. Never beyond commit. */
   readonly upTo?: Lsn
+  /** Where an index is built: deliveries before are left out. Default: none is. */
+  readonly deliveriesFromMs?: number
 }
 
 export interface OpenedIndex {
@@ -56,7 +58,7 @@ export async function openIndex(options: OpenIndexOptions): Promise<OpenedIndex>
   }
   await place.disk.makeDirectory(place.folder)
   if (!(await place.disk.list(place.folder)).includes(INDEX_FILE)) {
-    return { ...(await buildIndex(log, place, upTo)), how: { kind: 'created' } }
+    return { ...(await buildIndex(log, place, upTo, options.deliveriesFromMs)), how: { kind: 'created' } }
   }
   try {
     const index = new SqliteIndex(indexPath(place))
@@ -71,7 +73,8 @@ export async function openIndex(options: OpenIndexOptions): Promise<OpenedIndex>
   } catch (error) {
     if (!isIndexUnusable(error)) throw error
     await putIndexAside(place)
-    return { ...(await buildIndex(log, place, upTo)), how: { kind: 'rebuilt', reason: error.message } }
+    const built = await buildIndex(log, place, upTo, options.deliveriesFromMs)
+    return { ...built, how: { kind: 'rebuilt', reason: error.message } }
   }
 }
 
@@ -80,11 +83,13 @@ async function buildIndex(
   log: ShardLog,
   place: IndexFolder,
   upTo: Lsn,
+  deliveriesFromMs = Number.NEGATIVE_INFINITY,
 ): Promise<Pick<OpenedIndex, 'index' | 'appliedCount'>> {
   const { disk, folder } = place
   const unfinished = `${folder}/${INDEX_FILE}${BUILDING}`
   await disk.remove(unfinished)
   const building = new SqliteIndex(new IndexConnection(indexPath(place) + BUILDING, 'building'))
+  building.leaveOutDeliveriesBefore(deliveriesFromMs)
   let appliedCount: number
   try {
     appliedCount = await catchUp(log, building, upTo)
@@ -152,7 +157,7 @@ export async function rebuildIndex(log: ShardLog, upTo: Lsn = log.durableLsn): P
 
 /** Applies what the log has beyond the index. @returns How many records */
 export async function catchUp(log: ShardLog, index: ShardIndex, upTo: Lsn): Promise<number> {
-  const batch = new CatchUpBatch(index)
+  const batch = new CatchUpBatch(index, log.horizon)
   if (index.appliedLsn < upTo) {
     await log.scan(toLsn(index.appliedLsn + 1), upTo, { bodies: false }, (record) => batch.add(record))
     batch.flush(upTo)
@@ -163,11 +168,14 @@ export async function catchUp(log: ShardLog, index: ShardIndex, upTo: Lsn): Prom
 /** Gathers records of a scan and applies them in large transactions. */
 export class CatchUpBatch {
   readonly #index: ShardIndex
+  readonly #horizon: Lsn
   #records: CommittedRecord[] = []
   count = 0
 
-  constructor(index: ShardIndex) {
+  /** @param horizon Of the log. */
+  constructor(index: ShardIndex, horizon: Lsn) {
     this.#index = index
+    this.#horizon = horizon
   }
 
   add({ lsn, type, meta }: LogRecord): void {
@@ -179,7 +187,7 @@ export class CatchUpBatch {
       case RecordType.bodyEnd:
         return
       default:
-        this.#records.push({ lsn, record })
+        this.#records.push(lsn <= this.#horizon ? { lsn, record, compacted: true } : { lsn, record })
         if (this.#records.length >= CATCH_UP_BATCH) this.flush(lsn)
     }
   }

@@ -84,6 +84,14 @@ export interface BodyHolder {
 export interface CommittedRecord {
   readonly lsn: Lsn
   readonly record: ShardRecord
+  /** It lies below the log's horizon: it may speak of messages whose other facts compaction dropped. */
+  readonly compacted?: boolean
+}
+
+/** A message by what the log calls it. */
+export interface MessageName {
+  readonly mailbox: MailboxId
+  readonly uid: Uid
 }
 
 /** Hash of the logical content, one per kind, so that a difference can be named. Row keys are not part of it. */
@@ -123,7 +131,7 @@ export interface ShardIndex {
   /** UIDs of the mailbox, ascending. */
   uids(mailbox: RowKey): Uint32Array
   message(mailbox: RowKey, uid: Uid): MessageRow | null
-  /** Also of an expunged one. */
+  /** Of an expunged one, unless it was forgotten. */
   expungedMessage(mailbox: RowKey, uid: Uid): MessageRow | null
   /** Messages with first <= uid <= last, ascending. */
   messagesBetween(mailbox: RowKey, first: Uid, last: Uid): MessageRow[]
@@ -141,13 +149,20 @@ export interface ShardIndex {
   uidsMarkedDeleted(mailbox: RowKey): Uid[]
   /** Bytes of the messages that carry \Deleted. */
   sizeMarkedDeleted(mailbox: RowKey): number
-  /** Header block and body of a message, also of an expunged one. */
+  /** Header block and body of a message, also of an expunged one that was not forgotten. */
   source(mailbox: RowKey, uid: Uid): MessageSource | null
   /**
    * Visits the next `rowsMax` messages, those that are there first, then those that were expunged, then the queue, each once even if the index changes
    * between two calls. @param after Null: from the beginning. @returns Where to go on; null: that was all
    */
   bodyHolders(after: BodyCursor | null, rowsMax: number, visit: (holder: BodyHolder) => void): BodyCursor | null
+  /** By which record the message was expunged; null: it was not, or never was. */
+  expungedLsn(message: MessageName): Lsn | null
+  /**
+   * Keeps of expunged messages only that they are gone, and since when: the rest was dropped from the log. The caller says so only of
+   * messages that no session can be shown any more.
+   */
+  forgetExpunged(messages: readonly MessageName[]): void
   delivery(id: Uint8Array): DeliveryRow | null
   readonly queue: QueueReader
   /** Forgets entries that were done before `beforeMs`, `rowsMax` at most. */

@@ -2,7 +2,17 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { MetadataEntry, SpecialUse, UidRange } from '#lib/imap/store.ts'
 import { mergeRanges, rangesOf } from '#lib/imap/syntax/ranges.ts'
-import { type MailboxId, type ModSeq, toAccountId, toMailboxId, toModSeq, toUid, type Uid } from '#lib/mail/types.ts'
+import {
+  type Lsn,
+  type MailboxId,
+  type ModSeq,
+  toAccountId,
+  toLsn,
+  toMailboxId,
+  toModSeq,
+  toUid,
+  type Uid,
+} from '#lib/mail/types.ts'
 import { asArrays, blob, bodyLsns, flagsOf, int, intOrNull, type Row, text, textOrNull } from './columns.ts'
 import { IndexError } from './errors.ts'
 import type {
@@ -12,6 +22,7 @@ import type {
   BodyHolder,
   DeliveryRow,
   MailboxRow,
+  MessageName,
   MessageRow,
   MessageSource,
   RowKey,
@@ -40,6 +51,9 @@ function uidsWithEmailIds(table: string): string {
   return `SELECT group_concat(uid) FROM ${table} WHERE mailbox = ? AND uid BETWEEN ? AND ? AND email_id IN (SELECT value FROM json_each(?))`
 }
 
+/** Every message has an EMAILID; an expunged one that was forgotten has lost it. */
+const REMEMBERED = "email_id <> ''"
+
 /** Statements of all questions on one connection. */
 export function prepareReads(db: DatabaseSync) {
   const prepare = (sql: string) => asArrays(db.prepare(sql))
@@ -59,7 +73,7 @@ export function prepareReads(db: DatabaseSync) {
     uidsExpungedSince: prepare('SELECT group_concat(uid) FROM expunged WHERE mailbox = ? AND expunged_mod_seq > ?'),
     uidGaps: prepare('SELECT first, last FROM uid_gaps WHERE mailbox = ? AND mod_seq > ?'),
     message: prepare(`SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND uid = ?`),
-    expungedMessage: prepare(`SELECT ${MESSAGE_COLUMNS} FROM expunged WHERE mailbox = ? AND uid = ?`),
+    expungedMessage: prepare(`SELECT ${MESSAGE_COLUMNS} FROM expunged WHERE mailbox = ? AND uid = ? AND ${REMEMBERED}`),
     messagesBetween: prepare(
       `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND uid BETWEEN ? AND ? ORDER BY uid`,
     ),
@@ -76,7 +90,10 @@ export function prepareReads(db: DatabaseSync) {
       'SELECT coalesce(sum(size), 0) FROM messages INDEXED BY messages_deleted WHERE mailbox = ? AND flags & 4',
     ),
     source: prepare(SOURCE),
-    expungedSource: prepare(SOURCE.replace('FROM messages', 'FROM expunged')),
+    expungedSource: prepare(`${SOURCE.replace('FROM messages', 'FROM expunged')} AND ${REMEMBERED}`),
+    expungedLsn: prepare(
+      'SELECT expunged_lsn FROM expunged WHERE mailbox = (SELECT key FROM mailboxes WHERE id = ?) AND uid = ?',
+    ),
     bodyHolders: prepare(bodyHolders('messages', '0')),
     expungedBodyHolders: prepare(bodyHolders('expunged', 'm.expunged_lsn')),
     delivery: prepare('SELECT d.uid, m.id FROM deliveries d JOIN mailboxes m ON m.key = d.mailbox WHERE d.id = ?'),
@@ -200,6 +217,11 @@ export class IndexReader {
     if (last !== undefined && rows.length === rowsMax) return { table, mailbox: int(last, 0), uid: int(last, 1) }
     // What was expunged since its place in `messages` was passed is in `expunged` too: that comes later, so nothing is missed.
     return { table: table === 'messages' ? 'expunged' : 'queue', mailbox: 0, uid: 0 }
+  }
+
+  expungedLsn({ mailbox, uid }: MessageName): Lsn | null {
+    const row = this.#reads.expungedLsn.get(mailbox, uid)
+    return row === undefined ? null : toLsn(int(row, 0))
   }
 
   delivery(id: Uint8Array): DeliveryRow | null {

@@ -34,6 +34,21 @@ export const INDEX_TABLES = [
   'queue_counts', // last: its triggers count what is taken out of the two before
 ] as const
 
+/** Columns of an expunged message whose facts compaction dropped: what is left is that it is gone, and since when. */
+export const FORGOTTEN = {
+  mod_seq: '0',
+  flags: '0',
+  keywords: 'NULL',
+  internal_ms: '0',
+  save_ms: '0',
+  size: '0',
+  email_id: "''",
+  header: 'NULL',
+  body: "x''",
+  body_size: '0',
+  fact_lsn: '0',
+} as const
+
 const MESSAGE_COLUMNS = `
   mailbox INTEGER NOT NULL,
   uid INTEGER NOT NULL,

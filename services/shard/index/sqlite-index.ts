@@ -10,7 +10,16 @@ import type { RecordApplier } from './applier.ts'
 import { asArrays, blob, int } from './columns.ts'
 import { asIndexError, IndexConnection } from './connection.ts'
 import { IndexError } from './errors.ts'
-import type { BodyCursor, BodyHolder, CommittedRecord, IndexDigest, MailboxRow, RowKey, ShardIndex } from './port.ts'
+import type {
+  BodyCursor,
+  BodyHolder,
+  CommittedRecord,
+  IndexDigest,
+  MailboxRow,
+  MessageName,
+  RowKey,
+  ShardIndex,
+} from './port.ts'
 import type { IndexReader } from './reader.ts'
 
 /** Records in one transaction: some ms to end, and some MiB of pages. */
@@ -63,6 +72,11 @@ export class SqliteIndex implements ShardIndex {
     this.#unwritten += 1 + records.length
     if (this.#unwritten >= this.#flushFrom) this.#flushEarly()
     return touched
+  }
+
+  /** While it is built: deliveries before are not taken in, as `sweepDeliveries` would only take them out again. */
+  leaveOutDeliveriesBefore(ms: number): void {
+    this.#applier.deliveriesFromMs = ms
   }
 
   account(id: AccountId) {
@@ -139,6 +153,22 @@ export class SqliteIndex implements ShardIndex {
 
   bodyHolders(after: BodyCursor | null, rowsMax: number, visit: (holder: BodyHolder) => void) {
     return this.#reader.bodyHolders(after, rowsMax, visit)
+  }
+
+  expungedLsn(message: MessageName) {
+    return this.#reader.expungedLsn(message)
+  }
+
+  forgetExpunged(messages: readonly MessageName[]): void {
+    if (messages.length === 0) return
+    const { forgetHeader, forgetExpunged } = this.#connection
+    this.#write(() => {
+      for (const { mailbox, uid } of messages) {
+        forgetHeader.run(mailbox, uid)
+        forgetExpunged.run(mailbox, uid)
+      }
+    })
+    this.#unwritten += messages.length
   }
 
   delivery(id: Uint8Array) {

@@ -55,6 +55,8 @@ export interface ShardLog {
   readonly lastLsn: Lsn
   /** Everything up to here survives a crash of this machine. */
   readonly durableLsn: Lsn
+  /** Compaction has looked at effects up to here: facts at or below may rest on others that it dropped. 0: it dropped nothing. */
+  readonly horizon: Lsn
   /** Takes the records into the next batch. LSNs are decided now; writing and syncing follow by group commit. @throws {LogError} LOG_STOPPED after a disk error */
   append(records: readonly NewRecord[]): AppendedRange
   /** Called in order after each sync with the new durable LSN. */

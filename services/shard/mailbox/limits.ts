@@ -1,5 +1,6 @@
 /** Limits of the mail store. Whatever comes from outside is counted against one of these. */
 import { QUEUE_LIMITS, type QueueLimits } from '../queue/limits.ts'
+import { DELIVERY_MEMORY_MS } from '../records/types.ts'
 
 export interface MailboxLimits {
   /** Largest letter, header block not counted. */
@@ -58,7 +59,7 @@ export const MAILBOX_LIMITS: MailboxLimits = {
   bodyCacheBytes: 32 * 1024 * 1024,
   closedMailboxUidsMax: 4_000_000,
   streamBytesInFlightMax: 2 * 1024 * 1024,
-  deliveryMemoryMs: 7 * 24 * 60 * 60 * 1000,
+  deliveryMemoryMs: DELIVERY_MEMORY_MS,
   queue: QUEUE_LIMITS,
 }
 

@@ -247,6 +247,14 @@ test('OutgoingQueue survives overlapping orders and results of one letter', asyn
   }
   await Promise.all(work)
   assert.deepEqual(world.failures, [])
+  const open = world.index.queue.openEntries(0, 100)
+  const rows = open.flatMap(({ entry }) => world.index.queue.recipients(entry))
+  const count = (state: string) => rows.filter((row) => row.state === state).length
+  const { entries, waiting, attempting, held } = world.queue.totals()
+  assert.deepEqual(
+    [entries, waiting, attempting, held],
+    [open.length, count('waiting'), count('attempting'), count('held')],
+  )
   const report = await fsck({ log: world.log, index: world.index, nowMs: world.clock.nowMs() })
   assert.deepEqual(report.findings, [])
 })

@@ -453,7 +453,7 @@ export class OutgoingQueue {
 
   /** The store refuses while it changes its role or its disk is full: what was meant is done later, or by the next primary. */
   #expected(error: unknown): void {
-    if (error instanceof StoreError || errorCode(error)?.startsWith('LOG_')) return
+    if (this.#stopped || error instanceof StoreError || errorCode(error)?.startsWith('LOG_')) return
     queueMicrotask(() => {
       throw error
     })

@@ -9,6 +9,9 @@ import type { Flags } from '#lib/mail/flags.ts'
 import type { NotifyOccasion } from '#lib/mail/notify.ts'
 import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
 
+/** For so long a delivery id is remembered: the same one is never stored twice (rule 7). */
+export const DELIVERY_MEMORY_MS = 7 * 24 * 60 * 60 * 1000
+
 export const RecordType = {
   /** First record of an epoch: who writes from here on. */
   epochStart: 1,
@@ -168,7 +171,7 @@ export interface MessagesAdd {
   readonly account: AccountId
   readonly mailbox: MailboxId
   readonly messages: readonly NewMessage[]
-  /** Set for a delivery: 16 bytes; the same id is never stored twice in 7 days. */
+  /** Set for a delivery: 16 bytes; the same id is never stored twice in DELIVERY_MEMORY_MS. */
   readonly deliveryId: Uint8Array | null
   /** The id by which the letter can be traced through all logs, or empty. */
   readonly traceId: string

@@ -29,7 +29,7 @@ async function world(text: TextIndexWriter, more: Partial<FeederOptions> = {}) {
   const options: FeederOptions = {
     log: made.log,
     text,
-    appliedLsn: () => made.index.appliedLsn,
+    indexedLsn: () => made.index.appliedLsn,
     mayGrow: () => true,
     clock: nodeClock,
     onFailure: (error) => failures.push(error),
@@ -125,7 +125,8 @@ test('startTextService() opens and feeds beside everything else, and answers whe
     const service = startTextService({
       place: { disk: new NodeDisk(rootPath), folder: 'index', rootPath },
       log: made.log,
-      appliedLsn: () => index.appliedLsn,
+      usableUpTo: index.appliedLsn,
+      indexedLsn: () => index.appliedLsn,
       mayGrow: () => true,
       clock: nodeClock,
       onFailure: (error) => failures.push(error),

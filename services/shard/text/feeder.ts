@@ -1,7 +1,7 @@
 /**
  * Feeds the text index from the log, behind commit and as fast as the process can spare: it rests as long as it worked. What it feeds is
- * what the index of the shard has applied, so it never passes commit, on the primary as on the mirror. A crash, an error or a rebuild
- * means: on from the LSN that the text index has committed.
+ * what the index of the shard has on disk, so it never passes commit, on the primary as on the mirror, nor that index after a
+ * crash. A crash, an error or a rebuild means: on from the LSN that the text index has committed.
  */
 import { errorCode } from '#lib/errors/coded-error.ts'
 import { toLsn } from '#lib/mail/types.ts'
@@ -15,8 +15,8 @@ import type { TextIndexWriter } from './port.ts'
 export interface FeederOptions {
   readonly log: Pick<ShardLog, 'scan' | 'read'>
   readonly text: TextIndexWriter
-  /** Up to where records are committed and applied. */
-  readonly appliedLsn: () => number
+  /** Up to where the index of the shard is on disk. */
+  readonly indexedLsn: () => number
   /** False: the volume is too full for what can be done later. */
   readonly mayGrow: () => boolean
   readonly clock: Clock
@@ -33,12 +33,12 @@ export interface TextFeeder {
 const UNREADABLE: ReadonlySet<string> = new Set(['LOG_NO_SUCH_RECORD', 'LOG_DROPPED_RECORD', 'LOG_ROTTEN_RECORD'])
 
 export function startTextFeeder(options: FeederOptions): TextFeeder {
-  const { text, appliedLsn, mayGrow, clock, onFailure } = options
+  const { text, indexedLsn, mayGrow, clock, onFailure } = options
   let stopped = false
   let cancel = () => {}
   let underWay: Promise<void> = Promise.resolve()
   const round = async (): Promise<number> => {
-    const target = appliedLsn()
+    const target = indexedLsn()
     if (text.appliedLsn >= target || !mayGrow()) return FEED_IDLE_MS
     const beganMs = clock.monotonicMs()
     await feedStep(options, Math.min(target, text.appliedLsn + FEED_STEP_LSNS), () => stopped)

@@ -108,7 +108,7 @@ test('a search with the text index finds what a search through every letter find
         const options = {
           log: world.log,
           text,
-          appliedLsn: () => world.index.appliedLsn,
+          indexedLsn: () => world.index.appliedLsn,
           mayGrow: () => true,
           clock: AT_ONCE,
           onFailure: (error: Error) => assert.fail(error),

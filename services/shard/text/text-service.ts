@@ -9,17 +9,18 @@ export interface TextService extends TextIndex {
   stop(): Promise<void>
 }
 
-export function startTextService(
-  options: Omit<FeederOptions, 'text' | 'appliedLsn'> & {
-    readonly place: TextIndexPlace
-    readonly appliedLsn: () => Lsn
-  },
-): TextService {
-  const { place, appliedLsn, onFailure } = options
+export interface TextServiceOptions extends Omit<FeederOptions, 'text'> {
+  readonly place: TextIndexPlace
+  /** A file that holds more than this was fed from another history of the shard. 0: whatever is there was. */
+  readonly usableUpTo: Lsn
+}
+
+export function startTextService(options: TextServiceOptions): TextService {
+  const { place, usableUpTo, onFailure } = options
   let text: TextIndexWriter | null = null
   let feeder: TextFeeder | null = null
   let stopped = false
-  const opened = openTextIndex(place, appliedLsn()).then(
+  const opened = openTextIndex(place, usableUpTo).then(
     (index) => {
       text = index
       if (!stopped) feeder = startTextFeeder({ ...options, text: index })

@@ -24,12 +24,18 @@ export interface UpkeepPolicy {
 
 const HOUR_MS = 60 * 60 * 1000
 
-export const UPKEEP_POLICY: UpkeepPolicy = {
-  atEase: { deadShareMin: 0.5, markEveryMs: 6 * HOUR_MS, retentionMs: RETENTION_MS },
-  short: { deadShareMin: 0.2, markEveryMs: HOUR_MS, retentionMs: RETENTION_MS },
-  full: { deadShareMin: 0.05, markEveryMs: HOUR_MS / 12, retentionMs: RETENTION_WHEN_FULL_MS },
-  scrubEveryMs: SCRUB_EVERY_MS,
+/** @param retentionMs How long the bytes of an expunged message stay at least, while there is space. */
+export function policyOf(retentionMs: number): UpkeepPolicy {
+  const whenFullMs = Math.min(retentionMs, RETENTION_WHEN_FULL_MS)
+  return {
+    atEase: { deadShareMin: 0.5, markEveryMs: 6 * HOUR_MS, retentionMs },
+    short: { deadShareMin: 0.2, markEveryMs: HOUR_MS, retentionMs },
+    full: { deadShareMin: 0.05, markEveryMs: HOUR_MS / 12, retentionMs: whenFullMs },
+    scrubEveryMs: SCRUB_EVERY_MS,
+  }
 }
+
+export const UPKEEP_POLICY = policyOf(RETENTION_MS)
 
 export interface SegmentFacts {
   readonly firstLsn: number

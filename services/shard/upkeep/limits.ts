@@ -15,6 +15,9 @@ export const MARK_ROWS = 1_000
 /** Between two steps of a mark: letters and sessions come first. */
 export const MARK_PAUSE_MS = 5
 
+/** Expunged messages that the index forgets in one step: some milliseconds. */
+export const FORGET_ROWS = 500
+
 /** What upkeep may read and write in a second: a tenth of a plain SSD. */
 export const COMPACT_BYTES_PER_SECOND = 32 * 1024 * 1024
 /** ... when the disk is nearly full. */

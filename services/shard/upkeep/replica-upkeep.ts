@@ -4,6 +4,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { IndexMaintenance, ShardIndex } from '../index/mod.ts'
 import type { MachineStatus } from '../replication/machine-types.ts'
+import type { UpkeepPolicy } from './decide.ts'
 import type { Follower } from './horizon.ts'
 import type { Reserve } from './reserve.ts'
 import { ScrubFile } from './scrub.ts'
@@ -23,19 +24,21 @@ export interface ReplicaUpkeepOptions {
     durableLsnOf(id: string): number | null
   }
   readonly reserve: Reserve
+  readonly policy: UpkeepPolicy
   readonly clock: Clock
   readonly logger: Logger
   readonly space: () => { readonly freeBytes: number; readonly totalBytes: number }
 }
 
 export function startUpkeep(options: ReplicaUpkeepOptions): Upkeep {
-  const { disk, folder, self, log, index, maintenance, machine, reserve, clock, logger, space } = options
+  const { disk, folder, self, log, index, maintenance, machine, reserve, policy, clock, logger, space } = options
   const away = new AwaySince()
   const upkeep = new Upkeep({
     log,
     index,
     clock,
     reserve,
+    policy,
     scrubFile: new ScrubFile(disk, folder),
     surroundings: () => {
       const { entry, commit } = machine.status()

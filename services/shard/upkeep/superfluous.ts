@@ -1,11 +1,13 @@
-/** What of one sealed segment may go: dead bodies, bodies that were never referred to, facts that others overtook. Reads it once. */
+/** What of one sealed segment may go: dead bodies, bodies that were never referred to, facts that others overtook, facts of expunged messages. Reads it once. */
 import { errorCode } from '#lib/errors/coded-error.ts'
-import { toLsn } from '#lib/mail/types.ts'
+import { type Lsn, toLsn } from '#lib/mail/types.ts'
+import type { MessageName } from '../index/port.ts'
 import { LogError } from '../log/errors.ts'
 import { LsnSet } from '../log/lsn-set.ts'
 import type { LogRecord, ShardLog } from '../log/types.ts'
 import { decodeRecord } from '../records/codec.ts'
-import { RecordType } from '../records/types.ts'
+import { RecordType, type ShardRecord } from '../records/types.ts'
+import type { ExpungedFacts } from './expunged-facts.ts'
 import type { Marks } from './marks.ts'
 import { OvertakenFacts } from './overtaken.ts'
 import { GivenUp, type Pace } from './pace.ts'
@@ -16,16 +18,25 @@ export interface SuperfluousOptions {
   readonly marks: Marks
   /** Of the record at the horizon: bodies of an earlier epoch have all the references that they will ever have. */
   readonly epoch: number
+  /** Facts of expunged messages that nobody needs. */
+  readonly expunged: ExpungedFacts
   readonly pace: Pace
+}
+
+export interface Superfluous {
+  readonly gone: LsnSet
+  /** Expunged messages whose facts and bodies go with it: the index may forget them. */
+  readonly forgotten: readonly MessageName[]
 }
 
 const PACE_BYTES = 1024 * 1024
 
 /** @returns Null: given up. @throws {LogError} LOG_ROTTEN_RECORD if it must be repaired first */
-export async function superfluousIn(options: SuperfluousOptions): Promise<LsnSet | null> {
-  const { log, segment, marks, epoch, pace } = options
+export async function superfluousIn(options: SuperfluousOptions): Promise<Superfluous | null> {
+  const { log, segment, marks, epoch, expunged, pace } = options
   const gone = new LsnSet()
   const overtaken = new OvertakenFacts((lsn) => gone.add(lsn))
+  const forgotten: MessageName[] = []
   let unpaced = 0
   const visit = (record: LogRecord): void | Promise<void> => {
     const { lsn, type, meta } = record
@@ -38,6 +49,11 @@ export async function superfluousIn(options: SuperfluousOptions): Promise<LsnSet
         break
       default:
         overtaken.fact(lsn, fact)
+        if (expunged.mayGo(lsn, fact)) {
+          gone.add(lsn)
+          // One whose dead body stays elsewhere is remembered: only its row says that the body is dead.
+          forgotten.push(...forgettable(fact, (body) => gone.has(body) || !marks.isDead(body)))
+        }
     }
     unpaced += meta.byteLength
     if (unpaced < PACE_BYTES) return undefined
@@ -59,5 +75,11 @@ export async function superfluousIn(options: SuperfluousOptions): Promise<LsnSet
       from = lsn + 1
     }
   }
-  return gone
+  return { gone, forgotten }
+}
+
+function forgettable(fact: ShardRecord, needsNoRow: (body: Lsn) => boolean): MessageName[] {
+  if (fact.type !== RecordType.messagesAdd) return []
+  const { mailbox, messages } = fact
+  return messages.filter(({ body }) => body.lsns.every(needsNoRow)).map(({ uid }) => ({ mailbox, uid }))
 }

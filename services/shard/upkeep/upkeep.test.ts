@@ -5,7 +5,7 @@ import { errorCode } from '#lib/errors/coded-error.ts'
 import { Flag } from '#lib/mail/flags.ts'
 import { type Lsn, toAccountId, toEpoch, toLsn, toMailboxId, toModSeq, toUid } from '#lib/mail/types.ts'
 import { fsck } from '../index/fsck.ts'
-import { catchUp, rebuildIndex } from '../index/open.ts'
+import { CatchUpBatch, catchUp, rebuildIndex } from '../index/open.ts'
 import { SqliteIndex } from '../index/sqlite-index.ts'
 import type { Log } from '../log/log.ts'
 import { flipped, ManualClock, MemoryDisk, openTestLog } from '../log/testing.ts'
@@ -132,6 +132,15 @@ class World {
     return this.append([{ type: RecordType.messagesFlags, account: ACCOUNT, mailbox: INBOX, modSeq, changes }])
   }
 
+  /** Row of INBOX. */
+  get inbox(): number {
+    const { key } = known(this.index.account(ACCOUNT), 'the account')
+    return known(
+      this.index.mailboxes(key).find(({ id }) => id === INBOX),
+      'INBOX',
+    ).key
+  }
+
   /** More than a segment of letters that stay, so that what came before is sealed. */
   async fill(): Promise<void> {
     for (let i = 0; i < 12; i++) await this.letter()
@@ -188,6 +197,48 @@ test('Upkeep drops the bodies of expunged messages, and a rebuild from what is l
   assert.deepEqual([freedBytes, droppedRecords], [before - world.log.sizeBytes(), 8])
   assert.equal(horizon, world.log.durableLsn)
   await world.upkeep.stop()
+})
+
+test('While a delivery id may come again the fact that has it stays, and the index knows the message', async () => {
+  const world = await World.make()
+  const { uid, body } = await world.letter()
+  await world.expunge(uid)
+  await world.fill()
+  world.upkeep.start()
+  await world.pass(3_000)
+  assert.deepEqual([await world.has(body), await world.has(toLsn(body + 1))], [false, true])
+  assert.ok(world.index.expungedMessage(world.inbox, toUid(uid)))
+  await world.prove()
+  await world.upkeep.stop()
+})
+
+test('Of an expunged message only its end is kept once nobody can need the rest, in the log and in the index', async () => {
+  const world = await World.make()
+  const { uid, body } = await world.letter()
+  const flagged = await world.flag(uid, Flag.seen)
+  const end = await world.expunge(uid)
+  const kept = await world.letter()
+  await world.fill()
+  world.clock.advance(8 * DAY_MS)
+  world.upkeep.start()
+  await world.pass(3_000)
+  const left = [body, toLsn(body + 1), flagged, end].map((lsn) => world.has(lsn))
+  assert.deepEqual(await Promise.all(left), [false, false, false, true])
+  const { index, inbox, log } = world
+  assert.equal(index.expungedMessage(inbox, toUid(uid)), null)
+  assert.equal(index.source(inbox, toUid(uid)), null)
+  assert.equal(index.expungedLsn({ mailbox: INBOX, uid: toUid(uid) }), end)
+  assert.deepEqual(index.uidsExpungedSince(inbox, toModSeq(1)), [{ from: uid, to: uid }])
+  assert.ok(index.message(inbox, toUid(kept.uid)))
+  await world.prove()
+  await world.upkeep.stop()
+
+  // Only a log that was compacted may speak of messages that nothing added.
+  const strict = new SqliteIndex(':memory:')
+  const batch = new CatchUpBatch(strict, toLsn(0))
+  await log.scan(toLsn(1), log.durableLsn, { bodies: false }, (record) => batch.add(record))
+  assert.throws(() => batch.flush(log.durableLsn), { code: 'INDEX_RECORD' })
+  strict.close()
 })
 
 test('A body lives until nothing refers to it: copies count, and so do mailboxes that were deleted', async () => {

@@ -8,11 +8,12 @@
 import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import { type Lsn, toLsn } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
-import type { ShardIndex } from '../index/port.ts'
+import type { MessageName, ShardIndex } from '../index/port.ts'
 import { type Compacted, deadBytes, type Needs } from '../log/compact.ts'
 import type { EpochStart } from '../log/epochs.ts'
 import type { Segment } from '../log/segments.ts'
-import type { ShardLog } from '../log/types.ts'
+import type { AppendedRange, ShardLog } from '../log/types.ts'
+import { DELIVERY_MEMORY_MS, RecordType } from '../records/types.ts'
 import {
   decideUpkeep,
   type SegmentFacts,
@@ -21,10 +22,12 @@ import {
   type UpkeepAction,
   type UpkeepPolicy,
 } from './decide.ts'
+import { ExpungedFacts } from './expunged-facts.ts'
 import { type Follower, horizon, LAG_LIMITS, type LagLimits } from './horizon.ts'
 import {
   COMPACT_BYTES_PER_SECOND,
   COMPACT_BYTES_PER_SECOND_WHEN_FULL,
+  FORGET_ROWS,
   LOOK_MS,
   MARK_PAUSE_MS,
   SCRUB_BYTES_PER_SECOND,
@@ -235,7 +238,7 @@ export class Upkeep {
   }
 
   async #compact(firstLsn: number): Promise<boolean> {
-    const { log } = this.#options
+    const { log, index, clock } = this.#options
     // Tried once per mark, whatever comes of it.
     this.#candidates = this.#candidates.filter((candidate) => candidate.firstLsn !== firstLsn)
     const segment = log.sealed.find((one) => one.firstLsn === firstLsn)
@@ -244,15 +247,32 @@ export class Upkeep {
     const pace = this.#pacer.at(() => this.#bytesPerSecond())
     const epoch = log.epochs().findLast((start) => start.latestLsn <= marks.horizon)?.epoch ?? 0
     try {
-      const gone = await superfluousIn({ log, segment, marks, epoch, pace })
-      if (gone === null) return false
+      const expunged = new ExpungedFacts({
+        horizon: marks.horizon,
+        expungedLsn: (message) => index.expungedLsn(message),
+        deliveriesFromMs: clock.nowMs() - DELIVERY_MEMORY_MS,
+        jumps: await jumpsUpTo(log, marks.horizon),
+      })
+      const superfluous = await superfluousIn({ log, segment, marks, epoch, expunged, pace })
+      if (superfluous === null) return false
+      const { gone, forgotten } = superfluous
       const needs = { horizon: marks.horizon, mayGo: (lsn: number) => gone.has(lsn) }
-      this.#told(segment, await log.compact(segment, needs, pace))
+      const result = await log.compact(segment, needs, pace)
+      this.#told(segment, result)
+      if (result.kind === 'made') await this.#forget(forgotten)
     } catch (error) {
       if (errorCode(error) !== 'LOG_ROTTEN_RECORD') throw error
       this.#tell({ kind: 'not-compacted', firstLsn, why: errorMessage(error) })
     }
     return true
+  }
+
+  async #forget(messages: readonly MessageName[]): Promise<void> {
+    const { index } = this.#options
+    for (let at = 0; at < messages.length; at += FORGET_ROWS) {
+      if (at > 0 && !(await this.#pacer.wait(MARK_PAUSE_MS))) return
+      index.forgetExpunged(messages.slice(at, at + FORGET_ROWS))
+    }
   }
 
   #told(segment: Segment, result: Compacted): void {
@@ -315,6 +335,26 @@ export class Upkeep {
 
   #tellFailure(what: string, error: unknown): void {
     this.#tell({ kind: 'failed', what, why: `${errorCode(error) ?? ''} ${errorMessage(error)}`.trim() })
+  }
+}
+
+/** Where recovery jumps are or may be: each is the second record of its epoch. */
+async function jumpsUpTo(log: KeptLog, horizon: number): Promise<AppendedRange[]> {
+  const jumps: AppendedRange[] = []
+  for (const { firstLsn, latestLsn } of log.epochs()) {
+    const [first, last] = [toLsn(firstLsn + 1), toLsn(latestLsn + 1)]
+    if (first <= horizon && (first < last || (await mayBeJump(log, first)))) jumps.push({ first, last })
+  }
+  return jumps
+}
+
+async function mayBeJump(log: KeptLog, lsn: Lsn): Promise<boolean> {
+  try {
+    return (await log.read(lsn)).type === RecordType.recoveryJump
+  } catch (error) {
+    if (errorCode(error) === 'LOG_DROPPED_RECORD') return false
+    if (errorCode(error) === 'LOG_ROTTEN_RECORD') return true
+    throw error
   }
 }
 

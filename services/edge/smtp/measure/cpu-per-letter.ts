@@ -74,6 +74,8 @@ function service(): SmtpService {
     budget,
     directory,
     gate: new PasswordGate({ directory, clock, logger, metrics }),
+    tokens: null,
+    scram: false,
     limits: new ConnectionLimits({ connectionsMax: 1000, perAddressMax: 1000, metrics }),
     clock,
     random,

@@ -10,6 +10,8 @@ import type { AppendedRange, EncodedBatch, LogRecord, NewRecord, ShardLog } from
 const EMPTY = new Uint8Array(0)
 
 export class MemoryLog implements ShardLog {
+  /** It is never compacted. */
+  readonly horizon = toLsn(0)
   readonly #records: LogRecord[]
   readonly #syncs: 'automatic' | 'by-hand'
   readonly #onDurable: ((durable: Lsn) => void)[] = []

@@ -50,7 +50,7 @@ function rss(): number {
 const timed = async <T>(what: string, work: () => T | Promise<T>): Promise<T> => {
   const startedMs = performance.now()
   const value = await work()
-  console.log(`${what}: ${(performance.now() - startedMs).toFixed(1)} ms`)
+  process.stdout.write(`${what}: ${(performance.now() - startedMs).toFixed(1)} ms\n`)
   return value
 }
 
@@ -65,7 +65,7 @@ await timed(`fold ${LETTERS} queue.add`, () => {
   }
 })
 building.close()
-console.log(`index file: ${Math.round(statSync(file).size / 1e6)} MB`)
+process.stdout.write(`index file: ${Math.round(statSync(file).size / 1e6)} MB\n`)
 
 const before = rss()
 const index = new SqliteIndex(file)
@@ -73,7 +73,7 @@ const store = await timed(
   'begin to serve',
   () => new MailStore({ log: new MemoryLog(), index, clock, random: new SeededRandom(1) }),
 )
-console.log(`memory: ${rss() - before} MB more than before (${rss()} MB in all)`)
+process.stdout.write(`memory: ${rss() - before} MB more than before (${rss()} MB in all)\n`)
 const { queue } = store
 await timed('totals, as a scrape asks', () => queue.totals())
 const reader = index.queue

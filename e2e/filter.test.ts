@@ -1,0 +1,151 @@
+/**
+ * Letters pass a filter pool before they are stored: what is refused, what goes to Junk, and what becomes of letters while filters die.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { TestArray } from './support/array.ts'
+import { EICAR, GTUBE, letterWith, type RunningEngine, scriptedSpamd, zipOf } from './support/engines.ts'
+import { allMessages } from './support/imap.ts'
+import { waitFor } from './support/pour.ts'
+import { type Reply, SmtpDialogue } from './support/smtp.ts'
+
+const JUNK_WORDS = 'cheap pills for you'
+const LETTERS = 1_000
+const WORKERS = 8
+const EVERY_NTH_A_VIRUS = 10
+/** Filters come back within a second; a machine that is busy takes longer. */
+const TRIES_MAX = 400
+
+let array: TestArray
+let spamd: RunningEngine
+before(async () => {
+  spamd = await scriptedSpamd('spamassassin', (letter) => {
+    if (letter.includes(GTUBE)) return 1_000
+    return letter.includes(JUNK_WORDS) ? 6 : 0.5
+  })
+  const engines = [
+    { name: 'signatures', kind: 'signatures' },
+    { name: 'attachments', kind: 'attachments' },
+    // Nobody is there: a pool that names it works all the same, and the array says so.
+    { name: 'clamav', kind: 'clamd', address: '127.0.0.1:1' },
+    spamd.engine,
+  ]
+  array = await TestArray.start({ small: true, engines })
+})
+after(async () => {
+  await array?.remove()
+  await spamd?.stop()
+})
+
+async function send(to: string, letter: Buffer): Promise<Reply> {
+  const smtp = await SmtpDialogue.open(array.endpoints.smtp)
+  try {
+    await smtp.say('EHLO filter.example.net')
+    return await smtp.deliver('s@example.net', [to], letter)
+  } finally {
+    smtp.close()
+  }
+}
+
+const plain = (subject: string, text: string) =>
+  Buffer.from(`From: <s@example.net>\r\nSubject: ${subject}\r\n\r\n${text}\r\n`)
+
+/** The one message with this subject, as text; null: there is none. */
+async function found(name: string, subject: string, mailbox?: string): Promise<string | null> {
+  const all = [...(await allMessages(array, array.account(name), mailbox)).values()].map((one) =>
+    one.toString('latin1'),
+  )
+  const those = all.filter((text) => text.includes(`\r\nSubject: ${subject}\r\n`))
+  assert.ok(those.length <= 1, `${subject} is there ${those.length} times`)
+  return those[0] ?? null
+}
+
+test('a clean letter is taken, and tells who has looked at it', async () => {
+  const { address } = array.account('alice')
+  assert.equal((await send(address, plain('clean', 'hello'))).code, 250)
+  const text = await found('alice', 'clean')
+  assert.match(text ?? '', /^X-Twinpost-Filter: action=accept;\r\n\tlevel=standard;\r\n\tspam=0\.10\r$/m)
+  for (const engine of ['signatures', 'attachments', 'spamassassin']) {
+    assert.match(text ?? '', new RegExp(`^X-Twinpost-Evidence: engine=${engine};\\r\\n\\tstate=done`, 'm'))
+  }
+  assert.doesNotMatch(text ?? '', /clamav/)
+})
+
+test('a virus in an archive in an archive is refused, and what a sender writes of filters is not believed', async () => {
+  const { address } = array.account('alice')
+  const nested = zipOf('papers.zip', zipOf('eicar.com', Buffer.from(EICAR)))
+  const reply = await send(address, letterWith('nested', 'invoice.zip', nested))
+  assert.deepEqual([reply.code, reply.text], [550, '5.7.1 The letter holds a virus'])
+  const forged = plain('forged', 'hello').toString('latin1')
+  const lie = Buffer.from(`X-Twinpost-Evidence: engine=signatures; state=done; virus=None/1\r\n${forged}`)
+  assert.equal((await send(address, lie)).code, 250)
+  const text = await found('alice', 'forged')
+  assert.ok(text !== null && !text.includes('virus=None'))
+  assert.equal(await found('alice', 'nested'), null)
+})
+
+test('junk goes to Junk, and what is junk beyond doubt is refused', async () => {
+  const { address } = array.account('alice')
+  assert.equal((await send(address, plain('pills', JUNK_WORDS))).code, 250)
+  assert.equal((await send(address, plain('gtube', GTUBE))).code, 550)
+  assert.equal(await found('alice', 'pills'), null)
+  assert.match((await found('alice', 'pills', 'Junk')) ?? '', /^X-Twinpost-Filter: action=junk;/m)
+})
+
+test('filters that are killed while 1,000 letters come lose none and let none pass unseen', async (t) => {
+  const { address } = array.account('bob')
+  const infected = letterWith('virus', 'a.zip', zipOf('eicar.com', Buffer.from(EICAR)))
+  const replies = new Map<number, number>()
+  let next = 0
+  let done = 0
+  async function worker(): Promise<void> {
+    const smtp = await SmtpDialogue.open(array.endpoints.smtp)
+    await smtp.say('EHLO filter.example.net')
+    while (next < LETTERS) {
+      const number = next++
+      const letter = number % EVERY_NTH_A_VIRUS === 0 ? infected : plain(`n-${number}-`, 'x'.repeat(2_000))
+      for (let tries = 0; ; tries++) {
+        assert.ok(tries < TRIES_MAX, `letter ${number} is refused for ever`)
+        const { code } = await smtp.deliver('s@example.net', [address], letter)
+        replies.set(code, (replies.get(code) ?? 0) + 1)
+        if (code === 250 || code === 550) break
+        assert.equal(code, 451, 'an unseen letter is refused for now, with no other words')
+        await pause(100)
+      }
+      done++
+    }
+    smtp.close()
+  }
+  const kills = async () => {
+    const pods = ['default-filter-0/filter', 'default-filter-1/filter']
+    await until(() => done >= LETTERS * 0.2)
+    await array.kill('default-filter-0/filter')
+    await until(() => done >= LETTERS * 0.4)
+    await array.kill('default-filter-1/filter')
+    // Both at once: for a moment nobody can judge.
+    await until(() => done >= LETTERS * 0.6)
+    const { processes } = await array.status()
+    for (const { name, pid } of processes) if (pods.includes(name)) process.kill(pid, 'SIGKILL')
+  }
+  await Promise.all([kills(), ...Array.from({ length: WORKERS }, worker)])
+  t.diagnostic(`replies: ${[...replies].map(([code, count]) => `${code}: ${count}`).join(', ')}`)
+  const viruses = LETTERS / EVERY_NTH_A_VIRUS
+  assert.deepEqual([replies.get(250), replies.get(550)], [LETTERS - viruses, viruses])
+  const stored = [...(await allMessages(array, array.account('bob'))).values()].map((one) => one.toString('latin1'))
+  const letters = stored.filter((text) => /^Subject: n-/m.test(text))
+  const numbers = new Set(letters.map((text) => /^Subject: n-(\d+)-/m.exec(text)?.[1]))
+  assert.deepEqual([letters.length, numbers.size], [LETTERS - viruses, LETTERS - viruses], 'each once')
+  for (const text of letters) {
+    assert.match(text, /^X-Twinpost-Filter: action=accept;\r\n\tlevel=standard;\r\n\tspam=/m)
+    assert.match(text, /^X-Twinpost-Evidence: engine=signatures;\r\n\tstate=done\r$/m)
+  }
+  assert.equal(
+    stored.some((text) => text.includes('Subject: virus')),
+    false,
+  )
+})
+
+function until(holds: () => boolean): Promise<true> {
+  return waitFor('letters to be through', async () => (holds() ? true : null))
+}
