@@ -90,6 +90,7 @@ test('A FilterPool becomes its objects and tells of its pods, and then nothing i
   assert.deepEqual([status.replicas, status.readyReplicas], [3, 2])
   await t.quiet()
   assert.deepEqual(t.failures, [])
+  assert.deepEqual([...new Set(t.poolsChanged)], [`${t.namespace}/p`], 'MailNodes that ask it are looked at')
   t.writes.length = 0
   await t.look('FilterPool', 'p', 20)
   await t.quiet()

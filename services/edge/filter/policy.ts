@@ -57,6 +57,11 @@ const THRESHOLDS: Readonly<
 
 const SEVERITY: readonly FilterAction[] = ['accept', 'tag', 'junk', 'quarantine', 'discard', 'reject', 'tempfail']
 
+interface SpamWeight {
+  readonly engine: string
+  readonly weight: number
+}
+
 interface Vote {
   readonly action: FilterAction
   readonly reason: string
@@ -77,7 +82,7 @@ export function judge(
   const reasons = votes
     .toSorted((a, b) => SEVERITY.indexOf(b.action) - SEVERITY.indexOf(a.action))
     .map((vote) => vote.reason)
-  return { action, reasons, spam }
+  return { action, reasons, spam: spam.weight }
 }
 
 /** The one reply for all, and what becomes of each recipient (rules.md, Delivery). */
@@ -141,7 +146,12 @@ function listVote(settings: RecipientSettings, { sender, author, authorProved }:
   return null
 }
 
-function softVotes(evidence: readonly Evidence[], rules: PoolRules, settings: RecipientSettings, spam: number): Vote[] {
+function softVotes(
+  evidence: readonly Evidence[],
+  rules: PoolRules,
+  settings: RecipientSettings,
+  { engine: surest, weight: spam }: SpamWeight,
+): Vote[] {
   const votes: Vote[] = []
   for (const [engine, { name }] of found(evidence, 'attachment')) {
     votes.push({ action: rules.onAttachment, reason: `attachment ${name} (${engine})` })
@@ -154,7 +164,7 @@ function softVotes(evidence: readonly Evidence[], rules: PoolRules, settings: Re
   }
   if (settings.level === 'off') return votes.filter(({ action }) => action !== 'junk' && action !== 'tag')
   const { tag, junk, reject } = THRESHOLDS[settings.level]
-  const reason = `spam ${spam.toFixed(2)} at level ${settings.level}`
+  const reason = `spam ${spam.toFixed(2)} (${surest}) at level ${settings.level}`
   if (spam >= reject) votes.push({ action: 'reject', reason })
   else if (spam >= junk) votes.push({ action: 'junk', reason })
   else if (spam >= tag) votes.push({ action: 'tag', reason })
@@ -162,8 +172,9 @@ function softVotes(evidence: readonly Evidence[], rules: PoolRules, settings: Re
 }
 
 /** The surest engine speaks: several that see the same signs are no more sure than one. */
-function spamWeight(evidence: readonly Evidence[]): number {
-  return found(evidence, 'spam').reduce((most, [, { weight }]) => Math.max(most, weight), 0)
+function spamWeight(evidence: readonly Evidence[]): SpamWeight {
+  const nobody: SpamWeight = { engine: 'nobody', weight: 0 }
+  return found(evidence, 'spam').reduce((most, [engine, { weight }]) => (weight > most.weight ? { engine, weight } : most), nobody)
 }
 
 function found(evidence: readonly Evidence[], kind: Finding['kind']): [engine: string, finding: Finding][] {
