@@ -226,6 +226,7 @@ export class Model {
       return
     }
     claim(message.emailId === null || end.emailId === message.emailId, () => `${words} is another message at the end`)
+    if (!end.present) return // compaction may have dropped its flags
     for (const flag of message.flags.keys()) {
       claim(end.flags.includes(flag), () => `${words} lacks its flag ${flag} at the end`)
     }

@@ -74,7 +74,10 @@ test('spam goes to Junk, small or streamed, and says why', async () => {
     const letter = await fixture.shard.letterAt(0)
     assert.equal(letter.streamed, text === LARGE)
     assert.equal(letter.recipients[0]?.mailbox, '\\Junk')
-    assert.match(letter.recipients[0]?.headerBlock ?? '', /action=junk;[\s\S]*reason="spam 1\.20 at level standard"/)
+    assert.match(
+      letter.recipients[0]?.headerBlock ?? '',
+      /action=junk;[\s\S]*reason="spam 1\.20 \([a-z]+\) at level standard"/,
+    )
     assert.equal(letter.body.toString(), letterOf('1.2', text))
   }
 })

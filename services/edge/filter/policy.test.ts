@@ -52,7 +52,7 @@ const ROWS: readonly Row[] = [
   { what: 'a virus for somebody without a filter', evidence: [virus], level: 'off', action: 'quarantine' },
   { what: 'spam just below', evidence: [clean, spam(0.79)], action: 'accept' },
   { what: 'spam at the mark', evidence: [clean, spam(0.8)], action: 'tag' },
-  { what: 'spam', evidence: [clean, spam(1)], action: 'junk', reason: /spam 1\.00 at level standard/ },
+  { what: 'spam', evidence: [clean, spam(1)], action: 'junk', reason: /^spam 1\.00 \(rspamd\) at level standard$/ },
   { what: 'spam beyond doubt', evidence: [clean, spam(2.5)], action: 'reject' },
   { what: 'spam at a low level', evidence: [clean, spam(1)], level: 'low', action: 'tag' },
   { what: 'spam at a strict level', evidence: [clean, spam(0.7)], level: 'strict', action: 'junk' },
@@ -61,6 +61,7 @@ const ROWS: readonly Row[] = [
     what: 'two engines see spam: the surer one speaks',
     evidence: [clean, spam(0.6), { ...spam(1.1), engine: 'bayes' }],
     action: 'junk',
+    reason: /^spam 1\.10 \(bayes\)/,
   },
   {
     what: 'spam from an author who is allowed and proved',

@@ -174,7 +174,10 @@ function softVotes(
 /** The surest engine speaks: several that see the same signs are no more sure than one. */
 function spamWeight(evidence: readonly Evidence[]): SpamWeight {
   const nobody: SpamWeight = { engine: 'nobody', weight: 0 }
-  return found(evidence, 'spam').reduce((most, [engine, { weight }]) => (weight > most.weight ? { engine, weight } : most), nobody)
+  return found(evidence, 'spam').reduce(
+    (most, [engine, { weight }]) => (weight > most.weight ? { engine, weight } : most),
+    nobody,
+  )
 }
 
 function found(evidence: readonly Evidence[], kind: Finding['kind']): [engine: string, finding: Finding][] {

@@ -52,6 +52,20 @@ test('openIndex() creates the file, and the next time applies only what is new',
   second.index.close()
 })
 
+test('openIndex() leaves delivery ids out that would be forgotten anyway, and nothing else', async (context) => {
+  const world = await worldWith()
+  await deliver(world, ANNA, 'old')
+  const betweenMs = world.clock.nowMs() + 1
+  world.clock.advance(1_000)
+  await deliver(world, ANNA, 'new')
+  const { log } = world
+  const { index } = await openIndex({ log, place: await place(context), deliveriesFromMs: betweenMs })
+  const all = await rebuildIndex(log)
+  assert.notEqual(index.digest(0).deliveries, all.digest(0).deliveries)
+  assert.deepEqual(index.digest(betweenMs), all.digest(betweenMs))
+  index.close()
+})
+
 const damages: [name: string, damage: (path: string) => Promise<void> | void, reason: RegExp][] = [
   ['is no database', (path) => writeFile(path, 'rubbish '.repeat(1000)), /no usable index/],
   [

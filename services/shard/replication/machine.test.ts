@@ -81,6 +81,26 @@ test('ReplicaMachine does not lose the right to read while a dead mirror is take
   assert.deepEqual(lost, [])
 })
 
+test('ReplicaMachine that had no processor for a second takes nobody out: what the mirror has to say is heard first', async () => {
+  const pair = new Pair()
+  await pair.startInSync()
+  const before = swaps(pair.a)
+  pair.a.life?.freeze()
+  await pair.clock.pass(1_000)
+  pair.a.life?.thaw()
+  await pair.clock.pass(1_000)
+  assert.deepEqual(swaps(pair.a), before)
+  assert.equal(pair.entry?.inSync.length, 2)
+  // One that is dead when it wakes is taken out all the same.
+  pair.a.life?.freeze()
+  pair.b.kill()
+  await pair.clock.pass(1_000)
+  pair.a.life?.thaw()
+  pair.write(3)
+  await pair.clock.pass(1_000)
+  assert.deepEqual(pair.entry?.inSync, [pair.a.id])
+})
+
 test('ReplicaMachine takes a mirror back in after it was away', async () => {
   const pair = new Pair()
   await pair.startInSync()

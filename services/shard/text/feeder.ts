@@ -1,5 +1,5 @@
 /**
- * Feeds the text index from the log, behind commit and as fast as the process can spare: it rests as long as it worked. What it feeds is
+ * Feeds the text index from the log, behind commit and as fast as the process can spare (pace.ts). What it feeds is
  * what the index of the shard has on disk, so it never passes commit, on the primary as on the mirror, nor that index after a
  * crash. A crash, an error or a rebuild means: on from the LSN that the text index has committed.
  */
@@ -9,7 +9,8 @@ import { type Clock, sleep } from '#lib/ports/clock.ts'
 import type { LogRecord, ShardLog } from '../log/types.ts'
 import { decodeRecord } from '../records/codec.ts'
 import { type NewMessage, RecordType } from '../records/types.ts'
-import { FEED_IDLE_MS, FEED_RETRY_MS, FEED_STEP_LSNS, INDEXED_LETTER_BYTES_MAX } from './limits.ts'
+import { BETWEEN_STEPS_MS, FEED_IDLE_MS, FEED_RETRY_MS, FEED_STEP_LSNS, INDEXED_LETTER_BYTES_MAX } from './limits.ts'
+import { Pace } from './pace.ts'
 import type { TextIndexWriter } from './port.ts'
 
 export interface FeederOptions {
@@ -37,12 +38,13 @@ export function startTextFeeder(options: FeederOptions): TextFeeder {
   let stopped = false
   let cancel = () => {}
   let underWay: Promise<void> = Promise.resolve()
+  const pace = new Pace(indexedLsn(), clock.monotonicMs())
+  const rest = (workedMs: number) => pace.rest(workedMs, indexedLsn(), clock.monotonicMs())
   const round = async (): Promise<number> => {
     const target = indexedLsn()
     if (text.appliedLsn >= target || !mayGrow()) return FEED_IDLE_MS
-    const beganMs = clock.monotonicMs()
-    await feedStep(options, Math.min(target, text.appliedLsn + FEED_STEP_LSNS), () => stopped)
-    return clock.monotonicMs() - beganMs
+    await feedStep(options, Math.min(target, text.appliedLsn + FEED_STEP_LSNS), rest, () => stopped)
+    return BETWEEN_STEPS_MS // it has rested after each letter
   }
   const after = (ms: number) => {
     if (stopped) return
@@ -70,8 +72,13 @@ interface NewLetter {
   readonly message: NewMessage
 }
 
-/** One step, up to `to`; nothing of it counts if it is stopped in the middle. */
-export async function feedStep(options: FeederOptions, to: number, stopped: () => boolean): Promise<void> {
+/** One step, up to `to`; nothing of it counts if it is stopped in the middle. @param rest How long, after so much work. */
+export async function feedStep(
+  options: FeederOptions,
+  to: number,
+  rest: (workedMs: number) => number,
+  stopped: () => boolean,
+): Promise<void> {
   const { log, text, clock } = options
   const letters: NewLetter[] = []
   await log.scan(toLsn(text.appliedLsn + 1), toLsn(to), { bodies: false }, (record) => {
@@ -83,7 +90,7 @@ export async function feedStep(options: FeederOptions, to: number, stopped: () =
     const letter = await read(log, message)
     if (letter === 'gone') continue
     await text.add(account, message.emailId, letter)
-    await sleep(clock, clock.monotonicMs() - beganMs)
+    await sleep(clock, rest(clock.monotonicMs() - beganMs))
   }
   if (!stopped()) await text.commit(to)
 }

@@ -12,8 +12,14 @@ export const TERMS_PER_QUERY = 250
 export const WORDS_REMEMBERED_MAX = 200_000
 /** LSNs looked through in one step: what a crash makes the next start do again. */
 export const FEED_STEP_LSNS = 500
+/** Between two steps while there is more: others get their turn. */
+export const BETWEEN_STEPS_MS = 5
 /** How often the end of the index is looked at when there was nothing to do. */
 export const FEED_IDLE_MS = 250
+/** More records than this and the shard is busy: one letter is two or three. */
+export const BUSY_RECORDS_PER_SECOND = 100
+/** How many times as long as it worked the text index then rests: a twentieth of a core stays for it. */
+export const REST_WHILE_BUSY = 20
 /** After an error, as a full disk. */
 export const FEED_RETRY_MS = 30_000
 /** Of the volume: the text index can be rebuilt, mail cannot be taken in without space. */

@@ -114,13 +114,24 @@ test('a search with the text index finds what a search through every letter find
           onFailure: (error: Error) => assert.fail(error),
         }
         for (const one of letters) await deliver(world, ANNA, one)
-        await feedStep(options, world.index.appliedLsn, () => false)
+        await feedStep(
+          options,
+          world.index.appliedLsn,
+          () => 0,
+          () => false,
+        )
         const account = world.store.openImapAccount(ANNA)
         for (const one of steps) {
           if (one.kind === 'deliver') await deliver(world, ANNA, one.text)
           else if (one.kind === 'feed') {
             const to = Math.min(world.index.appliedLsn, text.appliedLsn + one.lsns)
-            if (to > text.appliedLsn) await feedStep(options, to, () => false)
+            if (to > text.appliedLsn)
+              await feedStep(
+                options,
+                to,
+                () => 0,
+                () => false,
+              )
           } else {
             const uid = 1 + (one.n % 20)
             const change =

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   decideUpkeep,
+  policyOf,
   type SegmentFacts,
   scrubDue,
   UPKEEP_POLICY,
@@ -31,6 +32,17 @@ const BASE: UpkeepFacts = {
 function segment(firstLsn: number, deadShare: number, sizeBytes = 64 * MIB): SegmentFacts {
   return { firstLsn, nextLsn: firstLsn + 100, sizeBytes, deadBytes: deadShare * sizeBytes }
 }
+
+test('policyOf() keeps what was expunged as long as it is told, on a full disk an hour at most', () => {
+  const shares = [0.5, 0.1, 0.05]
+  const kept = (retentionMs: number) =>
+    shares.map((freeShare) => {
+      const action = decideUpkeep({ ...BASE, policy: policyOf(retentionMs), freeShare, mark: null })
+      return action.kind === 'mark' ? action.retentionMs : null
+    })
+  assert.deepEqual(kept(5 * HOUR_MS), [5 * HOUR_MS, 5 * HOUR_MS, HOUR_MS])
+  assert.deepEqual(kept(60_000), [60_000, 60_000, 60_000])
+})
 
 const table: [name: string, facts: Partial<UpkeepFacts>, action: UpkeepAction][] = [
   ['rests when nothing is due', {}, { kind: 'rest' }],

@@ -1,6 +1,7 @@
 /**
- * Measures a rebuild of the index from sealed segments: `node services/shard/index/measure/rebuild.ts [letters] [body bytes]`.
- * Log and index in files; letters with a body and a header block to 20 mailboxes, every second one flagged, every tenth expunged.
+ * Measures a rebuild of the index from sealed segments: `node services/shard/index/measure/rebuild.ts [letters] [body bytes] [expunged of 10]`.
+ * Log and index in files; letters with a body and a header block to 20 mailboxes, every second one flagged, one or more of ten expunged. With the
+ * third argument all are a month old, and the same is measured again after compaction.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,11 +13,20 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import { Log } from '../../log/log.ts'
 import type { NewRecord } from '../../log/types.ts'
 import { BODY_META, encodeRecord } from '../../records/codec.ts'
-import { RecordType, type ShardRecord } from '../../records/types.ts'
+import { DELIVERY_MEMORY_MS, RecordType, type ShardRecord } from '../../records/types.ts'
+import { ExpungedFacts } from '../../upkeep/expunged-facts.ts'
+import { markBodies } from '../../upkeep/marks.ts'
+import { superfluousIn } from '../../upkeep/superfluous.ts'
 import { openIndex } from '../open.ts'
+import type { MessageName } from '../port.ts'
+import { SqliteIndex } from '../sqlite-index.ts'
 
 const LETTERS = Number(process.argv[2] ?? 200_000)
 const BODY_BYTES = Number(process.argv[3] ?? 4096)
+/** Of ten letters. */
+const EXPUNGED = Number(process.argv[4] ?? 1)
+const COMPACT = process.argv[4] !== undefined
+const MONTH_MS = 30 * 24 * 60 * 60 * 1000
 const MAILBOXES = 20
 const LETTERS_PER_APPEND = 50
 const FIRST_UID_VALIDITY = 1_767_225_600
@@ -50,8 +60,8 @@ function letter(n: number, lsn: number): NewRecord[] {
   const mailbox = mailboxes[n % MAILBOXES] ?? toMailboxId('a'.repeat(13))
   const uid = toUid(Math.floor(n / MAILBOXES) + 1)
   const deliveryId = Buffer.from(nodeRandom.bytes(16))
-  deliveryId.writeUIntBE(nodeClock.nowMs(), 0, 6)
-  const nowMs = nodeClock.nowMs()
+  const nowMs = nodeClock.nowMs() - (COMPACT ? MONTH_MS : 0)
+  deliveryId.writeUIntBE(nowMs, 0, 6)
   const message = {
     uid,
     modSeq: toModSeq(3 * n + 2),
@@ -76,7 +86,7 @@ function letter(n: number, lsn: number): NewRecord[] {
   const seen = { type: RecordType.messagesFlags, account, mailbox, modSeq, changes: [{ uids: [uid], flags }] }
   if (n % 2 === 0) records.push(fact(seen))
   const expunge = { type: RecordType.messagesExpunge, account, mailbox, modSeq: toModSeq(3 * n + 4), uids: [uid] }
-  if (n % 10 === 0) records.push(fact(expunge))
+  if (n % 10 < EXPUNGED) records.push(fact(expunge))
   return records
 }
 
@@ -94,19 +104,44 @@ try {
     if (log.pendingBytes > 32 * 1024 * 1024) await log.drained()
   }
   await log.drained()
-  const place = { disk, folder: 'index', rootPath: folder }
+  await measure(log, 'index')
+  if (COMPACT) {
+    await compactAll(log)
+    await measure(log, 'index-2')
+  }
+  await log.close()
+} finally {
+  rmSync(folder, { recursive: true })
+}
+
+async function measure(log: Log, name: string): Promise<void> {
+  const place = { disk: new NodeDisk(folder), folder: name, rootPath: folder }
   const before = process.cpuUsage()
   const began = performance.now()
-  const { index } = await openIndex({ log, place })
+  const { index } = await openIndex({ log, place, deliveriesFromMs: nodeClock.nowMs() - DELIVERY_MEMORY_MS })
   const seconds = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(before)
   const cpuSeconds = (user + system) / 1e6
   index.close()
-  await log.close()
   process.stdout.write(
     `${LETTERS} letters, ${log.lastLsn} records, ${Math.round(log.sizeBytes() / 1e6)} MB: ${seconds.toFixed(2)} s, ` +
       `${Math.round(LETTERS / seconds)} letters/s, ${Math.round(LETTERS / cpuSeconds)} per second of processor\n`,
   )
-} finally {
-  rmSync(folder, { recursive: true })
+}
+
+/** Every sealed segment without what nobody needs any more, at full speed. */
+async function compactAll(log: Log): Promise<void> {
+  const index = new SqliteIndex(`${folder}/index/index.db`)
+  const goOn = async () => true
+  const marks = await markBodies(index, index.appliedLsn, goOn)
+  if (marks === null) throw new Error('Cannot compact: the mark was given up')
+  const { horizon } = marks
+  const expungedLsn = (message: MessageName) => index.expungedLsn(message)
+  const expunged = new ExpungedFacts({ horizon, expungedLsn, deliveriesFromMs: nodeClock.nowMs(), jumps: [] })
+  for (const segment of [...log.sealed]) {
+    const superfluous = await superfluousIn({ log, segment, marks, epoch: 0, expunged, pace: goOn })
+    const gone = superfluous?.gone
+    if (gone !== undefined) await log.compact(segment, { horizon, mayGo: (lsn) => gone.has(lsn) }, goOn)
+  }
+  index.close()
 }

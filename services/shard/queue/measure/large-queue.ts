@@ -1,6 +1,7 @@
 /**
- * What a large queue costs: `node --expose-gc services/shard/queue/measure/large-queue.ts [letters]` (default 1,000,000, a tenth of them for
- * one destination that is dead). Prints the time to begin serving with it, memory, and the time of one answer to a sender.
+ * What a large queue costs: `node services/shard/queue/measure/large-queue.ts [letters]` (default 1,000,000, a tenth of them for one
+ * destination that is dead). Prints the time to begin serving with it, memory (with `--expose-gc` what is really held), and the time of
+ * one answer to a sender.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
