@@ -36,6 +36,7 @@ test('mailNodeObjects() renders everything a spec can say', () =>
             shards: 3,
             image: 'registry.example/twinpost@sha256:0',
             storage: { size: '200Gi', className: 'fast' },
+            expungedRetention: '720h',
             edge: {
               listeners: { pop3: false, pop3s: false, lmtp: true },
               service: { type: 'LoadBalancer', annotations: { 'example.com/pool': 'mail' } },

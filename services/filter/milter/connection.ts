@@ -33,7 +33,10 @@ const NO_MEMORY: Verdict = {
 }
 const EVIDENCE_NAME = EVIDENCE_HEADER.toLowerCase()
 
-/** What we ask of a mail server: everything but answers nobody needs. */
+/**
+ * What we ask of a mail server: everything but answers nobody needs. Without one for each piece of the body a letter comes in one go; what
+ * is too much of it is dropped here, and told at its end.
+ */
 const STEPS =
   STEP.noUnknown |
   STEP.silentConnect |
@@ -43,6 +46,7 @@ const STEPS =
   STEP.silentData |
   STEP.silentHeader |
   STEP.silentEndOfHeaders |
+  STEP.silentBody |
   STEP.skip |
   STEP.headerLeadingSpace
 
