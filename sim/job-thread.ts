@@ -6,9 +6,10 @@ import { runHistory } from './one-history.ts'
 
 // Only jobs.ts begins this thread and writes to it.
 const { mutant, traceLines } = workerData as JobSettings
-if (mutant !== null) installMutant(mutant)
+const weakness = mutant === null ? undefined : installMutant(mutant)?.weakness
+const settings = { traceLines, ...(weakness === undefined ? {} : { weakness }) }
 
 let last: Promise<void> = Promise.resolve()
 parentPort?.on('message', ({ world, seed }: Task) => {
-  last = last.then(async () => parentPort?.postMessage(await runHistory(world, seed, traceLines)))
+  last = last.then(async () => parentPort?.postMessage(await runHistory(world, seed, settings)))
 })

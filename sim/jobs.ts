@@ -3,7 +3,7 @@
  * come in the order of seeds, and what is printed does not depend on how many threads there are.
  */
 import { Worker } from 'node:worker_threads'
-import { type HistoryResult, runHistory, type WorldName } from './one-history.ts'
+import { type HistoryResult, type HistorySettings, runHistory, type WorldName } from './one-history.ts'
 
 /** What a thread is told when it begins. */
 export interface JobSettings {
@@ -58,16 +58,16 @@ export class Jobs {
 }
 
 class HereRunner implements Runner {
-  readonly #traceLines: number
+  readonly #settings: HistorySettings
 
   constructor({ traceLines }: JobSettings) {
-    this.#traceLines = traceLines
+    this.#settings = { traceLines }
   }
 
   async run({ world, seed }: Task): Promise<HistoryResult> {
     // Lets signals through: histories themselves never leave the promise queue.
     await new Promise(setImmediate)
-    return runHistory(world, seed, this.#traceLines)
+    return runHistory(world, seed, this.#settings)
   }
 
   async end(): Promise<void> {}

@@ -4,12 +4,15 @@
  * what it breaks.
  */
 import { registerHooks } from 'node:module'
+import type { Weakness } from './pair/damage.ts'
 
 export interface Mutant {
   /** In whose place it stands. */
   readonly module: string
   /** The world whose histories must notice it. */
   readonly world: 'log' | 'pair'
+  /** What is wrong with a disk in all of its histories, where only then the mistake matters. */
+  readonly weakness?: Weakness
 }
 
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
@@ -29,7 +32,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'settle-unknown-by-reread': { world: 'pair', module: 'services/shard/ledger/agent.ts' },
   'truncate-committed': { world: 'pair', module: 'services/shard/replication/cut-allowed.ts' },
   'cut-ahead': { world: 'pair', module: 'services/shard/replication/mirror-ahead.ts' },
-  'trust-cut-end': { world: 'pair', module: 'services/shard/roles/log-end.ts' },
+  'trust-cut-end': { world: 'pair', module: 'services/shard/roles/log-end.ts', weakness: 'rot' },
   'recover-without-jump': { world: 'pair', module: 'services/shard/roles/recovery-jump.ts' },
   'compact-beyond-horizon': { world: 'pair', module: 'services/shard/upkeep/upkeep.ts' },
 }

@@ -5,6 +5,7 @@
 import { inspect } from 'node:util'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { CoverageCount } from './coverage.ts'
+import type { Weakness } from './pair/damage.ts'
 
 export type WorldName = 'log' | 'pair'
 
@@ -13,9 +14,16 @@ export type HistoryResult =
   /** `report`: for whoever must understand it, with the last lines of the trace. */
   | { readonly kind: 'broken'; readonly message: string; readonly report: string }
 
-/** Never rejects: a broken promise of the code under test is a result. @param traceLines How many lines of a trace are reported */
-export async function runHistory(world: WorldName, seed: number, traceLines: number): Promise<HistoryResult> {
-  const run = await (world === 'log' ? logHistory() : pairHistory(traceLines))
+export interface HistorySettings {
+  /** How many lines of a trace are reported. */
+  readonly traceLines: number
+  /** What is wrong with a disk of a pair; without it chance decides. */
+  readonly weakness?: Weakness
+}
+
+/** Never rejects: a broken promise of the code under test is a result. */
+export async function runHistory(world: WorldName, seed: number, settings: HistorySettings): Promise<HistoryResult> {
+  const run = await (world === 'log' ? logHistory() : pairHistory(settings))
   return run(seed)
 }
 
@@ -30,10 +38,10 @@ async function logHistory(): Promise<Run> {
     )
 }
 
-async function pairHistory(traceLines: number): Promise<Run> {
+async function pairHistory({ traceLines, weakness }: HistorySettings): Promise<Run> {
   const { PairFailure, runPairHistory } = await import('./pair/history.ts')
   return (seed) =>
-    runPairHistory(seed).then(
+    runPairHistory(seed, weakness === undefined ? {} : { weakness }).then(
       ({ counts }): HistoryResult => ({ kind: 'kept', counts }),
       (error: unknown): HistoryResult => {
         const report =

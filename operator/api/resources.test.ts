@@ -4,10 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { known } from '#lib/errors/assert.ts'
 import { assertGoldenText } from '#operator/controllers/testing/golden.ts'
 import { startTestApi, type TestApi } from '#operator/kubernetes/testing/test-operator.ts'
 import { kubeErrorCode } from '#operator/runtime/api-error.ts'
+import type { ApiConnection } from '#operator/runtime/connection.ts'
 import type { ResourceType } from '#operator/runtime/kube-object.ts'
 import { makeNamespace, TEST_MANAGER } from '#operator/runtime/testing/api-access.ts'
 import { whyNoApiServer } from '../../tools/kube/api-server.ts'
@@ -138,15 +140,27 @@ async function refusal(kind: string, name: string, spec: unknown): Promise<strin
   return 'it was taken'
 }
 
+/** The API server publishes the words of a new kind some seconds after it has begun to serve it. */
+async function publishedSchema(connection: ApiConnection, kind: string): Promise<{ properties: Record<string, Node> }> {
+  const path = `/openapi/v3/apis/${GROUP}/${VERSION}`
+  for (let tries = 0; tries < 120; tries++) {
+    const { body } = await connection
+      .request({ method: 'GET', path, doing: 'read the OpenAPI document' })
+      .catch(() => NONE)
+    const { components } = JSON.parse(body) as {
+      components?: { schemas: Record<string, { properties: Record<string, Node> }> }
+    }
+    const schema = components?.schemas[`io.twinpost.${VERSION}.${kind}`]
+    if (schema !== undefined) return schema
+    await pause(500)
+  }
+  assert.fail(`The API server has no words about ${kind} after a minute`)
+}
+const NONE = { body: '{}' }
+
 for (const kind of KINDS) {
   test(`Every field of ${kind.kind} is explained by the API server`, { skip }, async () => {
-    const { connection } = known(running, 'the API server was started')
-    const path = `/openapi/v3/apis/${GROUP}/${VERSION}`
-    const { body } = await connection.request({ method: 'GET', path, doing: 'read the OpenAPI document' })
-    const { components } = JSON.parse(body) as {
-      components: { schemas: Record<string, { properties: Record<string, Node> }> }
-    }
-    const schema = known(components.schemas[`io.twinpost.${VERSION}.${kind.kind}`], kind.kind)
+    const schema = await publishedSchema(known(running, 'the API server was started').connection, kind.kind)
     const bare = ['spec', 'status'].flatMap((part) => withoutWords(known(schema.properties[part], part), `.${part}`))
     assert.deepEqual(bare, [])
   })

@@ -18,6 +18,7 @@ import type { ApiClient } from '#operator/runtime/api-client.ts'
 import type { EventRecorder } from '#operator/runtime/event-recorder.ts'
 import { type KubeObject, type ResourceType, splitKey } from '#operator/runtime/kube-object.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
+import { OwnWrites } from '#operator/runtime/own-writes.ts'
 import { resourceTypeOf, unreadable } from './resource-types.ts'
 
 export const DOMAINS: ResourceType = resourceTypeOf(domainKind)
@@ -45,6 +46,7 @@ export interface DomainController {
 
 export function createDomainController(options: DomainControllerOptions): DomainController {
   const { client, recorder, clock, logger } = options
+  const own = new OwnWrites()
   const claims = new Claims()
   const ports = { ...options.ports, claims }
   /** Names in the directory that Domains which are gone had. */
@@ -76,11 +78,13 @@ export function createDomainController(options: DomainControllerOptions): Domain
         await forgetLeftBehind(domains)
         return null
       }
-      const object = domains.get(key)
-      if (object === null) {
+      const cached = domains.get(key)
+      if (cached === null) {
+        own.forget(key)
         await forget(key)
         return null
       }
+      const object = own.newest(cached)
       if (object.metadata.deletionTimestamp !== undefined) return null // finalizers of others: it is still there
       const parsed = Domain.safeParse(object)
       if (!parsed.success) {
@@ -92,7 +96,8 @@ export function createDomainController(options: DomainControllerOptions): Domain
       if (!saysAlready(parsed.data.status, status)) {
         const { name, namespace } = parsed.data.metadata
         const wanted = { metadata: { name, namespace }, status }
-        await client.apply(DOMAINS, wanted, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' })
+        const options = { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' } as const
+        own.note(await client.apply(DOMAINS, wanted, options))
       }
       if (failure !== null) throw failure
       return Math.min(againMs ?? LOOK_AGAIN_MS, LOOK_AGAIN_MS)

@@ -15,6 +15,7 @@ import type { ApiClient } from '#operator/runtime/api-client.ts'
 import type { EventRecorder } from '#operator/runtime/event-recorder.ts'
 import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
+import { OwnWrites } from '#operator/runtime/own-writes.ts'
 import { nodeCertificates, secretText } from './authority.ts'
 import { resourceTypeOf, unreadable } from './resource-types.ts'
 
@@ -53,8 +54,10 @@ export function createFilterPoolController(
     return nodeCertificates({ authority: await authority(), present, clock, random, logger })
   }
 
+  const own = new OwnWrites()
   return async (key, pools) => {
-    const object = pools.get(key)
+    const cached = pools.get(key)
+    const object = cached === null ? null : own.newest(cached)
     // What it owned goes with it.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return null
     const parsed = FilterPool.safeParse(object)
@@ -69,7 +72,8 @@ export function createFilterPoolController(
     const status = await reconcileFilterPool(pool, ports, clock.nowMs())
     if (!saysAlready(pool.status, status)) {
       const wanted = { metadata: { name, namespace }, status }
-      await client.apply(FILTER_POOLS, wanted, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' })
+      const options = { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' } as const
+      own.note(await client.apply(FILTER_POOLS, wanted, options))
     }
     return LOOK_AGAIN_MS
   }

@@ -23,6 +23,7 @@ import type { ApiClient } from '#operator/runtime/api-client.ts'
 import type { EventRecorder } from '#operator/runtime/event-recorder.ts'
 import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
+import { OwnWrites } from '#operator/runtime/own-writes.ts'
 import { nodeCertificates, secretText } from './authority.ts'
 import { statusOf } from './mail-node-status.ts'
 import { resourceTypeOf, unreadable } from './resource-types.ts'
@@ -108,8 +109,10 @@ export function createMailNodeController(options: MailNodeControllerOptions): (k
     }
   }
 
+  const own = new OwnWrites()
   return async (key) => {
-    const object = mailNodes.get(key)
+    const cached = mailNodes.get(key)
+    const object = cached === null ? null : own.newest(cached)
     // What it owned goes with it; volumes and ledgers are not owned and stay.
     if (object === null || object.metadata.deletionTimestamp !== undefined) return null
     const parsed = MailNode.safeParse(object)
@@ -134,7 +137,8 @@ export function createMailNodeController(options: MailNodeControllerOptions): (k
     const status = statusOf(node, { ...outcome, volumes: volumes.waiting }, clock.nowMs())
     if (!saysAlready(node.status, status)) {
       const wanted = { metadata: { name, namespace }, status }
-      await client.apply(MAIL_NODES, wanted, { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' })
+      const options = { fieldManager: FIELD_MANAGER, force: true, subresource: 'status' } as const
+      own.note(await client.apply(MAIL_NODES, wanted, options))
     }
     return volumes.waiting === null ? LOOK_AGAIN_MS : VOLUMES_LOOK_MS
   }

@@ -62,6 +62,22 @@ export class Watch {
     if (!this.#acked.some((one) => one.epoch === epoch)) this.#acked.push({ epoch, atMs: this.#world.nowMs })
   }
 
+  /**
+   * Compaction is about to look at everything up to `horizon` (rule 10). What both members must have, both have: asked of the disks, not
+   * of what one was told of the other.
+   */
+  marked(member: PairMember, horizon: number): void {
+    const { entry, members } = this.#world
+    const other = members[member.member === 0 ? 1 : 0]
+    const log = other.process?.log ?? null
+    if (log === null || other.rotted || ![member, other].every(({ id }) => entry?.inSync.includes(id))) return
+    this.claim(
+      horizon <= log.durableLsn,
+      () =>
+        `${member.name} compacts up to ${horizon}, and ${other.name}, which is in sync, has no more than ${log.durableLsn}`,
+    )
+  }
+
   compacted(member: PairMember): void {
     const { entry } = this.#world
     if (entry?.inSync.length === 1 && entry.inSync[0] === member.id) this.#foldedAlone = true

@@ -11,8 +11,10 @@ import type { Member } from './network.ts'
 import type { PairWorld } from './pair-world.ts'
 import type { Scene } from './scene.ts'
 
+export type Weakness = 'rot' | 'loss' | 'none'
+
 export class Damage {
-  readonly weakness: 'rot' | 'loss' | 'none'
+  readonly weakness: Weakness
   readonly #scene: Scene
   readonly #world: PairWorld
   readonly #random: SimRandom
@@ -20,12 +22,14 @@ export class Damage {
   readonly #weak: Member
   #rotten = 0
 
-  constructor(scene: Scene) {
+  /** @param weakness Null: as chance says. */
+  constructor(scene: Scene, weakness: Weakness | null) {
     this.#scene = scene
     this.#world = scene.world
     this.#random = scene.random
     this.#weak = this.#random.chance(0.5) ? 0 : 1
-    this.weakness = this.#random.pick(['rot', 'loss', 'none'])
+    const chosen = this.#random.pick(['rot', 'loss', 'none'] as const)
+    this.weakness = weakness ?? chosen
   }
 
   run(forMs: number): void {

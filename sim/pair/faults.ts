@@ -5,7 +5,7 @@
  * copies of acknowledged mail are lost all the same, and an administrator decides (`recovery.ts`).
  */
 import type { SimRandom } from '../random.ts'
-import { Damage } from './damage.ts'
+import { Damage, type Weakness } from './damage.ts'
 import type { PairMember } from './member.ts'
 import type { Member } from './network.ts'
 import type { PairWorld } from './pair-world.ts'
@@ -20,6 +20,8 @@ type Fault = (member: PairMember) => void
 export interface FaultOptions {
   /** An administrator gave up all that was acknowledged from that time on: it may be there or not. */
   readonly onGivenUp: (sinceMs: number) => void
+  /** What is wrong with a disk; null: as chance says. */
+  readonly weakness: Weakness | null
 }
 
 export class Faults {
@@ -30,12 +32,12 @@ export class Faults {
   readonly #recovery: Recovery
   readonly #plain: readonly (readonly [string, Fault, number])[]
 
-  constructor(world: PairWorld, { onGivenUp }: FaultOptions) {
+  constructor(world: PairWorld, { onGivenUp, weakness }: FaultOptions) {
     const scene = new Scene(world)
     this.#scene = scene
     this.#world = world
     this.#random = scene.random
-    this.#damage = new Damage(scene)
+    this.#damage = new Damage(scene, weakness)
     this.#recovery = new Recovery(scene, onGivenUp)
     this.#plain = [
       ['power lost', (member) => this.#scene.end(member, 'crash'), 3],

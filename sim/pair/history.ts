@@ -10,6 +10,7 @@ import type { Coverage } from '../coverage.ts'
 import { Fold } from './check-fold.ts'
 import { checkEqual, rawRecords } from './check-raw.ts'
 import { ACCOUNTS, Clients } from './clients.ts'
+import type { Weakness } from './damage.ts'
 import { Faults } from './faults.ts'
 import { emptyIndex } from './index-image.ts'
 import type { PairMember } from './member.ts'
@@ -23,6 +24,8 @@ const THINK_MS = 1_500
 export interface PairHistoryOptions {
   /** False: nothing goes wrong. */
   readonly faults?: boolean
+  /** What is wrong with a disk; without it chance decides. */
+  readonly weakness?: Weakness
   /** Told at the end, kept promises or not: a hash of all that happened. */
   readonly onFingerprint?: (hash: string) => void
 }
@@ -39,7 +42,7 @@ export class PairFailure extends Error {
 /** @throws {PairFailure} if a promise was broken */
 export async function runPairHistory(seed: number, options: PairHistoryOptions = {}): Promise<Coverage> {
   const world = new PairWorld(seed)
-  const history = new PairHistory(world, options.faults ?? true)
+  const history = new PairHistory(world, options)
   try {
     await history.run()
   } catch (error) {
@@ -56,11 +59,11 @@ class PairHistory {
   readonly #clients: Clients
   readonly #faults: Faults | null
 
-  constructor(world: PairWorld, faults: boolean) {
+  constructor(world: PairWorld, { faults = true, weakness }: PairHistoryOptions) {
     this.#world = world
     this.#clients = new Clients(world)
     const onGivenUp = (sinceMs: number) => this.#clients.model.giveUp(sinceMs)
-    this.#faults = faults ? new Faults(world, { onGivenUp }) : null
+    this.#faults = faults ? new Faults(world, { onGivenUp, weakness: weakness ?? null }) : null
   }
 
   async run(): Promise<void> {

@@ -193,6 +193,7 @@ export class Process {
     const { member } = this
     const { coverage } = member.world
     member.told(notice.kind, notice)
+    if (notice.kind === 'marked') member.world.watch.marked(member, notice.horizon)
     if (notice.kind === 'compacted') {
       coverage.count('segments compacted')
       coverage.count('records dropped by compaction', notice.droppedRecords)

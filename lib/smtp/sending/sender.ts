@@ -7,7 +7,7 @@
  * Invariants
  * - Each recipient of a transaction gets one result, whatever the server does: a connection that ends in the middle defers all
  *   that had no answer yet.
- * - No bare CR, bare LF or NUL is ever sent (RFC 5321 section 2.3.8): such a letter fails before a byte of it leaves.
+ * - No bare CR, bare LF or NUL is ever sent (RFC 5321 section 2.3.8): such a letter fails before that byte leaves.
  * - What the server said before TLS is forgotten, and bytes that came with the answer to STARTTLS end the connection.
  * - The letter ends only when the host says so: between its last byte and its end the host asks whether it still may (rule 18 of the
  *   replication design).
@@ -34,6 +34,8 @@ interface Transaction {
   /** Bytes are handed over by BDAT. */
   readonly chunking: boolean
   readonly stuffer: DotStuffer
+  /** The last piece ended with a CR, which waits for its LF. */
+  heldCr: boolean
   readonly checker: LineEndChecker
   /** How far the letter is. */
   letter: 'none' | 'open' | 'ended'
@@ -44,6 +46,8 @@ const SAFE_PATH = /^[^\x00-\x20\x7f<>]+$/
 const SAFE_QUOTED_PATH = /^"(?:[^\x00-\x1f\x7f"\\]|\\[^\x00-\x1f\x7f])*"@[^\x00-\x20\x7f<>]+$/
 const BEYOND_ASCII = /[^\x20-\x7e]/
 const SAFE_VALUE = /^[\x21-\x7e]+$/
+
+const CR = Buffer.of(0x0d)
 
 export class SmtpSender {
   readonly #options: SenderOptions
@@ -155,6 +159,7 @@ export class SmtpSender {
       nextRecipient: 0,
       chunking: this.#capabilities.chunking,
       stuffer: new DotStuffer(),
+      heldCr: false,
       checker: new LineEndChecker(),
       letter: 'none',
     }
@@ -183,11 +188,15 @@ export class SmtpSender {
       this.#unfitLetter(transaction)
       return
     }
+    const whole = transaction.heldCr ? Buffer.concat([CR, piece]) : piece
+    transaction.heldCr = whole.at(-1) === CR[0]
+    const bytes = transaction.heldCr ? whole.subarray(0, -1) : whole
+    if (bytes.length === 0) return
     if (!transaction.chunking) {
-      this.#output.push(...transaction.stuffer.push(piece))
+      this.#output.push(...transaction.stuffer.push(bytes))
       return
     }
-    this.#output.push(Buffer.from(`BDAT ${piece.length}\r\n`), piece)
+    this.#output.push(Buffer.from(`BDAT ${bytes.length}\r\n`), bytes)
     this.#due.push({ kind: 'chunk' })
   }
 
