@@ -201,5 +201,8 @@ test('a client that comes back with QRESYNC has the mailbox as it is, whatever i
     }),
     { numRuns },
   )
-  assert.ok(told.vanished > numRuns / 4 && told.changed > numRuns, `the histories told something: ${JSON.stringify(told)}`)
+  assert.ok(
+    told.vanished > numRuns / 4 && told.changed > numRuns,
+    `the histories told something: ${JSON.stringify(told)}`,
+  )
 })
