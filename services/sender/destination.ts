@@ -87,6 +87,12 @@ export class Destination {
           letter.settle(null)
           continue
         }
+        if (!connection.usable) {
+          // The server ended it while it was idle: the letter has not been begun.
+          this.#waiting.unshift(letter)
+          connection = await this.#connect()
+          continue
+        }
         const results = await connection.send(letter)
         const remote = connection.remote.host
         letter.settle(results?.map((result) => ({ ...result, remote })) ?? null)

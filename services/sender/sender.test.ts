@@ -81,6 +81,19 @@ test('Sender sends many letters over few connections', async () => {
   assert.equal(new Set(server.letters.flatMap(({ to }) => to)).size, 60)
 })
 
+test('Sender opens another connection where the server has ended the idle one', async () => {
+  await world.submit(['ben@example.net'])
+  await world.until(() => done() && world.sender.connections === 1)
+  server.hangUp()
+  await new Promise((resolve) => setTimeout(resolve, 50)) // it hears of that, and goes on waiting for a letter
+  await world.submit(['cleo@example.net'])
+  await world.until(done)
+  assert.deepEqual(
+    server.letters.map(({ to }) => to),
+    [['ben@example.net'], ['cleo@example.net']],
+  )
+})
+
 test('Sender goes on to the next host of a domain', async () => {
   await world.submit(['ben@two.example'])
   await world.until(done)

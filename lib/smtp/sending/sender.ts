@@ -151,6 +151,7 @@ export class SmtpSender {
   /** After `ready`. What the server cannot take is refused without asking it. */
   begin(said: SendingTransaction): void {
     assert(this.#phase === 'idle' && this.#transaction === null, 'a sender has one transaction at a time')
+    assert(!this.#closed, 'a closed connection takes no letter')
     this.#phase = 'transaction'
     this.#transaction = {
       said,

@@ -49,8 +49,13 @@ export class RemoteServer {
     return this
   }
 
-  async stop(): Promise<void> {
+  /** Ends all connections, as servers do with idle ones. */
+  hangUp(): void {
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async stop(): Promise<void> {
+    this.hangUp()
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
