@@ -1,6 +1,18 @@
 /** A volume that can be filled: a tmpfs of a given size. Needs the right to mount; specs say that they did not run without it. */
 import { execFileSync } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, statfsSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -25,6 +37,7 @@ export class SmallDisk {
   readonly pod: string
   #megabytes: number
   #folder = ''
+  #taken = 0
 
   /** @param pod Whose volume it is. */
   constructor(pod: string, megabytes: number) {
@@ -51,6 +64,11 @@ export class SmallDisk {
     return this.freeBytes / this.totalBytes
   }
 
+  /** Whether there is such a file. @param path From the volume's root */
+  has(path: string): boolean {
+    return existsSync(join(this.#folder, path))
+  }
+
   /** Fills the disk with a file of somebody else's until so much is left; 0: to the last byte. */
   fill(leaveBytes: number): void {
     const file = openSync(join(this.#folder, BALLAST), 'a')
@@ -66,8 +84,13 @@ export class SmallDisk {
     }
   }
 
-  /** Gives back what `fill` took. */
+  /** Takes a file away from who wrote it, but not its bytes, until `empty`. @param path From the volume's root; need not be there */
+  keepTaken(path: string): void {
+    if (this.has(path)) renameSync(join(this.#folder, path), join(this.#folder, `${BALLAST}-${this.#taken++}`))
+  }
+
+  /** Gives back what `fill` and `keepTaken` took. */
   empty(): void {
-    rmSync(join(this.#folder, BALLAST), { force: true })
+    for (const name of readdirSync(this.#folder)) if (name.startsWith(BALLAST)) rmSync(join(this.#folder, name))
   }
 }

@@ -140,14 +140,14 @@ async function refusal(kind: string, name: string, spec: unknown): Promise<strin
   return 'it was taken'
 }
 
-/** The API server publishes the words of a new kind some seconds after it has begun to serve it. */
+/** The API server publishes the words of a new kind some seconds after it has begun to serve it; until then it may answer 200 with no body at all. */
 async function publishedSchema(connection: ApiConnection, kind: string): Promise<{ properties: Record<string, Node> }> {
   const path = `/openapi/v3/apis/${GROUP}/${VERSION}`
   for (let tries = 0; tries < 120; tries++) {
     const { body } = await connection
       .request({ method: 'GET', path, doing: 'read the OpenAPI document' })
       .catch(() => NONE)
-    const { components } = JSON.parse(body) as {
+    const { components } = JSON.parse(body || NONE.body) as {
       components?: { schemas: Record<string, { properties: Record<string, Node> }> }
     }
     const schema = components?.schemas[`io.twinpost.${VERSION}.${kind}`]
