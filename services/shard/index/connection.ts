@@ -119,10 +119,15 @@ function openDatabase(path: string, mode: IndexMode): DatabaseSync {
 /** SQLITE_FULL, and what the write-ahead log and its shared memory meet on a full disk: SQLITE_IOERR_WRITE, _SHMOPEN, _SHMSIZE, _SHMMAP. */
 const NO_SPACE: ReadonlySet<number> = new Set([13, 778, 4618, 4874, 5386])
 
+/** Whether SQLite failed for want of space on the disk. */
+export function foundNoSpace(cause: unknown): boolean {
+  return cause instanceof Error && 'errcode' in cause && NO_SPACE.has(Number(cause.errcode))
+}
+
 /** SQLite's own failures at opening mean that the file is not what it should be; a rebuild does not need it. */
 export function asIndexError(cause: unknown, path: string): unknown {
   if (errorCode(cause) !== 'ERR_SQLITE_ERROR') return cause
-  if (cause instanceof Error && 'errcode' in cause && NO_SPACE.has(Number(cause.errcode))) {
+  if (foundNoSpace(cause)) {
     return new IndexError('INDEX_NO_SPACE', `Cannot open ${path}: make space on its disk`, { cause })
   }
   return new IndexError('INDEX_DAMAGED', `Cannot use ${path}: it is no usable index`, { cause })

@@ -60,12 +60,16 @@ export function startIndexMaintenance(options: IndexMaintenanceOptions): IndexMa
   }
   next()
   let cancelFlush: () => void = () => undefined
+  let flushes = true
   const flushLater = () => {
     cancelFlush = clock.after(FLUSH_INTERVAL_MS, () => {
       try {
         index.flush()
+        flushes = true
       } catch (error) {
-        failed(error)
+        // Told once: a full disk stays full over many tries.
+        if (flushes || errorCode(error) === 'INDEX_TAKEN_BACK') failed(error)
+        flushes = false
       }
       flushLater()
     })

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { toLsn, toMailboxId, toModSeq, toUid } from '#lib/mail/types.ts'
 import { ANNA, deliver, recipient, worldWith } from '../mailbox/testing/world.ts'
 import { RecordType } from '../records/types.ts'
+import { IndexConnection } from './connection.ts'
 import { SqliteIndex } from './sqlite-index.ts'
 
 const request = (to: ReturnType<typeof recipient>) => ({ traceId: '', reversePath: '', recipients: [to] })
@@ -142,4 +143,43 @@ test('uids() are those of the messages, with holes and without, at both ends and
     assert.deepEqual([...world.index.uids(key)], left)
   }
   assert.deepEqual(world.index.uidsExpungedSince(key, toModSeq(0)), [{ from: 1, to: 8 }])
+})
+
+test('flush() on a full disk: what SQLite took back is there again, under the same row keys, and is written when there is space', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tp-index-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'index.db')
+  const connection = new IndexConnection(path)
+  const { commit, db } = connection
+  let full = false
+  Object.assign(connection, {
+    commit: {
+      // What SQLite does when the pages of a transaction find no space.
+      run() {
+        if (!full) return commit.run()
+        db.exec('ROLLBACK')
+        throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 })
+      },
+    },
+  })
+  const index = new SqliteIndex(connection)
+  const world = await worldWith({ index })
+  await deliver(world, ANNA, 'before')
+  index.flush()
+  full = true
+  for (let i = 0; i < 5; i++) await deliver(world, ANNA, `letter ${i}`)
+  const [before, key, lsn] = [index.digest(0), index.account(ANNA)?.key, index.appliedLsn]
+  for (let i = 0; i < 3; i++) {
+    assert.throws(() => index.flush(), { errcode: 13 })
+    assert.deepEqual([index.digest(0), index.account(ANNA)?.key, index.appliedLsn], [before, key, lsn])
+  }
+  await deliver(world, ANNA, 'while it is full')
+  full = false
+  index.flush()
+  const after = index.digest(0)
+  const written = index.appliedLsn
+  index.close()
+  const again = new SqliteIndex(path)
+  assert.deepEqual([again.digest(0), again.appliedLsn], [after, written])
+  again.close()
 })

@@ -4,11 +4,14 @@
  *
  * A transaction stays open over many batches: readers share its connection and see what is in it, and what a batch costs is
  * mostly its end (five pages written, eight locks). `flush` ends it; until then the file is a little behind, never wrong.
+ *
+ * A full disk ends no server (replication.md rule 16): a transaction that SQLite took back because its end found no space is done
+ * again from memory, with the same row keys, before anybody can look; it waits for space like what is in the log.
  */
 import { type AccountId, type Lsn, type MailboxId, type ModSeq, toLsn, type Uid } from '#lib/mail/types.ts'
 import type { RecordApplier } from './applier.ts'
 import { asArrays, blob, int } from './columns.ts'
-import { asIndexError, IndexConnection } from './connection.ts'
+import { asIndexError, foundNoSpace, IndexConnection } from './connection.ts'
 import { IndexError } from './errors.ts'
 import type {
   BodyCursor,
@@ -34,6 +37,9 @@ export class SqliteIndex implements ShardIndex {
   #appliedLsn: Lsn
   /** Records in the open transaction; 0: none is open. */
   #unwritten = 0
+  /** What was done in the open transaction, in its order. */
+  #work: (() => unknown)[] = []
+  readonly #building: boolean
   #flushFrom: number
   readonly #recordsPerTransaction: number
   #sweptTo: Uint8Array = new Uint8Array(0)
@@ -45,8 +51,8 @@ export class SqliteIndex implements ShardIndex {
   constructor(at: string | IndexConnection) {
     const connection = typeof at === 'string' ? new IndexConnection(at) : at
     this.#connection = connection
-    const building = connection.mode === 'building'
-    this.#recordsPerTransaction = building ? RECORDS_PER_TRANSACTION_WHILE_BUILDING : RECORDS_PER_TRANSACTION_MAX
+    this.#building = connection.mode === 'building'
+    this.#recordsPerTransaction = this.#building ? RECORDS_PER_TRANSACTION_WHILE_BUILDING : RECORDS_PER_TRANSACTION_MAX
     this.#flushFrom = this.#recordsPerTransaction
     this.#reader = connection.reader
     this.#applier = connection.applier
@@ -179,6 +185,7 @@ export class SqliteIndex implements ShardIndex {
     return this.#reader.queue
   }
 
+
   sweepQueue(beforeMs: number, rowsMax: number): void {
     const { sweepQueueFrom, sweepQueue } = this.#connection
     const rows = sweepQueueFrom.all(beforeMs, rowsMax)
@@ -213,13 +220,14 @@ export class SqliteIndex implements ShardIndex {
     } catch (cause) {
       // A full disk may leave it open: everything can still be read, and the end is tried again.
       if (db.isTransaction) throw cause
-      this.#unwritten = 0
+      if (foundNoSpace(cause) && this.#doAgain()) throw cause
+      this.#forgetWork()
       this.#appliedLsn = this.#readAppliedLsn()
       throw new IndexError('INDEX_TAKEN_BACK', 'Cannot go on with the index: SQLite took back what was applied', {
         cause,
       })
     }
-    this.#unwritten = 0
+    this.#forgetWork()
     this.#flushFrom = this.#recordsPerTransaction
   }
 
@@ -252,13 +260,36 @@ export class SqliteIndex implements ShardIndex {
     const { db, begin } = this.#connection
     if (this.#unwritten === 0) begin.run()
     try {
-      return work()
+      const result = work()
+      // While it is built nobody reads it, and it is begun anew after any error.
+      if (!this.#building) this.#work.push(work)
+      return result
     } catch (error) {
-      this.#unwritten = 0
+      this.#forgetWork()
       if (db.isTransaction) db.exec('ROLLBACK')
       this.#appliedLsn = this.#readAppliedLsn()
       throw error
     }
+  }
+
+  /** After a transaction was taken back: the same once more, in a new one. False: there is no space for that either. */
+  #doAgain(): boolean {
+    const { begin, db } = this.#connection
+    if (this.#building) return false
+    try {
+      begin.run()
+      for (const work of this.#work) work()
+      return true
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      if (foundNoSpace(error)) return false
+      throw error
+    }
+  }
+
+  #forgetWork(): void {
+    this.#unwritten = 0
+    this.#work = []
   }
 
   #readAppliedLsn(): Lsn {
