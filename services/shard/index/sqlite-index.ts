@@ -185,7 +185,6 @@ export class SqliteIndex implements ShardIndex {
     return this.#reader.queue
   }
 
-
   sweepQueue(beforeMs: number, rowsMax: number): void {
     const { sweepQueueFrom, sweepQueue } = this.#connection
     const rows = sweepQueueFrom.all(beforeMs, rowsMax)
