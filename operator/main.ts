@@ -9,7 +9,6 @@ import { connectNats } from '#lib/events/nats.ts'
 import { NATS_USERS } from '#lib/events/permissions.ts'
 import { createProvisioningClient } from '#lib/events/provisioning.ts'
 import { createEventPublisher } from '#lib/events/publisher.ts'
-import { natsServerConfig } from '#lib/events/server-config.ts'
 import { openDirectoryAdmin } from '#lib/ldap/admin.ts'
 import { SERVICES } from '#lib/ldap/schema.ts'
 import { createLogger } from '#lib/log/logger.ts'
@@ -28,7 +27,8 @@ import { endLeftovers, ProcessTable } from './cluster/local/process-table.ts'
 import { EMPTY_STATE, LocalState, readJson, writeJson, writeWhole } from './cluster/local/state-files.ts'
 import { OperatorConfig } from './config.ts'
 import { DIRECTORY, NATS, serviceHost } from './controllers/array/build.ts'
-import { type ArrayContext, DIRECTORY_PORT, NATS_PORT, OUTSIDE_ZONE, PATHS } from './controllers/array-context.ts'
+import { natsConfigInPod } from './controllers/array/nats-config.ts'
+import { type ArrayContext, DIRECTORY_PORT, NATS_PORT, OUTSIDE_ZONE } from './controllers/array-context.ts'
 import { generateDkimKeys } from './controllers/domain/generate-keys.ts'
 import { KeyWatch } from './controllers/domain/key-watch.ts'
 import { COMPONENT } from './controllers/mailnode/build.ts'
@@ -46,7 +46,6 @@ import { createLoop } from './runtime/loop.ts'
 import { createTxtLookup } from './runtime/txt-lookup.ts'
 
 const LEFTOVER_GRACE_MS = 10_000
-const JETSTREAM_BYTES_MAX = 256 * 1024 * 1024
 
 const config = configure('operator', OperatorConfig)
 const logger = createLogger(config.logLevel, { service: 'operator' })
@@ -193,20 +192,7 @@ const array = new LocalArray({
   cluster,
   certificates,
   credentials,
-  natsConfig: natsServerConfig({
-    serverName: 'nats-0',
-    host: '0.0.0.0', // the pod's address comes as an argument
-    port: NATS_PORT,
-    monitoring: null,
-    storeDir: `${PATHS.data}/jetstream`,
-    tls: {
-      certFile: `${PATHS.serviceTls}/tls.crt`,
-      keyFile: `${PATHS.serviceTls}/tls.key`,
-      caFile: `${PATHS.serviceTls}/ca.crt`,
-    },
-    passwords: credentials.nats,
-    maxStoreBytes: JETSTREAM_BYTES_MAX,
-  }),
+  natsConfig: natsConfigInPod(credentials.nats),
   directory,
   domains: {
     keyWatch,

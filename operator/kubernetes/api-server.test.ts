@@ -4,10 +4,7 @@
  * test plays the StatefulSet controller and the kubelet: it makes pods and says that they are ready.
  */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { parse } from 'yaml'
 import { known } from '#lib/errors/assert.ts'
 import { silentLogger } from '#lib/log/logger.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
@@ -22,46 +19,29 @@ import { type ApiClient, createApiClient } from '#operator/runtime/api-client.ts
 import { askedWaitMs } from '#operator/runtime/api-error.ts'
 import type { ApiConnection } from '#operator/runtime/connection.ts'
 import { EventRecorder } from '#operator/runtime/event-recorder.ts'
-import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
+import type { KubeObject } from '#operator/runtime/kube-object.ts'
 import { ObjectCache } from '#operator/runtime/object-cache.ts'
 import { Reflector } from '#operator/runtime/reflector.ts'
 import { EVENTS } from '#operator/runtime/resources.ts'
-import { connectTo, eventually, makeNamespace, TEST_MANAGER } from '#operator/runtime/testing/api-access.ts'
+import { eventually, makeNamespace, TEST_MANAGER } from '#operator/runtime/testing/api-access.ts'
 import { WorkQueue } from '#operator/runtime/work-queue.ts'
-import { type ApiServer, startApiServer, whyNoApiServer } from '../../tools/kube/api-server.ts'
+import { whyNoApiServer } from '../../tools/kube/api-server.ts'
 import { AUTHORITY_SECRET, openAuthority, secretText } from './authority.ts'
 import { createMailNodeController, MAIL_NODES, mailNodeOf } from './mail-node-controller.ts'
+import { startTestApi, type TestApi } from './testing/test-operator.ts'
 import { CLAIMS } from './volume-growth.ts'
 
 const skip = whyNoApiServer()
-const CRDS: ResourceType = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-}
-let running: { server: ApiServer; connection: ApiConnection; client: ApiClient } | null = null
+let running: TestApi | null = null
 const cleanUps: (() => unknown)[] = []
 let namespaces = 0
 
 before(async () => {
-  if (skip) return
-  const server = await startApiServer()
-  const connection = connectTo(server)
-  const client = createApiClient({ connection })
-  running = { server, connection, client }
-  const folder = join(import.meta.dirname, '../../crds')
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
-    const crd = parse(readFileSync(join(folder, file), 'utf8')) as KubeObject
-    await client.apply(CRDS, crd, { fieldManager: TEST_MANAGER })
-  }
-  await eventually(async () => (await client.list(MAIL_NODES, null).catch(() => null)) !== null, 20_000, 'the CRD')
+  if (!skip) running = await startTestApi()
 })
 after(async () => {
   for (const cleanUp of cleanUps.reverse()) await cleanUp()
-  await running?.connection.close()
-  await running?.server.stop()
+  await running?.stop()
 })
 
 /** An operator as main wires it, that counts what it writes. */

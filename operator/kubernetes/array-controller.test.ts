@@ -1,10 +1,7 @@
 /** What an array has once, against a real API server. The pods of the directory are played by the test. */
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { parse } from 'yaml'
 import { known } from '#lib/errors/assert.ts'
 import type { StoredShard } from '#lib/ldap/entry.ts'
 import { DirectoryError } from '#lib/ldap/errors.ts'
@@ -24,43 +21,27 @@ import {
 } from '#operator/controllers/array/cluster-services.ts'
 import { type OtherAuthority, selectorOf } from '#operator/controllers/array-context.ts'
 import { CLUSTER } from '#operator/controllers/testing/contexts.ts'
-import { type ApiClient, createApiClient } from '#operator/runtime/api-client.ts'
-import type { ApiConnection } from '#operator/runtime/connection.ts'
-import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
+import { createApiClient } from '#operator/runtime/api-client.ts'
 import { Reflector } from '#operator/runtime/reflector.ts'
-import { connectTo, eventually, makeNamespace, TEST_MANAGER } from '#operator/runtime/testing/api-access.ts'
-import { type ApiServer, startApiServer, whyNoApiServer } from '../../tools/kube/api-server.ts'
+import { eventually, makeNamespace, TEST_MANAGER } from '#operator/runtime/testing/api-access.ts'
+import { whyNoApiServer } from '../../tools/kube/api-server.ts'
 import { createArrayController } from './array-controller.ts'
 import { openAuthority, secretText } from './authority.ts'
 import { MAIL_NODES } from './mail-node-controller.ts'
 import { PASSWORDS_SECRET } from './passwords.ts'
+import { startTestApi, type TestApi } from './testing/test-operator.ts'
 
 const skip = whyNoApiServer()
-const CRDS: ResourceType = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-}
-let running: { server: ApiServer; connection: ApiConnection; client: ApiClient } | null = null
+let running: TestApi | null = null
 const cleanUps: (() => unknown)[] = []
 let namespaces = 0
 
 before(async () => {
-  if (skip) return
-  const server = await startApiServer()
-  const connection = connectTo(server)
-  const client = createApiClient({ connection })
-  running = { server, connection, client }
-  const crd = parse(readFileSync(join(import.meta.dirname, '../../crds/mailnodes.yaml'), 'utf8')) as KubeObject
-  await client.apply(CRDS, crd, { fieldManager: TEST_MANAGER })
-  await eventually(async () => (await client.list(MAIL_NODES, null).catch(() => null)) !== null, 20_000, 'the CRD')
+  if (!skip) running = await startTestApi()
 })
 after(async () => {
   for (const cleanUp of cleanUps.reverse()) await cleanUp()
-  await running?.connection.close()
-  await running?.server.stop()
+  await running?.stop()
 })
 
 /** A controller as main wires it, in a namespace of its own, with a clock that the test can put forward. */

@@ -34,7 +34,7 @@ import { shardNames } from '#operator/controllers/mailnode/build.ts'
 import type { KeyPair, LeafRequest } from '#operator/pki/certificates.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
-import { nodeCertificates, secretText } from './authority.ts'
+import { keyPairOf, nodeCertificates } from './authority.ts'
 import { openAuthorities, openPasswords } from './passwords.ts'
 
 /** Nothing has to happen for so long: certificates age without an event. */
@@ -73,11 +73,7 @@ export function createArrayController(options: ArrayControllerOptions): () => Pr
 
   const certificates = async () => {
     const ca = await authority()
-    const present = (name: string): KeyPair | null => {
-      const secret = caches.get('Secret', context.namespace, name)
-      const [cert, key] = [secretText(secret, 'tls.crt'), secretText(secret, 'tls.key')]
-      return cert === null || key === null ? null : { cert, key }
-    }
+    const present = (name: string) => keyPairOf(caches.get('Secret', context.namespace, name))
     const store = nodeCertificates({ authority: ca, present, clock, random, logger })
     const keep = async (name: string, request: LeafRequest) => {
       await cluster.apply(tlsSecret(context, name, await store.pair(name, request), ca.cert))

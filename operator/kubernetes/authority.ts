@@ -67,9 +67,15 @@ export function secretText(secret: KubeObject | null, key: string): string | nul
   return typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : null
 }
 
+/** A pair in a Secret under `<name>.crt` and `<name>.key`, or null. */
+export function keyPairOf(secret: KubeObject | null, name = 'tls'): KeyPair | null {
+  const [cert, key] = [secretText(secret, `${name}.crt`), secretText(secret, `${name}.key`)]
+  return cert === null || key === null ? null : { cert, key }
+}
+
 function pairIn(secret: KubeObject): KeyPair {
-  const [cert, key] = [secretText(secret, 'tls.crt'), secretText(secret, 'tls.key')]
-  if (cert !== null && key !== null) return { cert, key }
+  const pair = keyPairOf(secret)
+  if (pair !== null) return pair
   const { namespace, name } = secret.metadata
   throw new KubeError(
     'KUBE_CONFIG',

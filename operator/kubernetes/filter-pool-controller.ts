@@ -16,7 +16,7 @@ import type { EventRecorder } from '#operator/runtime/event-recorder.ts'
 import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
 import { OwnWrites } from '#operator/runtime/own-writes.ts'
-import { nodeCertificates, secretText } from './authority.ts'
+import { keyPairOf, nodeCertificates } from './authority.ts'
 import { resourceTypeOf, unreadable } from './resource-types.ts'
 
 export const FILTER_POOLS: ResourceType = resourceTypeOf(filterPoolKind)
@@ -46,11 +46,7 @@ export function createFilterPoolController(
   const { client, cluster, caches, authority, contextFor, imageHasFilter, recorder, clock, random, logger } = options
 
   const certificatesIn = async (namespace: string) => {
-    const present = (name: string): KeyPair | null => {
-      const secret = caches.get('Secret', namespace, `${name}-tls`)
-      const [cert, key] = [secretText(secret, 'tls.crt'), secretText(secret, 'tls.key')]
-      return cert === null || key === null ? null : { cert, key }
-    }
+    const present = (name: string) => keyPairOf(caches.get('Secret', namespace, `${name}-tls`))
     return nodeCertificates({ authority: await authority(), present, clock, random, logger })
   }
 

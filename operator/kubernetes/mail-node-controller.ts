@@ -24,7 +24,7 @@ import type { EventRecorder } from '#operator/runtime/event-recorder.ts'
 import type { KubeObject, ResourceType } from '#operator/runtime/kube-object.ts'
 import type { ObjectCache } from '#operator/runtime/object-cache.ts'
 import { OwnWrites } from '#operator/runtime/own-writes.ts'
-import { nodeCertificates, secretText } from './authority.ts'
+import { keyPairOf, nodeCertificates } from './authority.ts'
 import { statusOf } from './mail-node-status.ts'
 import { resourceTypeOf, unreadable } from './resource-types.ts'
 import { growVolumes, type VolumeOutcome } from './volume-growth.ts'
@@ -63,11 +63,9 @@ export function createMailNodeController(options: MailNodeControllerOptions): (k
     options
 
   const certificatesOf = async (node: MailNode, context: ArrayContext) => {
-    const present = (name: string): KeyPair | null => {
+    const present = (name: string) => {
       const [, pod = '', role = ''] = /^(.*)-(member|edge)$/.exec(name) ?? []
-      const secret = caches.get('Secret', context.namespace, `${node.metadata.name}-${role}-tls`)
-      const [cert, key] = [secretText(secret, `${pod}.crt`), secretText(secret, `${pod}.key`)]
-      return cert === null || key === null ? null : { cert, key }
+      return keyPairOf(caches.get('Secret', context.namespace, `${node.metadata.name}-${role}-tls`), pod)
     }
     const store = nodeCertificates({ authority: await authority(), present, clock, random, logger })
     return memberCertificates(node, context, store, null)

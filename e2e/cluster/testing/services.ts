@@ -5,7 +5,6 @@
  */
 import type { NatsUser } from '#lib/events/permissions.ts'
 import { NATS_USERS } from '#lib/events/permissions.ts'
-import { natsServerConfig } from '#lib/events/server-config.ts'
 import { SERVICES, type Service } from '#lib/ldap/schema.ts'
 import { createLogger } from '#lib/log/logger.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
@@ -21,20 +20,14 @@ import {
   provisionObjects,
   serviceHost,
 } from '#operator/controllers/array/build.ts'
-import {
-  type ArrayContext,
-  DIRECTORY_PORT,
-  inApplyOrder,
-  NATS_PORT,
-  PATHS,
-} from '#operator/controllers/array-context.ts'
+import { natsConfigInPod } from '#operator/controllers/array/nats-config.ts'
+import { type ArrayContext, DIRECTORY_PORT, inApplyOrder, NATS_PORT } from '#operator/controllers/array-context.ts'
 import { AUTHORITY_SECRET, nodeCertificates } from '#operator/kubernetes/authority.ts'
 import { PASSWORDS_SECRET } from '#operator/kubernetes/passwords.ts'
 import { arraySecrets } from '#operator/local/material.ts'
 import { createAuthority, type KeyPair } from '#operator/pki/certificates.ts'
 
 const PASSWORD_CHARACTERS = 32
-const JETSTREAM_BYTES_MAX = 256 * 1024 * 1024
 
 export interface Passwords {
   readonly directory: Readonly<Record<Service, string>>
@@ -89,23 +82,9 @@ export async function arrayServices(options: {
     random: nodeRandom,
     logger: createLogger('error', { service: 'e2e' }),
   })
-  const natsConfig = natsServerConfig({
-    serverName: 'nats-0',
-    host: '0.0.0.0',
-    port: NATS_PORT,
-    monitoring: null,
-    storeDir: `${PATHS.data}/jetstream`,
-    tls: {
-      certFile: `${PATHS.serviceTls}/tls.crt`,
-      keyFile: `${PATHS.serviceTls}/tls.key`,
-      caFile: `${PATHS.serviceTls}/ca.crt`,
-    },
-    passwords: passwords.nats,
-    maxStoreBytes: JETSTREAM_BYTES_MAX,
-  })
   const rendered: Manifest[] = inApplyOrder([
     ...(await arraySecrets(context, store, passwords, () => '127.0.0.1', mailNames)),
-    ...natsObjects({ ...context, image: natsImage }, natsConfig),
+    ...natsObjects({ ...context, image: natsImage }, natsConfigInPod(passwords.nats)),
     ...directoryObjects(context),
     ...provisionObjects(context),
   ])
