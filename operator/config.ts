@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LOG_LEVELS } from '#lib/log/logger.ts'
+import { logLevel } from '#lib/config/settings.ts'
 
 /** Settings of the operator in local mode; `node operator/main.ts --help` prints them. */
 export const OperatorConfig = z.object({
@@ -17,7 +17,7 @@ export const OperatorConfig = z.object({
     .default('mail.example.test')
     .describe('Name that clients see in greetings and Received fields.'),
   baseDn: z.string().default('o=twinpost').describe('Suffix of the directory tree.'),
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged, here and in the services.'),
+  logLevel: logLevel(),
   stopSeconds: z.int().min(1).default(90).describe('Bound of a clean stop: then the process exits anyway.'),
 })
 export type OperatorConfig = z.infer<typeof OperatorConfig>

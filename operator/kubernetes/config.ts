@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LOG_LEVELS } from '#lib/log/logger.ts'
+import { logLevel } from '#lib/config/settings.ts'
 
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
@@ -53,7 +53,7 @@ export const KubernetesOperatorConfig = z.object({
   workers: z.int().min(1).max(64).default(4).describe('How many resources are worked on at a time.'),
   listenHost: z.string().default('0.0.0.0').describe('Address of /metrics, /livez, /readyz.'),
   metricsPort: z.int().min(1).max(65_535).default(9140).describe('Port of /metrics, /livez, /readyz.'),
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged, here and in the services.'),
+  logLevel: logLevel(),
   stopSeconds: z.int().min(1).default(20).describe('Bound of a clean stop: then the process exits anyway.'),
 })
 export type KubernetesOperatorConfig = z.infer<typeof KubernetesOperatorConfig>

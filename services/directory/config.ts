@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LOG_LEVELS } from '#lib/log/logger.ts'
+import { baseDn, logLevel } from '#lib/config/settings.ts'
 
 /** Settings of the embedded directory; `node services/directory/main.ts --help` prints them. */
 export const DirectoryConfig = z.object({
@@ -13,8 +13,8 @@ export const DirectoryConfig = z.object({
     .describe(
       'JSON file of passwords by service: {"edge": "...", "provision": "...", "operator": "...", "cli": "..."}.',
     ),
-  baseDn: z.string().default('o=twinpost').describe('Suffix of the tree.'),
+  baseDn: baseDn(),
   stopSeconds: z.int().min(1).default(10).describe('Bound of a clean stop: then the process exits anyway.'),
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
+  logLevel: logLevel(),
 })
 export type DirectoryConfig = z.infer<typeof DirectoryConfig>

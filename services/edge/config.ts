@@ -1,6 +1,13 @@
 /** What an edge can be told from outside: addresses, folders, neighbours, and the limits that administrators choose. */
 import { z } from 'zod'
-import { LOG_LEVELS } from '#lib/log/logger.ts'
+import {
+  directorySettings,
+  dnsSettings,
+  logLevel,
+  natsCaFile,
+  shardHostPattern,
+  socketDir,
+} from '#lib/config/settings.ts'
 import { FILTER_LEVELS } from './filter/policy.ts'
 
 const port = (fallback: number, what: string) =>
@@ -63,31 +70,16 @@ export const EdgeConfig = z.object({
   metricsPort: z.int().min(0).max(65_535).default(9100).describe('Port of /metrics, /livez, /readyz.'),
   publicTlsDir: z.string().describe('Folder with tls.crt and tls.key: what mail clients are shown.'),
   tlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt of the role edge.'),
-  socketDir: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe('Folder of the unix sockets of shards in this pod; null: none.'),
-  shardHostPattern: z.string().describe('Name of a member, as {mailNode}-{member}.{mailNode}.default.svc.'),
-  directoryUrl: z.string().describe('As ldaps://directory.default.svc:3636.'),
-  directoryPasswordFile: z.string().describe('File with the password of cn=edge,ou=services.'),
-  directoryCaFile: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe("File with the authority of the directory's certificate; null: ca.crt of tlsDir."),
-  baseDn: z.string().default('o=twinpost').describe('Suffix of the directory tree.'),
+  socketDir: socketDir(),
+  shardHostPattern: shardHostPattern(),
+  ...directorySettings('edge'),
   natsUrl: z
     .string()
     .nullable()
     .default(null)
     .describe('As tls://nats.default.svc:4222; null: caches live by their age alone.'),
   natsPasswordFile: z.string().nullable().default(null).describe('File with the password of the NATS user edge.'),
-  natsCaFile: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe("File with the authority of NATS' certificate; null: ca.crt of tlsDir."),
+  natsCaFile: natsCaFile(),
   postmaster: z
     .string()
     .nullable()
@@ -140,20 +132,11 @@ export const EdgeConfig = z.object({
     .describe(
       'SPF, DKIM, ARC and DMARC of letters from outside: not asked, written down, or what DMARC asks for is done too.',
     ),
-  dnsServers: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe('Name servers as address or address:port with commas between; null: those of the system.'),
-  zoneFile: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe('File of names in master format, in place of DNS: for one machine and tests.'),
+  ...dnsSettings(),
   filter: FilterConfig.nullable()
     .default(null)
     .describe('Filter pool that looks at letters from outside and from users, as JSON; null: nobody does.'),
   stopSeconds: z.int().min(1).default(25).describe('Bound of a clean stop: letters in flight have that long.'),
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
+  logLevel: logLevel(),
 })
 export type EdgeConfig = z.infer<typeof EdgeConfig>

@@ -1,6 +1,6 @@
 /** Settings of a filter; `node services/filter/main.ts --help` prints them. */
 import { z } from 'zod'
-import { LOG_LEVELS } from '#lib/log/logger.ts'
+import { logLevel } from '#lib/config/settings.ts'
 import { parseEngineAddress } from './engines/foreign.ts'
 
 const name = z
@@ -98,6 +98,6 @@ export const FilterConfig = z.object({
     .describe('Letters in memory, all together; beyond it letters are refused for now with 451.'),
   connectionsMax: z.int().min(1).default(2000).describe('Connections of mail servers; more are closed at once.'),
   stopSeconds: z.int().min(1).default(20).describe('Bound of a clean stop: letters in flight are judged first.'),
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
+  logLevel: logLevel(),
 })
 export type FilterConfig = z.infer<typeof FilterConfig>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LOG_LEVELS } from '#lib/log/logger.ts'
+import { logLevel } from '#lib/config/settings.ts'
 import { RETENTION_MS } from './upkeep/limits.ts'
 
 const Settings = z.object({
@@ -72,7 +72,7 @@ const Settings = z.object({
     .min(1)
     .default(10)
     .describe('Bound of a clean stop, half of it for handing over: then the process exits anyway.'),
-  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least severe level that is logged.'),
+  logLevel: logLevel(),
 })
 
 /** Settings of one shard replica's process; `node services/shard/main.ts --help` prints them. */
