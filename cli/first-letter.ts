@@ -5,11 +5,14 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:tls'
 import { ImapFlow } from 'imapflow'
-import { createTransport } from 'nodemailer'
 import type { Endpoint, Endpoints } from '#operator/api/local-layout.ts'
+import { letterText, messageIdOf, TIMEOUT_MS, transportTo } from './show-letter.ts'
 
-const TIMEOUT_MS = 15_000
 const SENDER = 'hello@twinpost.example'
+const LINES = [
+  'Two copies of this letter are on two disks before the sender hears 250.',
+  '这封信在发信方收到 250 之前，已写入两块磁盘。',
+]
 
 export interface ImapFacts {
   readonly uid: number
@@ -44,7 +47,10 @@ export async function sendFirstLetter(endpoints: Endpoints, ca: string, subject:
   const account = endpoints.accounts.find(({ address }) => address.startsWith('postmaster@')) ?? endpoints.accounts[0]
   if (!account) throw new LetterError('SMTP', 'there is no account to write to')
   const token = randomUUID()
-  const raw = Buffer.from(letterText(account.address, subject, token), 'utf8')
+  const raw = Buffer.from(
+    letterText({ from: `Twinpost <${SENDER}>`, to: account.address, subject, token }, LINES),
+    'utf8',
+  )
   const smtpReply = await step('SMTP', () => submit(endpoints.smtp, ca, account.address, raw))
   const readAgain = () => readImap(endpoints.imaps, ca, account, token, raw)
   const imap = await step('IMAP', readAgain)
@@ -60,35 +66,8 @@ async function step<T>(name: LetterStep, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function letterText(to: string, subject: string, token: string): string {
-  return [
-    `From: Twinpost <${SENDER}>`,
-    `To: <${to}>`,
-    `Subject: =?utf-8?B?${Buffer.from(subject, 'utf8').toString('base64')}?=`,
-    `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
-    `Message-ID: <${token}@twinpost.example>`,
-    'MIME-Version: 1.0',
-    'Content-Type: text/plain; charset=utf-8',
-    'Content-Transfer-Encoding: 8bit',
-    '',
-    'Two copies of this letter are on two disks before the sender hears 250.',
-    '这封信在发信方收到 250 之前，已写入两块磁盘。',
-    '',
-  ].join('\r\n')
-}
-
-async function submit({ host, port }: Endpoint, ca: string, to: string, raw: Buffer): Promise<string> {
-  const transport = createTransport({
-    host,
-    port,
-    secure: false,
-    requireTLS: true,
-    tls: { ca },
-    name: 'twinpost.example',
-    connectionTimeout: TIMEOUT_MS,
-    greetingTimeout: TIMEOUT_MS,
-    socketTimeout: TIMEOUT_MS,
-  })
+async function submit(smtp: Endpoint, ca: string, to: string, raw: Buffer): Promise<string> {
+  const transport = transportTo(smtp, ca)
   try {
     const sent = await transport.sendMail({ envelope: { from: SENDER, to: [to] }, raw })
     return sent.response
@@ -118,7 +97,7 @@ async function readImap(
   await client.connect()
   try {
     await client.mailboxOpen('INBOX')
-    const found = await client.search({ header: { 'message-id': `<${token}@twinpost.example>` } }, { uid: true })
+    const found = await client.search({ header: { 'message-id': messageIdOf(token) } }, { uid: true })
     const uid = found === false || found === undefined ? undefined : found.at(-1)
     if (uid === undefined) throw new Error('the letter is not in INBOX')
     const message = await client.fetchOne(String(uid), { source: true }, { uid: true })

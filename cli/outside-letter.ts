@@ -4,13 +4,13 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createTransport } from 'nodemailer'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { sleep } from '#lib/ports/clock.ts'
 import { type Action, SmtpReceiver } from '#lib/smtp/mod.ts'
 import { type Endpoints, OUTSIDE_DOMAIN } from '#operator/api/local-layout.ts'
+import { letterText, TIMEOUT_MS, transportTo } from './show-letter.ts'
 
-const TIMEOUT_MS = 15_000
+const LINES = ['. A line that begins with a dot stays as it is.']
 const LETTER_BYTES_MAX = 1024 * 1024
 
 export interface OutsideFacts {
@@ -29,20 +29,10 @@ export async function sendOutside(endpoints: Endpoints, ca: string, subject: str
   if (!account) throw new Error('there is no account to write from')
   const to = `friend@${OUTSIDE_DOMAIN}`
   const token = randomUUID()
-  const raw = Buffer.from(letterText(account.address, to, subject, token), 'utf8')
+  const raw = Buffer.from(letterText({ from: `<${account.address}>`, to, subject, token }, LINES), 'utf8')
   const sink = await OutsideServer.listen(endpoints.outside)
   try {
-    const { host, port } = endpoints.submission
-    const transport = createTransport({
-      host,
-      port,
-      secure: false,
-      requireTLS: true,
-      tls: { ca },
-      auth: { user: account.address, pass: account.password },
-      connectionTimeout: TIMEOUT_MS,
-      socketTimeout: TIMEOUT_MS,
-    })
+    const transport = transportTo(endpoints.submission, ca, { user: account.address, pass: account.password })
     const { response } = await transport.sendMail({ envelope: { from: account.address, to: [to] }, raw })
     transport.close()
     const sentMs = nodeClock.monotonicMs()
@@ -53,21 +43,6 @@ export async function sendOutside(endpoints: Endpoints, ca: string, subject: str
   } finally {
     await sink.close()
   }
-}
-
-function letterText(from: string, to: string, subject: string, token: string): string {
-  return [
-    `From: <${from}>`,
-    `To: <${to}>`,
-    `Subject: =?utf-8?B?${Buffer.from(subject, 'utf8').toString('base64')}?=`,
-    `Date: ${new Date().toUTCString().replace('GMT', '+0000')}`,
-    `Message-ID: <${token}@twinpost.example>`,
-    'MIME-Version: 1.0',
-    'Content-Type: text/plain; charset=us-ascii',
-    '',
-    '. A line that begins with a dot stays as it is.',
-    '',
-  ].join('\r\n')
 }
 
 /** Takes every letter and keeps it for as long as it listens. */

@@ -3,10 +3,9 @@
  * archive. It comes as from another server and must be refused at the end of DATA, so that nobody holds it but its sender.
  */
 import { crc32, deflateRawSync } from 'node:zlib'
-import { createTransport } from 'nodemailer'
 import type { Endpoints } from '#operator/api/local-layout.ts'
+import { transportTo } from './show-letter.ts'
 
-const TIMEOUT_MS = 15_000
 /** https://www.eicar.org: 68 characters that do nothing. In two parts, so that scanners leave this file alone. */
 const EICAR = ['X5O!P%@AP[4\\PZX54(P^)7CC)7}$', 'EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'].join('')
 const NAME = 'eicar.com'
@@ -21,17 +20,7 @@ export interface VirusFacts {
 export async function sendVirus(endpoints: Endpoints, ca: string): Promise<VirusFacts> {
   const [account] = endpoints.accounts
   if (!account) throw new Error('there is no account to write to')
-  const { host, port } = endpoints.smtp
-  const transport = createTransport({
-    host,
-    port,
-    secure: false,
-    requireTLS: true,
-    tls: { ca },
-    name: 'twinpost.example',
-    connectionTimeout: TIMEOUT_MS,
-    socketTimeout: TIMEOUT_MS,
-  })
+  const transport = transportTo(endpoints.smtp, ca)
   try {
     const { response } = await transport.sendMail({
       from: 'virus@twinpost.example',
