@@ -66,6 +66,11 @@ export class Log implements ReplicaLog {
   #active: ActiveSegment
   #commit: number
   #epoch: Epoch
+  /**
+   * Of the last header on the disk. What is written between two batches carries it: a header that is ahead of records still to come
+   * leaves, after a crash between the two, a log that those records cannot continue.
+   */
+  #written: Epoch
   #durable: number
   /** The highest LSN that a batch header on disk calls synced. */
   #covered: number
@@ -106,6 +111,7 @@ export class Log implements ReplicaLog {
     this.#sealed = recovered.sealed
     this.#active = new ActiveSegment(recovered.active)
     this.#epoch = recovered.epoch
+    this.#written = recovered.epoch
     this.#queue = new BatchQueue(recovered.identity, recovered.nextLsn, recovered.chain)
     this.#durable = recovered.nextLsn - 1
     this.#covered = this.#durable
@@ -441,13 +447,13 @@ export class Log implements ReplicaLog {
           sealed: segment !== this.#active,
           chainBefore: firstLsn === 1 ? CHAIN_START : await this.chainAt(toLsn(firstLsn - 1)),
           records: within,
-          epoch: this.#epoch,
+          epoch: this.#written,
           commit: this.#commit,
           nowMs: this.#clock.nowMs(),
         })
         if (!rewritten) throw new LogError('LOG_BAD_BATCH', `Cannot lay ${path} anew: nothing tells what it follows`)
       }
-      await this.#recover(this.#epoch, this.#durable, this.#queue)
+      await this.#recover(this.#written, this.#durable, this.#queue)
       this.#rotten = joinRanges([...this.#rotten, ...before])
       await reader.close()
     })
@@ -461,7 +467,8 @@ export class Log implements ReplicaLog {
     this.#identity = recovered.identity
     this.#sealed = recovered.sealed
     this.#active = new ActiveSegment(recovered.active)
-    this.#epoch = recovered.epoch
+    this.#epoch = queue === null ? recovered.epoch : toEpoch(Math.max(this.#epoch, recovered.epoch))
+    this.#written = recovered.epoch
     assert(queue === null || recovered.nextLsn - 1 === this.#durable, 'the log ends where it ended')
     this.#queue = queue ?? new BatchQueue(recovered.identity, recovered.nextLsn, recovered.chain)
     this.#durable = recovered.nextLsn - 1
@@ -528,6 +535,7 @@ export class Log implements ReplicaLog {
     const startMs = this.#clock.monotonicMs()
     await this.space.run(() => writeDurably(this.#active.file, at, encoded.chunks))
     const durableMs = this.#clock.monotonicMs() - startMs
+    this.#written = batch.epoch
     this.#active.take(batch)
     this.#covered = this.#durable
     this.#durable = batch.nextLsn - 1
@@ -544,7 +552,7 @@ export class Log implements ReplicaLog {
       directory: this.#directory,
       shard: this.#shard,
       identity: this.#identity,
-      epoch: this.#epoch,
+      epoch: this.#written,
       wallMs: this.#clock.nowMs(),
       commit: this.#commit,
       space: this.space,
@@ -571,7 +579,7 @@ export class Log implements ReplicaLog {
   async #coverTail(): Promise<void> {
     if (this.#covered === this.#durable) return
     const header = encodeBatchHeader(this.#identity, {
-      epoch: this.#epoch,
+      epoch: this.#written,
       firstLsn: toLsn(this.#durable + 1),
       recordCount: 0,
       byteCount: 0,

@@ -353,3 +353,28 @@ test('lastSegment of a mirror begins with the tag of the primary', async () => {
   const bytes = mirror.disk.files.get(lastSegment(mirror.disk)) ?? Buffer.alloc(0)
   assert.deepEqual(bytes.subarray(8, 16), Buffer.from(primary.log.tag))
 })
+
+test('No header is ahead of records still to come: a crash in the middle of a copy leaves a log that can be continued', async () => {
+  const primary = await primaryWith(30)
+  const mirror = await emptyMirror()
+  await mirror.log.adopt(primary.log.tag)
+  // All of it waits at once, epoch 3 behind epoch 1, while segments are sealed and begun.
+  const crashes: MemoryDisk[] = []
+  mirror.disk.beforeSync = async () => void crashes.push(mirror.disk.fork())
+  for (let next = 1; next <= primary.log.lastLsn; ) {
+    const batch = await primary.log.readRaw(toLsn(next), 100)
+    mirror.log.appendRaw(batch)
+    next += batch.recordCount
+  }
+  await mirror.log.drained()
+  assert.ok(crashes.length > 10)
+  for (const disk of crashes) {
+    const { log } = await emptyMirror(disk)
+    const known = log.epochs().at(-1)?.epoch ?? 0
+    assert.equal(log.epoch, known, `with ${log.lastLsn} records`)
+    await log.cutAbove(log.lastLsn)
+    await follow(primary.log, log)
+    await assertSame(primary.log, log)
+    await log.close()
+  }
+})
