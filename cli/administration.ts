@@ -1,7 +1,7 @@
 /** Connections of the command line to the directory and to provisioning, as the service `cli`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connectNats } from '#lib/events/nats.ts'
+import { connectNats, type NatsLink } from '#lib/events/nats.ts'
 import { createProvisioningClient, type ProvisioningClient } from '#lib/events/provisioning.ts'
 import { type DirectoryAdmin, openDirectoryAdmin } from '#lib/ldap/admin.ts'
 import { silentLogger } from '#lib/log/logger.ts'
@@ -39,6 +39,15 @@ export async function withProvisioning<T>(
   actor: string,
   work: (client: ProvisioningClient) => Promise<T>,
 ): Promise<T> {
+  return await withEvents(layout, (link) =>
+    work(
+      createProvisioningClient({ link, clock: nodeClock, random: nodeRandom, actor: { name: actor, origin: 'cli' } }),
+    ),
+  )
+}
+
+/** Runs `work` with a connection to NATS and closes it. */
+export async function withEvents<T>(layout: LocalLayout, work: (link: NatsLink) => Promise<T>): Promise<T> {
   const folder = join(layout.secretsDir, 'cli')
   const link = connectNats({
     url: 'tls://nats.default.svc:4222',
@@ -51,9 +60,7 @@ export async function withProvisioning<T>(
     logger: silentLogger,
   })
   try {
-    return await work(
-      createProvisioningClient({ link, clock: nodeClock, random: nodeRandom, actor: { name: actor, origin: 'cli' } }),
-    )
+    return await work(link)
   } finally {
     await link.close()
   }

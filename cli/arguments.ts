@@ -20,6 +20,23 @@ const OPTIONS = {
   to: { type: 'string' },
   from: { type: 'string' },
   state: { type: 'string' },
+  level: { type: 'string' },
+  allow: { type: 'string', multiple: true },
+  deny: { type: 'string', multiple: true },
+  forget: { type: 'string', multiple: true },
+  grace: { type: 'string' },
+  now: { type: 'boolean' },
+  reason: { type: 'string' },
+  domain: { type: 'string' },
+  status: { type: 'string' },
+  match: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  format: { type: 'string' },
+  'no-alias': { type: 'boolean' },
+  senders: { type: 'string' },
+  scope: { type: 'string', multiple: true },
+  since: { type: 'string' },
+  jobs: { type: 'string' },
   lang: { type: 'string' },
 } as const satisfies ParseArgsConfig['options']
 
@@ -44,6 +61,33 @@ export interface Options {
   /** Reverse-path of a letter in the queue. */
   readonly from: string | null
   readonly state: string | null
+  /** What of the filter is wished: see `filter-wish.ts`. */
+  readonly level: string | null
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+  readonly forget: readonly string[]
+  /** Days for which a deleted account can be brought back; null: as usual. */
+  readonly graceDays: number | null
+  /** Delete for good, at once. */
+  readonly now: boolean
+  readonly reason: string
+  readonly domain: string | null
+  /** Status of an account. */
+  readonly status: string | null
+  /** Part of an address, a name, a target. */
+  readonly match: string | null
+  readonly dryRun: boolean
+  readonly format: string | null
+  /** A renamed account gives up its old address. */
+  readonly noAlias: boolean
+  /** Who may write to a group. */
+  readonly senders: string | null
+  /** What an app password is good for. */
+  readonly scopes: readonly string[]
+  /** As `2h`, `7d` or a date. */
+  readonly since: string | null
+  /** Accounts at once. */
+  readonly jobs: number | null
 }
 
 export type CommandLine =
@@ -56,6 +100,7 @@ export type CommandLine =
     }
   | { readonly kind: 'mistake'; readonly lang: string | undefined; readonly problem: string }
 
+const NUMBERS = ['lines', 'quota', 'timeout', 'grace', 'jobs'] as const
 const LINES = 40
 const TIMEOUT_S = 120
 
@@ -71,8 +116,14 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   if (values.help || positionals.length === 0 || positionals[0] === 'help') return { kind: 'help', lang }
   const output = values.output ?? 'table'
   if (output !== 'table' && output !== 'json') return { kind: 'mistake', lang, problem: `--output ${output}` }
-  const numbers: Record<'lines' | 'quota' | 'timeout', number | null> = { lines: null, quota: null, timeout: null }
-  for (const key of ['lines', 'quota', 'timeout'] as const) {
+  const numbers: Record<(typeof NUMBERS)[number], number | null> = {
+    lines: null,
+    quota: null,
+    timeout: null,
+    grace: null,
+    jobs: null,
+  }
+  for (const key of NUMBERS) {
     const text = values[key]
     if (text === undefined) continue
     const number = Number(text)
@@ -102,6 +153,23 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       to: values.to ?? null,
       from: values.from ?? null,
       state: values.state ?? null,
+      level: values.level ?? null,
+      allow: values.allow ?? [],
+      deny: values.deny ?? [],
+      forget: values.forget ?? [],
+      graceDays: numbers.grace,
+      now: values.now ?? false,
+      reason: values.reason ?? '',
+      domain: values.domain ?? null,
+      status: values.status ?? null,
+      match: values.match ?? null,
+      dryRun: values['dry-run'] ?? false,
+      format: values.format ?? null,
+      noAlias: values['no-alias'] ?? false,
+      senders: values.senders ?? null,
+      scopes: values.scope ?? [],
+      since: values.since ?? null,
+      jobs: numbers.jobs,
     },
   }
 }

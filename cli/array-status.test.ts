@@ -16,7 +16,7 @@ const operator: OperatorStatus = {
   domains: [],
   stoppedMembers: [],
   filterPools: [],
-  refusesViruses: false,
+  viruses: 'unknown',
   processes: [],
 }
 

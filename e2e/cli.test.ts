@@ -72,7 +72,7 @@ test('an account is added, listed, receives mail, changes its password and is de
   await assert.rejects(imapLogin(array, account))
   await (await imapLogin(array, { ...account, password: `${PASSWORD} 2` })).logout()
 
-  await array.must('account', 'delete', address)
+  await array.must('account', 'delete', address, '--now')
   assert.equal((await smtp.deliver('s@example.net', [address], Buffer.from('Subject: hi\r\n\r\nhi\r\n'))).code, 550)
   smtp.close()
   assert.doesNotMatch(await array.must('account', 'list'), /zoe@example\.test/)
@@ -81,6 +81,19 @@ test('an account is added, listed, receives mail, changes its password and is de
 test('domain list names the domain, logs show lines', async () => {
   assert.match(await array.must('domain', 'list'), /example\.test/)
   assert.match(await array.must('logs'), /\S/)
+})
+
+test('domain dns lists the records of a domain with what the DNS has, and as a zone file', async () => {
+  const [domain] = JSON.parse(await array.must('domain', 'dns', 'example.test', '-o', 'json'))
+  const states = new Set(domain.records.map(({ state }: { state: { kind: string } }) => state.kind))
+  // Nobody has published example.test; without a network nobody answers.
+  assert.ok(
+    [...states].every((kind) => kind === 'missing' || kind === 'unknown'),
+    [...states].join(),
+  )
+  const zone = await array.must('domain', 'dns', 'example.test', '--format', 'zone')
+  assert.match(zone, /^tp1-ed25519\._domainkey\.example\.test\. 3600 IN TXT "v=DKIM1; k=ed25519; p=/m)
+  assert.match((await array.command('domain', 'dns', 'elsewhere.example')).stderr, /no domain elsewhere\.example/)
 })
 
 const wrong: [name: string, args: string[], words: RegExp][] = [

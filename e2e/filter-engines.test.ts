@@ -26,7 +26,8 @@ let array: TestArray | null = null
 before(async () => {
   if (programs.length === 0) return
   for (const program of programs) running.push(await startEngine(program))
-  array = await TestArray.start({ small: true, engines: running.map(({ engine }) => engine), level: 'off' })
+  const engines = running.map(({ engine }) => engine)
+  array = await TestArray.start({ small: true, engines, level: 'off', onVirus: 'reject' })
 })
 after(async () => {
   await array?.remove()

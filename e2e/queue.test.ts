@@ -1,7 +1,10 @@
 /** Mail leaves the system: through the queue of its author's shard, over a sender, once, whatever is killed meanwhile. */
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { dkimVerify } from 'mailauth'
 import { createTransport } from 'nodemailer'
+import { zoneFileResolver } from '#lib/dns/zone-file.ts'
+import { localLayout } from '#operator/api/local-layout.ts'
 import { RemoteServer } from '../services/sender/testing/remote-server.ts'
 import { TestArray } from './support/array.ts'
 import { imapLogin } from './support/imap.ts'
@@ -52,7 +55,32 @@ test('one submission reaches mailboxes here and a server outside, with the bytes
   await until('it comes out', async () => outside.letters.length === 1)
   const [letter] = outside.letters
   assert.deepEqual(letter?.to, ['x@outside.example'])
-  assert.match(letter?.body ?? '', /^Received: from submission[\s\S]*\r\nSubject: both\r\n\r\n\.dots stay\r\n$/)
+  assert.match(
+    letter?.body ?? '',
+    /^(?:DKIM-Signature: [\s\S]*)?Received: from submission[\s\S]*\r\nSubject: both\r\n\r\n\.dots stay\r\n$/,
+  )
+  await empty()
+})
+
+test('what leaves is signed with both keys of its Domain, as the DNS records of the array say', async () => {
+  const { zoneFile } = localLayout(array.root, array.root)
+  const resolver = async (name: string) =>
+    (await zoneFileResolver(zoneFile).query(name, 'TXT')).records.map((one) => [one])
+  const verdicts = async (letter: string) => {
+    const { results } = await dkimVerify(Buffer.from(letter), { resolver })
+    return results.map(({ selector, signingDomain, status }) => `${signingDomain} ${selector} ${status.result}`)
+  }
+  // The first letters after the start may leave before the keys are known to be in the DNS.
+  await until('a letter comes out signed', async () => {
+    const before = outside.letters.length
+    await submit('signed', 'x@outside.example')
+    await until('it comes out', async () => outside.letters.length > before)
+    return outside.letters.at(-1)?.body.startsWith('DKIM-Signature') ?? false
+  })
+  assert.deepEqual(await verdicts(outside.letters.at(-1)?.body ?? ''), [
+    'example.test tp1-rsa pass',
+    'example.test tp1-ed25519 pass',
+  ])
   await empty()
 })
 

@@ -184,6 +184,7 @@ const loops = createResourceLoops({
   domainChanged: access.domainChanged,
   lookupTxt: createTxtLookup(),
   makeKeys: generateDkimKeys,
+  sealing: access.sealing,
   // The services come in the operator's own image.
   imageHasFilter: existsSync(join(import.meta.dirname, '..', FILTER_PROGRAM)),
   poolChanged(key) {

@@ -5,6 +5,9 @@
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { sealingOf } from '#lib/directory/domain-sending.ts'
+import { zoneFileResolver } from '#lib/dns/zone-file.ts'
+import { known } from '#lib/errors/assert.ts'
 import { connectNats } from '#lib/events/nats.ts'
 import { NATS_USERS } from '#lib/events/permissions.ts'
 import { createProvisioningClient } from '#lib/events/provisioning.ts'
@@ -43,7 +46,6 @@ import { takesConnections } from './local/takes-connections.ts'
 import { watchFolder } from './local/watch-folder.ts'
 import { openCertificateStore } from './pki/store.ts'
 import { createLoop } from './runtime/loop.ts'
-import { createTxtLookup } from './runtime/txt-lookup.ts'
 
 const LEFTOVER_GRACE_MS = 10_000
 
@@ -177,7 +179,8 @@ const link = connectNats({
 const news = createEventPublisher(link, { source: 'operator', clock: nodeClock, random: nodeRandom })
 
 const keyWatch = new KeyWatch({
-  lookup: createTxtLookup(),
+  // The file of records is the DNS of this machine: what the operator has written there is published.
+  lookup: async (name) => (await zoneFileResolver(layout.zoneFile).query(name, 'TXT')).records,
   clock: nodeClock,
   random: nodeRandom,
   published() {
@@ -197,6 +200,7 @@ const array = new LocalArray({
   domains: {
     keyWatch,
     makeKeys: generateDkimKeys,
+    sealing: async () => known(sealingOf(credentials.senderSeal), 'the credentials hold a word'),
     domainChanged: (name) => news.offer('domain.changed', { name }),
   },
   accounts: createAccountMaker(

@@ -45,7 +45,8 @@ export async function up(context: CommandContext): Promise<Exit> {
 }
 
 /** A letter goes through the array; then the show, which ends with it read from the other member. */
-async function proveIt({ layout, options, say, print, complain }: CommandContext, endpoints: Endpoints): Promise<Exit> {
+async function proveIt(context: CommandContext, endpoints: Endpoints): Promise<Exit> {
+  const { layout, options, say, print, complain } = context
   const { sendFirstLetter, LetterError } = await import('../first-letter.ts')
   let letter: LetterFacts
   try {
@@ -68,10 +69,10 @@ async function proveIt({ layout, options, say, print, complain }: CommandContext
   }
   const status = await operatorStatus(layout.controlSocket)
   for (const pool of status?.filterPools ?? []) printPool(pool, say, print)
-  if (status?.refusesViruses) {
-    const { sendVirus } = await import('../virus-letter.ts')
+  const rule = status?.viruses ?? 'unknown'
+  if (rule === 'reject' || rule === 'quarantine') {
     try {
-      print(say('letterVirus', { ...(await sendVirus(endpoints, readFileSync(endpoints.ca, 'utf8'))) }))
+      print(await showVirus(context, endpoints, rule))
     } catch (error) {
       complain(say('letterFailed', { step: 'filter', problem: errorMessage(error) }))
       return Exit.failed
@@ -86,6 +87,22 @@ async function proveIt({ layout, options, say, print, complain }: CommandContext
     complain(say('showFailed', { problem: errorMessage(error) }))
     return Exit.failed
   }
+}
+
+/** @returns What became of a letter with a virus, in words. @throws if it was not what the rules of the array say */
+async function showVirus(
+  context: CommandContext,
+  endpoints: Endpoints,
+  rule: 'reject' | 'quarantine',
+): Promise<string> {
+  const { sendVirus, VIRUS_SENDER } = await import('../virus-letter.ts')
+  const facts = await sendVirus(endpoints, readFileSync(endpoints.ca, 'utf8'), rule)
+  if (rule === 'reject') return context.say('letterVirus', { ...facts })
+  const { newestQuarantined } = await import('./quarantine.ts')
+  const held = await newestQuarantined(context, { to: facts.to, from: VIRUS_SENDER })
+  if (held === null) throw new Error(`a letter with a virus was taken and is not in quarantine: ${facts.reply}`)
+  const letter = `${held.shard}:${held.letter}`
+  return context.say('letterQuarantined', { to: facts.to, letter, reason: held.reasons[0] ?? '' })
 }
 
 function printPool({ name, engines, away }: LocalFilterPool, say: Say, print: (line: string) => void): void {

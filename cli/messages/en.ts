@@ -1,4 +1,7 @@
 /** What the command line says, in English. `{name}` is filled in. Every other language has exactly these keys. */
+import { movesEn } from './moves-en.ts'
+import { provisionEn } from './provision-en.ts'
+
 export const en = {
   usage: `twinpost <command> [options]
 
@@ -16,10 +19,37 @@ Commands:
   ledger restore SHARD      make a lost ledger anew, from what both members have noted
   logs [NAME]               last lines of the logs; NAME as n1-0, n1-0/edge, operator
   account add ADDRESS       create an account
-  account list              list accounts
+  account list              list accounts: --domain, --home, --status, --match
+  account show ADDRESS      one of them, with its aliases and groups
   account passwd ADDRESS    set a new password; ends the account's sessions
-  account delete ADDRESS    delete an account and its mail
+  account suspend ADDRESS   nobody logs in and no mail comes in until: account resume ADDRESS
+  account quota ADDRESS N   most bytes of mail: 500M, 2G or none
+  account name ADDRESS      another display name: --name
+  account rename ADDRESS NEW
+                            another address; the old one stays as an alias, unless --no-alias
+  account delete ADDRESS    hide an account for --grace days (30), then delete it with its mail; --now: at once
+  account undelete ADDRESS  bring it back
+  account app-password add|remove ADDRESS NAME
+                            a password for one program: --scope
+  account move ADDRESS      to another shard, while it is used: --to; also: account move-cancel
+  account moves             accounts on their way, and those that have arrived
+  account import FILE       accounts from CSV or LDIF: --dry-run, --jobs
+  alias add ADDRESS ALIAS   another address of an account; also: alias remove, alias list
+  group add ADDRESS [MEMBER...]
+                            an address whose mail goes to its members; --senders
+  group join|leave ADDRESS MEMBER...
+                            who gets its mail; also: group list, show, set, delete
+  audit                     who did what, and who logged in: --since, --match, -f
   domain list               list mail domains
+  domain dns [NAME]         the DNS records that a domain needs, and which are there now; --format zone: for a zone file
+  filter show WHO           what an account or a domain wishes of the mail filter
+  filter set WHO            change it: --level, --allow, --deny, --forget
+  explain MESSAGE-ID        what was decided about a letter and why; in whose mailboxes, if --to says so
+  quarantine list           letters that the filter keeps back, the newest first
+  quarantine show LETTER    one of them (as n1/0:12): header, words, links; nothing of it acts
+  quarantine release LETTER give it to the one it was for
+  quarantine delete [LETTER]
+                            it, or what --to, --from choose, is gone
   queue list                letters that have not left yet, and why
   queue show LETTER         one of them (as n1/0:1234)
   queue hold [LETTER]       keep it, or what --to, --from, --state choose, until it is released
@@ -31,7 +61,7 @@ Commands:
 Options:
   -o, --output FORMAT       table or json (status, lists, switchover, fence, unfence)
   -f, --follow              keep printing new lines (logs)
-  -n, --lines N             number of lines (logs, queue list; 40)
+  -n, --lines N             number of lines (logs, queue and quarantine list; 40)
       --password TEXT       password (account add, passwd); asked for, or read from standard input, without it
       --name TEXT           display name (account add)
       --quota BYTES         quota in bytes (account add); that of the domain without it
@@ -42,15 +72,33 @@ Options:
       --member N            member to become primary, 0 or 1 (promote)
       --i-confirm-stopped MEMBER
                             the other member, stopped for good (promote)
-      --to ADDRESS          recipient, or domain of recipients (queue)
-      --from ADDRESS        author (queue)
+      --to ADDRESS          recipient, or domain of recipients (queue, quarantine, explain)
+      --from ADDRESS        sender of the envelope (queue, quarantine)
+      --level LEVEL         off, low, standard, strict, or default: as the domain, the system says (filter set)
+      --allow SENDER        address or domain whose letters come in if it is proved (filter set); no virus does
+      --deny SENDER         address or domain whose letters go to Junk (filter set)
+      --forget SENDER       take it out of both lists (filter set)
       --state STATE         waiting, attempting or held (queue)
+      --domain NAME         only accounts or groups of this domain (account list, group list)
+      --status STATUS       creating, active, suspended or deleting (account list)
+      --match TEXT          part of an address or name (account list), of a record (audit)
+      --grace DAYS          how long a deleted account can be brought back (account delete; 30)
+      --now                 for good, at once (account delete)
+      --no-alias            the old address reaches nobody any more (account rename)
+      --reason TEXT         why; goes into the audit trail (account suspend)
+      --senders WHO         who may write to a group: anyone, internal (logged in), members (group add, set)
+      --scope PROTOCOL      imap, pop3, smtp or sieve; all without it (account app-password)
+      --since TIME          30m, 2h, 7d or a date (audit; 1d)
+      --dry-run             only say what would be done (account import)
+      --jobs N              how many at once (account import; 8)
       --timeout SECONDS     longest wait for the array (up; 120)
       --lang LANGUAGE       en or zh-CN; LANG says it otherwise
   -h, --help                this text
 
 The data of an array is in .twinpost of this checkout, or in the folder that TWINPOST_ROOT names.
 Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does not run.`,
+  ...movesEn,
+  ...provisionEn,
   unknownCommand: 'unknown command: {command}. See twinpost --help',
   unknownOption: 'cannot use the command line: {problem}. See twinpost --help',
   missingArgument: '{command} needs {what}. See twinpost --help',
@@ -70,6 +118,8 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   poolEngines: 'Filter pool {name} shows each letter to: {engines}',
   poolAway: 'Not asked, because nobody answers there: {engines}',
   letterVirus: 'Sent a letter with a test virus (EICAR, in a zip) to {to}, refused: {reply}',
+  letterQuarantined:
+    'Sent a letter with a test virus (EICAR, in a zip) to {to}: it is in quarantine as {letter}, because of {reason}',
   letterFailed: 'The array runs, but the test letter failed at {step}: {problem}',
   certificateNote: 'Certificates are signed by {ca}',
   nextSteps: 'Look around: ./twinpost status, ./twinpost logs -f. Stop: make down.',
@@ -152,6 +202,27 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   queueOverdue: 'due for {time}: its destination cannot be reached, or no sender works. See twinpost status',
   queueDue: 'about to be sent',
   queueNoReply: 'no server has said anything',
+  quarantineEmpty: 'Nothing is in quarantine.',
+  quarantineUnknown: 'There is no letter {name} in quarantine. See twinpost quarantine list',
+  quarantineRefused: '{shard} did not do that: {problem}',
+  quarantineChanged: '{count} letters left the quarantine.',
+  quarantineLink: 'Link "{text}" leads to {href}',
+  quarantineAttachment: 'Attachment {name}, {type}, {size}',
+  explainStored: 'To {to}, from {from}: in {mailbox} on {shard}',
+  explainAction: '{action} at level {level}, spam {spam}',
+  explainReason: 'because of {reason}',
+  explainAuthentication: 'authentication: {results}',
+  explainEngine: '{engine}: {findings}',
+  explainUnfiltered: 'no filter has seen it',
+  explainLogged: 'Letter {trace} from {from} to {to} was answered: {result}',
+  explainLoggedReasons: 'Letter {trace} to {to}: {action}, because of {reasons}',
+  explainUnknown:
+    'Nothing is known of {name} in quarantine and in the logs of the edges here. Name a recipient to look into mailboxes: --to ADDRESS',
+  explainNotAll: '{to}: it is not among the newest {count} letters; older ones were not looked at',
+  filterMistake: '{what} is no level, address or domain. See twinpost --help',
+  filterTooMany: 'A list holds at most {count} entries. Take some out with --forget',
+  filterNoDomain: 'There is no account and no mail domain {domain}.',
+  filterRest: 'The nearer one holds; what nobody says here, spec.edge.filter of the MailNode says.',
   seconds: '{count} s',
   minutes: '{count} min',
   hours: '{count} h',
@@ -167,6 +238,14 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   headInSync: 'IN SYNC',
   headSessions: 'SESSIONS',
   headProcess: 'PROCESS',
+  headType: 'TYPE',
+  headValue: 'VALUE',
+  dnsThere: 'there',
+  dnsMissing: 'missing',
+  dnsOther: 'other: {found}',
+  dnsNoAnswer: 'no answer',
+  dnsUnknown: 'There is no domain {domain} with records. See twinpost domain list',
+  dnsPolicy: 'To be served at https://mta-sts.{domain}/.well-known/mta-sts.txt:',
   headState: 'STATE',
   headPid: 'PID',
   headRestarts: 'RESTARTS',
@@ -183,6 +262,12 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   headActive: 'ACTIVE',
   headCatchAll: 'CATCH-ALL',
   headPostmaster: 'POSTMASTER',
+  headSubject: 'SUBJECT',
+  headReason: 'WHY',
+  headWho: 'WHO',
+  headLevel: 'LEVEL',
+  headAllow: 'ALLOWED',
+  headDeny: 'DENIED',
   none: '-',
   yes: 'yes',
   no: 'no',

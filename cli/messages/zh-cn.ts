@@ -1,5 +1,7 @@
 /** What the command line says, in Chinese (zh-CN). Same keys as en.ts. */
 import type { MessageKey } from './en.ts'
+import { movesZhCn } from './moves-zh-cn.ts'
+import { provisionZhCn } from './provision-zh-cn.ts'
 
 export const zhCn: Readonly<Record<MessageKey, string>> = {
   usage: `twinpost <命令> [选项]
@@ -18,10 +20,36 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   ledger restore 分片       依据两个成员的记录，重建丢失的账本
   logs [名称]               日志的最后几行；名称如 n1-0、n1-0/edge、operator
   account add 地址          新建账户
-  account list              列出账户
+  account list              列出账户： --domain、 --home、 --status、 --match
+  account show 地址         查看一个账户，含别名和群组
   account passwd 地址       设置新密码；该账户的会话随即结束
-  account delete 地址       删除账户及其邮件
+  account suspend 地址      停止登录和收信，直到 account resume 地址
+  account quota 地址 N      邮件总量上限：500M、2G 或 none
+  account name 地址         更改显示名： --name
+  account rename 地址 新地址
+                            更改地址；旧地址保留为别名，除非 --no-alias
+  account delete 地址       隐藏账户 --grace 天（30），然后连同邮件删除； --now：立即删除
+  account undelete 地址     恢复
+  account app-password add|remove 地址 名称
+                            供单个程序使用的密码： --scope
+  account move 地址         使用中迁往另一个分片： --to；另有 account move-cancel
+  account moves             正在迁移的账户，以及刚到达的
+  account import 文件       从 CSV 或 LDIF 建立账户： --dry-run, --jobs
+  alias add 地址 别名       账户的另一地址；另有 alias remove、alias list
+  group add 地址 [成员...]
+                            来信转给各成员的地址； --senders
+  group join|leave 地址 成员...
+                            增减成员；另有 group list、show、set、delete
+  audit                     谁做了什么、谁登录过： --since, --match, -f
   domain list               列出邮件域
+  domain dns [NAME]         域所需的 DNS 记录，以及哪些已经存在； --format zone：区域文件格式
+  filter show 对象          某账户或域对邮件过滤的要求
+  filter set 对象           用 --level, --allow, --deny, --forget 更改
+  explain 信件标识          对一封信的决定及原因；可用 --to 指定在谁的信箱里找
+  quarantine list           被过滤器扣下的信，新的在前
+  quarantine show 信        查看其中一封（如 n1/0:12）：信头、文字、链接；其内容不会起作用
+  quarantine release 信     交给收件人
+  quarantine delete [信]    删除该信，或由 --to, --from 选中的信
   queue list                列出尚未发出的信及原因
   queue show 信             查看其中一封（如 n1/0:1234）
   queue hold [信]           扣留该信，或由 --to, --from, --state 选中的信，直到放行
@@ -33,7 +61,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
 选项：
   -o, --output 格式         table 或 json（status、各列表、switchover、fence、unfence）
   -f, --follow              持续输出新行（logs）
-  -n, --lines N             行数（logs、queue list；默认 40）
+  -n, --lines N             行数（logs、queue 和 quarantine list；默认 40）
       --password 文本       密码（account add、passwd）；不给则询问，或从标准输入读取
       --name 文本           显示名（account add）
       --quota 字节数        配额（account add）；不给则用邮件域的配额
@@ -44,15 +72,33 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
       --member N            要成为主副本的成员，0 或 1（promote）
       --i-confirm-stopped 成员
                             已永久停止的另一成员（promote）
-      --to 地址             收件人，或收件人的域（queue）
-      --from 地址           发件人（queue）
+      --to 地址             收件人，或收件人的域（queue、quarantine、explain）
+      --from 地址           信封上的发件人（queue、quarantine）
+      --level 级别          off、low、standard、strict，或 default：依域、系统的规定（filter set）
+      --allow 发件人        来源得到证实即放行的地址或域（filter set）；病毒除外
+      --deny 发件人         其信进垃圾箱的地址或域（filter set）
+      --forget 发件人       从两个名单中去掉（filter set）
       --state 状态          waiting、attempting 或 held（queue）
+      --domain 域名         仅该域的账户或群组（account list、group list）
+      --status 状态         creating、active、suspended 或 deleting（account list）
+      --match 文本          地址或名称的一部分（account list），或记录的一部分（audit）
+      --grace 天            已删除的账户可恢复的期限（account delete；默认 30）
+      --now                 立即彻底删除（account delete）
+      --no-alias            旧地址不再有效（account rename）
+      --reason 文本         原因，记入审计（account suspend）
+      --senders 谁          谁可向群组发信：anyone、internal（已登录者）、members（group add、set）
+      --scope 协议          imap、pop3、smtp 或 sieve；默认全部（account app-password）
+      --since 时间          30m、2h、7d 或日期（audit；默认 1d）
+      --dry-run             只说明将要做什么（account import）
+      --jobs N              同时处理的个数（account import；默认 8）
       --timeout 秒          等待阵列就绪的最长时间（up；默认 120）
       --lang 语言           en 或 zh-CN；否则由 LANG 决定
   -h, --help                显示本说明
 
 阵列的数据在本代码库的 .twinpost 中，或在 TWINPOST_ROOT 指定的文件夹中。
 退出码：0 完成，1 失败，2 命令无法理解，3 阵列没有运行。`,
+  ...movesZhCn,
+  ...provisionZhCn,
   unknownCommand: '未知命令：{command}。见 twinpost --help',
   unknownOption: '无法理解命令行：{problem}。见 twinpost --help',
   missingArgument: '{command} 需要 {what}。见 twinpost --help',
@@ -72,6 +118,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   poolEngines: '过滤池 {name} 用以下引擎检查每封信：{engines}',
   poolAway: '以下引擎没有应答，未启用：{engines}',
   letterVirus: '已向 {to} 发送一封带测试病毒（EICAR，在 zip 内）的信，被拒收：{reply}',
+  letterQuarantined: '已向 {to} 发送一封带测试病毒（EICAR，在 zip 内）的信：被隔离，编号 {letter}，原因：{reason}',
   letterFailed: '阵列在运行，但测试信在“{step}”一步失败：{problem}',
   certificateNote: '证书由 {ca} 签发',
   nextSteps: '查看：./twinpost status，./twinpost logs -f。停止：make down。',
@@ -148,6 +195,26 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   queueOverdue: '已到期 {time}：无法连接目的地，或没有发信进程在工作。见 twinpost status',
   queueDue: '即将发送',
   queueNoReply: '对方服务器尚无答复',
+  quarantineEmpty: '隔离区是空的。',
+  quarantineUnknown: '隔离区没有信 {name}。见 twinpost quarantine list',
+  quarantineRefused: '{shard} 没有照办：{problem}',
+  quarantineChanged: '{count} 封信离开了隔离区。',
+  quarantineLink: '链接“{text}”指向 {href}',
+  quarantineAttachment: '附件 {name}，{type}，{size}',
+  explainStored: '致 {to}，来自 {from}：在 {shard} 的 {mailbox}',
+  explainAction: '{action}，级别 {level}，垃圾分值 {spam}',
+  explainReason: '原因：{reason}',
+  explainAuthentication: '来源验证：{results}',
+  explainEngine: '{engine}：{findings}',
+  explainUnfiltered: '没有过滤器看过',
+  explainLogged: '信 {trace}，来自 {from}，致 {to}，答复：{result}',
+  explainLoggedReasons: '信 {trace}，致 {to}：{action}，原因：{reasons}',
+  explainUnknown: '隔离区和本机前端的日志里都没有 {name}。要查信箱，请指定收件人：--to 地址',
+  explainNotAll: '{to}：不在最新的 {count} 封信里；更早的没有查',
+  filterMistake: '{what} 不是级别、地址或域。见 twinpost --help',
+  filterTooMany: '一个名单最多 {count} 项。用 --forget 去掉一些',
+  filterNoDomain: '没有账户或邮件域 {domain}。',
+  filterRest: '近者优先；此处未说的，由 MailNode 的 spec.edge.filter 决定。',
   seconds: '{count} 秒',
   minutes: '{count} 分钟',
   hours: '{count} 小时',
@@ -163,6 +230,14 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   headInSync: '同步集',
   headSessions: '会话数',
   headProcess: '进程',
+  headType: '类型',
+  headValue: '值',
+  dnsThere: '已存在',
+  dnsMissing: '缺少',
+  dnsOther: '不同：{found}',
+  dnsNoAnswer: '没有应答',
+  dnsUnknown: '没有带记录的域 {domain}。参见 twinpost domain list',
+  dnsPolicy: '在 https://mta-sts.{domain}/.well-known/mta-sts.txt 提供：',
   headState: '状态',
   headPid: 'PID',
   headRestarts: '重启次数',
@@ -179,6 +254,12 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   headActive: '启用',
   headCatchAll: '兜底账户',
   headPostmaster: '邮件管理员',
+  headSubject: '主题',
+  headReason: '原因',
+  headWho: '对象',
+  headLevel: '级别',
+  headAllow: '放行',
+  headDeny: '拒绝',
   none: '-',
   yes: '是',
   no: '否',

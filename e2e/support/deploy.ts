@@ -15,6 +15,8 @@ export interface DeployOptions {
   readonly small?: boolean
   /** Engines of the filter pool. Without them no letter is shown to a filter: what a spec sees is then the mail servers' alone. */
   readonly engines?: readonly PoolEngine[]
+  /** What becomes of a virus, with `engines`; as the demo array says without it: quarantine. */
+  readonly onVirus?: 'quarantine' | 'reject' | 'discard'
   /** How much spam people want to see, with `engines`; `standard` without it. */
   readonly level?: 'off' | 'low' | 'standard' | 'strict'
   /** Lines below `spec` of each MailNode. Without `giveBackAfter` among them no shard goes back by itself in the middle of a spec. */
@@ -27,11 +29,13 @@ export function writeDeploy(from: string, to: string, options: DeployOptions): s
   const write = (name: string, text: string) => writeFileSync(join(to, name), text)
   mkdirSync(to, { recursive: true })
   write('example-test.yaml', read('example-test.yaml'))
-  const { engines, level = 'standard' } = options
+  const { engines, level = 'standard', onVirus = 'quarantine' } = options
   if (engines !== undefined) write('filter.yaml', filterPool(engines))
   const node = (name: string) =>
     read(name).replace(/^ {4}filter:\n(?: {6}.*\n)+/m, (filter) =>
-      engines === undefined ? '' : `${filter}      level: "${level}"\n`,
+      engines === undefined
+        ? ''
+        : `${filter.replace(/^ *onVirus:.*\n/m, '')}      level: "${level}"\n      onVirus: ${onVirus}\n`,
     )
   const spec = options.spec ?? ''
   const lines = /^giveBackAfter:/m.test(spec) ? spec : `giveBackAfter: never\n${spec}`

@@ -22,7 +22,9 @@ export const shardHostPattern = () =>
 
 /** Where names are looked up: what `openResolver` of lib/dns takes. */
 export const dnsSettings = () => ({
-  dnsServers: fileOrNone('Name servers as address or address:port with commas between; null: those of the system.'),
+  dnsServers: fileOrNone(
+    'Name servers as address, address:port or tls://name with commas between; null: those of the system.',
+  ),
   zoneFile: fileOrNone('File of names in master format, in place of DNS: for one machine and tests.'),
 })
 

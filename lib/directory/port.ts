@@ -2,6 +2,7 @@
  * The port through which edge and provision see the directory. Adapter over LDAP: `lib/ldap/client.ts`.
  * The directory's word on a home shard is a hint: the shard itself decides (rule 17 of the replication design).
  */
+import type { FilterWish } from '#lib/filter/settings.ts'
 import type { AccountId, ShardName } from '#lib/mail/types.ts'
 import type { ScramKeys } from '#lib/sasl/scram.ts'
 
@@ -19,6 +20,8 @@ export interface DirectoryAccount {
   readonly status: AccountStatus
   /** Null: no limit. */
   readonly quotaBytes: number | null
+  /** What the account and then the domain of the address it was reached by wish of the filter; absent: nothing. */
+  readonly wishes?: readonly FilterWish[]
 }
 
 export interface DirectoryDomain {
@@ -26,6 +29,23 @@ export interface DirectoryDomain {
   readonly active: boolean
   /** Account that gets what no address matches, if any. */
   readonly catchAll: string | null
+  /** What senders need of it, sealed (`domain-sending.ts`). */
+  readonly sending?: string | null
+}
+
+/** Who may write to a group: everybody, users of this array who have logged in, or its members of those. */
+export const GROUP_SENDERS = ['anyone', 'internal', 'members'] as const
+export type GroupSenders = (typeof GROUP_SENDERS)[number]
+
+/** An address whose mail goes to others. */
+export interface DirectoryGroup {
+  readonly address: string
+  /** Other addresses that reach this group. */
+  readonly aliases: readonly string[]
+  readonly displayName: string
+  readonly senders: GroupSenders
+  /** Addresses of accounts and of other groups, canonical, in order; one that is gone by now reaches nobody. */
+  readonly members: readonly string[]
 }
 
 export type AddressLookup =
@@ -34,6 +54,7 @@ export type AddressLookup =
       readonly account: DirectoryAccount /** Part after the recipient delimiter `+`, if any. */
       readonly detail: string | null
     }
+  | { readonly kind: 'group'; readonly group: DirectoryGroup }
   /** The domain is ours, the address is not: 550 5.1.1. */
   | { readonly kind: 'unknown-address' }
   /** The domain is not ours: mail for it would have to leave the system. */

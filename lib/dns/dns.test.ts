@@ -24,6 +24,8 @@ mx1.example.net. A 192.0.2.1
 mx1.example.net. A 192.0.2.2
 mx1.example.net. AAAA 2001:db8::1
 text.example. TXT "v=spf1 " "-all"
+_imaps._tcp.text.example. SRV 0 1 993 Mail.example.net.
+_25._tcp.mx1.example.net. TLSA 3 1 1 0A0B 0c0d
 a.loop. CNAME b.loop.
 b.loop. CNAME a.loop.
 `
@@ -76,6 +78,12 @@ test('hostAddresses() does not need both families to answer', async () => {
 
 test('parseZone() joins strings, and names the line that it cannot read', async () => {
   assert.deepEqual((await resolver.query('text.example', 'TXT')).records, ['v=spf1 -all'])
+  assert.deepEqual((await resolver.query('_imaps._tcp.text.example', 'SRV')).records, [
+    { priority: 0, weight: 1, port: 993, target: 'mail.example.net' },
+  ])
+  assert.deepEqual((await resolver.query('_25._tcp.mx1.example.net', 'TLSA')).records, [
+    { usage: 3, selector: 1, matching: 1, data: Buffer.from('0a0b0c0d', 'hex') },
+  ])
   assert.throws(() => parseZone('a.example. A 192.0.2.1\nb.example. A nowhere'), /line 2 .*nowhere/)
 })
 

@@ -61,6 +61,14 @@ export function hostsBeforeUs(hosts: readonly MailHost[], ownNames: ReadonlySet<
  * @throws {DnsError} DNS_UNAVAILABLE if neither gave one and at least one failed
  */
 export async function hostAddresses(resolver: DnsResolver, name: string): Promise<string[]> {
+  return [...(await securedAddresses(resolver, name)).addresses]
+}
+
+/** The same, and whether all that was said of them was validated. @throws {DnsError} DNS_UNAVAILABLE */
+export async function securedAddresses(
+  resolver: DnsResolver,
+  name: string,
+): Promise<{ readonly addresses: readonly string[]; readonly secure: boolean }> {
   const [six, four] = await Promise.allSettled([resolver.query(name, 'AAAA'), resolver.query(name, 'A')])
   const sixes = six.status === 'fulfilled' ? six.value.records : []
   const fours = four.status === 'fulfilled' ? four.value.records : []
@@ -75,5 +83,6 @@ export async function hostAddresses(resolver: DnsResolver, name: string): Promis
       if (address !== undefined) addresses.push(address)
     }
   }
-  return addresses.slice(0, ADDRESSES_MAX)
+  const secure = [six, four].every((answer) => answer.status === 'fulfilled' && answer.value.secure)
+  return { addresses: addresses.slice(0, ADDRESSES_MAX), secure }
 }

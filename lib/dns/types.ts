@@ -20,6 +20,22 @@ export interface MxRecord {
   readonly exchange: string
 }
 
+/** RFC 2782. */
+export interface SrvRecord {
+  readonly priority: number
+  readonly weight: number
+  readonly port: number
+  readonly target: string
+}
+
+/** RFC 6698 section 2.1. */
+export interface TlsaRecord {
+  readonly usage: number
+  readonly selector: number
+  readonly matching: number
+  readonly data: Buffer
+}
+
 export interface DnsRecordData {
   readonly A: string
   readonly AAAA: string
@@ -27,6 +43,9 @@ export interface DnsRecordData {
   /** Strings of one record joined, as RFC 7208 section 3.3 and others want it. */
   readonly TXT: string
   readonly CNAME: string
+  readonly PTR: string
+  readonly SRV: SrvRecord
+  readonly TLSA: TlsaRecord
 }
 export type DnsType = keyof DnsRecordData
 

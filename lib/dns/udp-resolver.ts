@@ -1,6 +1,6 @@
 /**
- * Asks name servers (RFC 1035, EDNS of RFC 6891): UDP first, TCP where the answer did not fit, the next server where one is
- * silent or fails. They are recursive; ours is the stub.
+ * Asks name servers (RFC 1035, EDNS of RFC 6891): UDP first, TCP where the answer did not fit, or TLS alone where a server wants it; the
+ * next server where one is silent or fails. They are recursive; ours is the stub.
  *
  * An answer counts only if it comes from the server that was asked, on a socket of its own, with the number and the question that
  * were sent. What it says is kept for its time to live.
@@ -12,16 +12,19 @@ import { WeightedLru } from '#lib/cache/weighted-lru.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
+import { TlsChannel, type TlsServer } from './tls-channel.ts'
 import { ALIASES_MAX, type DnsAnswer, DnsError, type DnsRecordData, type DnsResolver, type DnsType } from './types.ts'
 
 export interface NameServer {
   readonly address: string
   readonly port: number
+  /** Asked over TLS, and over nothing else; absent: UDP and TCP. */
+  readonly tls?: Pick<TlsServer, 'name' | 'ca'>
 }
 
 export interface UdpResolverOptions {
   readonly servers: readonly NameServer[]
-  /** The way to the servers is safe (loopback), so that AD may be believed. */
+  /** The way to the servers is safe (loopback or TLS), so that AD may be believed. */
   readonly trustAd: boolean
   readonly clock: Clock
   readonly random: Random
@@ -39,6 +42,11 @@ const NAME_ERROR = 3
 const NEGATIVE_TTL_SECONDS = 60
 
 export function udpResolver(options: UdpResolverOptions): DnsResolver {
+  const channels = new Map(
+    options.servers.flatMap((server) =>
+      server.tls === undefined ? [] : [[server, new TlsChannel({ ...server, ...server.tls }, options.clock)]],
+    ),
+  )
   const kept = new WeightedLru<string, { readonly answer: DnsAnswer<DnsType>; readonly untilMs: number }>(KEPT_ANSWERS)
   return {
     async query<T extends DnsType>(name: string, type: T): Promise<DnsAnswer<T>> {
@@ -46,7 +54,7 @@ export function udpResolver(options: UdpResolverOptions): DnsResolver {
       const known = kept.get(key)
       // The key names the type, so what is kept under it is of this type.
       if (known !== undefined && known.untilMs > options.clock.monotonicMs()) return known.answer as DnsAnswer<T>
-      const answer = readAnswer(await ask(options, name, type), name, type, options.trustAd)
+      const answer = readAnswer(await ask(options, channels, name, type), name, type, options.trustAd)
       kept.set(key, { answer, untilMs: options.clock.monotonicMs() + answer.ttlSeconds * 1000 }, 1)
       return answer
     },
@@ -54,7 +62,12 @@ export function udpResolver(options: UdpResolverOptions): DnsResolver {
 }
 
 /** @throws {DnsError} DNS_UNAVAILABLE when no server could say */
-async function ask(options: UdpResolverOptions, name: string, type: DnsType): Promise<Packet> {
+async function ask(
+  options: UdpResolverOptions,
+  channels: ReadonlyMap<NameServer, TlsChannel>,
+  name: string,
+  type: DnsType,
+): Promise<Packet> {
   let last = 'no name server is set up'
   for (let round = 0; round < ROUNDS; round++) {
     for (const server of options.servers) {
@@ -78,8 +91,11 @@ async function ask(options: UdpResolverOptions, name: string, type: DnsType): Pr
         ],
       }
       try {
-        let packet = await exchange(options, server, encode(question), question.id, name, type, 'udp')
-        if (packet.flag_tc) packet = await exchange(options, server, encode(question), question.id, name, type, 'tcp')
+        const channel = channels.get(server)
+        const way = channel ?? 'udp'
+        let packet = await exchange(options, server, encode(question), question.id, name, type, way)
+        if (packet.flag_tc && channel === undefined)
+          packet = await exchange(options, server, encode(question), question.id, name, type, 'tcp')
         const code = responseCode(packet)
         if (code === NO_ERROR || code === NAME_ERROR) return packet
         last = `${server.address} answered with code ${code}`
@@ -100,7 +116,7 @@ function exchange(
   id: number,
   name: string,
   type: DnsType,
-  way: 'udp' | 'tcp',
+  way: 'udp' | 'tcp' | TlsChannel,
 ): Promise<Decoded> {
   return new Promise((resolve, reject) => {
     const over = (settle: () => void) => {
@@ -117,7 +133,12 @@ function exchange(
       return true
     }
     const failed = (error: Error) => over(() => reject(error))
-    const close = way === 'udp' ? overUdp(server, question, take, failed) : overTcp(server, question, take, failed)
+    const close =
+      way === 'udp'
+        ? overUdp(server, question, take, failed)
+        : way === 'tcp'
+          ? overTcp(server, question, take, failed)
+          : way.ask(question, take, failed)
   })
 }
 
@@ -211,9 +232,20 @@ const readers: { readonly [T in DnsType]: (answer: Answer) => DnsRecordData[T][]
   A: (answer) => (answer.type === 'A' ? [answer.data] : []),
   AAAA: (answer) => (answer.type === 'AAAA' ? [answer.data] : []),
   CNAME: (answer) => (answer.type === 'CNAME' ? [lower(answer.data)] : []),
+  PTR: (answer) => (answer.type === 'PTR' ? [lower(answer.data)] : []),
   MX: (answer) =>
     answer.type === 'MX' ? [{ preference: answer.data.preference ?? 0, exchange: lower(answer.data.exchange) }] : [],
   TXT: (answer) => (answer.type === 'TXT' ? [textOf(answer.data)] : []),
+  SRV: (answer) => {
+    if (answer.type !== 'SRV') return []
+    const { priority = 0, weight = 0, port, target } = answer.data
+    return [{ priority, weight, port, target: lower(target) }]
+  },
+  TLSA: (answer) => {
+    if (answer.type !== 'TLSA') return []
+    const { usage, selector, matchingType, certificate } = answer.data
+    return [{ usage, selector, matching: matchingType, data: certificate }]
+  },
 }
 
 function dataOf<T extends DnsType>(answer: Answer, type: T): DnsRecordData[T][] {

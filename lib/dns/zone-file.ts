@@ -8,7 +8,7 @@ import { ALIASES_MAX, type DnsAnswer, DnsError, type DnsRecordData, type DnsReso
 
 type Zone = ReadonlyMap<string, Partial<{ [T in DnsType]: DnsRecordData[T][] }>>
 
-const TYPES: readonly DnsType[] = ['A', 'AAAA', 'MX', 'TXT', 'CNAME']
+const TYPES: readonly DnsType[] = ['A', 'AAAA', 'MX', 'TXT', 'CNAME', 'PTR', 'SRV', 'TLSA']
 const TTL_SECONDS = 5
 
 /** Reads the file again when it has changed; a file that does not exist has no names. */
@@ -66,9 +66,15 @@ export function parseZone(text: string): Zone {
     const [first = '', second = ''] = data
     if (type === 'A' && isIPv4(first)) add(entry, 'A', first)
     else if (type === 'AAAA' && isIPv6(first)) add(entry, 'AAAA', first)
-    else if (type === 'MX' && /^\d{1,5}$/.test(first) && second !== '') {
+    else if (type === 'SRV' && data.length === 4 && data.slice(0, 3).every(isNumber)) {
+      const [priority = 0, weight = 0, port = 0] = data.slice(0, 3).map(Number)
+      add(entry, 'SRV', { priority, weight, port, target: lowerName(data[3] ?? '') })
+    } else if (type === 'TLSA' && data.length > 3 && data.slice(0, 3).every(isNumber)) {
+      const [usage = 0, selector = 0, matching = 0] = data.slice(0, 3).map(Number)
+      add(entry, 'TLSA', { usage, selector, matching, data: Buffer.from(data.slice(3).join(''), 'hex') })
+    } else if (type === 'MX' && isNumber(first) && second !== '') {
       add(entry, 'MX', { preference: Number(first), exchange: lowerName(second) })
-    } else if (type === 'CNAME' && first !== '') add(entry, 'CNAME', lowerName(first))
+    } else if ((type === 'CNAME' || type === 'PTR') && first !== '') add(entry, type, lowerName(first))
     else if (type === 'TXT' && first !== '') {
       add(
         entry,
@@ -92,4 +98,8 @@ function add<T extends DnsType>(
 
 function lowerName(name: string): string {
   return name.toLowerCase().replace(/\.$/, '')
+}
+
+function isNumber(word: string): boolean {
+  return /^\d{1,5}$/.test(word)
 }

@@ -4,6 +4,8 @@
  * mail is ever in an event.
  */
 import { z } from 'zod'
+import { GROUP_SENDERS } from '#lib/directory/port.ts'
+import { FilterWish } from '#lib/filter/settings.ts'
 
 export const SUBJECT_PREFIX = 'twinpost'
 
@@ -11,6 +13,11 @@ const address = z.string().min(3).max(320)
 const accountId = z.string().regex(/^[a-z2-7]{16}$/)
 const shardName = z.string().regex(/^[a-z]([a-z0-9-]{0,50}[a-z0-9])?\/(0|[1-9][0-9]?)$/)
 const quotaBytes = z.int().min(0).nullable()
+const groupSenders = z.enum(GROUP_SENDERS)
+/** Longest grace of a deletion: a year. */
+const GRACE_S_MAX = 366 * 24 * 3600
+/** More come in several commands: an event has at most 64 KiB. */
+export const GROUP_MEMBERS_PER_COMMAND_MAX = 100
 const scope = z.enum(['imap', 'pop3', 'smtp', 'sieve'])
 /** What is stored of a password: made by the sender, so that the password itself never travels. */
 const secrets = z.object({ passwordHash: z.string().max(512), scramKeys: z.string().max(512) })
@@ -39,11 +46,57 @@ export const ProvisionCommand = z.discriminatedUnion('kind', [
     home: shardName.nullable().default(null),
     secrets,
   }),
-  z.object({ kind: z.literal('account.delete'), address }),
+  /**
+   * With a grace the account is hidden at once and can be brought back (`account.undelete`) until it is over; then, or
+   * without one at once, it goes for good with its mail.
+   */
+  z.object({ kind: z.literal('account.delete'), address, graceSeconds: z.int().min(0).max(GRACE_S_MAX).default(0) }),
+  z.object({ kind: z.literal('account.undelete'), address }),
+  /** Another primary address for the same account. */
+  z.object({
+    kind: z.literal('account.rename'),
+    address,
+    to: address,
+    /** The old address goes on reaching the account. */
+    keepAlias: z.boolean().default(true),
+  }),
+  z.object({ kind: z.literal('account.name'), address, displayName: z.string().min(1).max(200) }),
+  z.object({ kind: z.literal('account.alias.add'), address, alias: address }),
+  z.object({ kind: z.literal('account.alias.remove'), address, alias: address }),
+  /** Lets the sender open one session of the account without its password, within a minute; the result holds the ticket. */
+  z.object({ kind: z.literal('account.open'), address, reason: z.string().min(1).max(500) }),
+  z.object({
+    kind: z.literal('group.create'),
+    address,
+    aliases: z.array(address).max(100).default([]),
+    displayName: z.string().min(1).max(200).optional(),
+    senders: groupSenders.default('internal'),
+    members: z.array(address).max(GROUP_MEMBERS_PER_COMMAND_MAX).default([]),
+  }),
+  /** Who joins and who leaves. */
+  z.object({
+    kind: z.literal('group.members'),
+    address,
+    add: z.array(address).max(GROUP_MEMBERS_PER_COMMAND_MAX).default([]),
+    remove: z.array(address).max(GROUP_MEMBERS_PER_COMMAND_MAX).default([]),
+  }),
+  z.object({
+    kind: z.literal('group.update'),
+    address,
+    displayName: z.string().min(1).max(200).optional(),
+    senders: groupSenders.optional(),
+  }),
+  z.object({ kind: z.literal('group.delete'), address }),
   z.object({ kind: z.literal('account.password'), address, secrets }),
   z.object({ kind: z.literal('account.suspend'), address, reason: z.string().max(500).default('') }),
   z.object({ kind: z.literal('account.resume'), address }),
   z.object({ kind: z.literal('account.quota'), address, quotaBytes }),
+  /** To another shard, while it is used. The result comes when it is there. */
+  z.object({ kind: z.literal('account.move'), address, target: shardName }),
+  /** Ends a move that is not decided yet; the account stays. */
+  z.object({ kind: z.literal('account.move-cancel'), address }),
+  z.object({ kind: z.literal('account.filter'), address, filter: FilterWish }),
+  z.object({ kind: z.literal('domain.filter'), name: z.string().min(1).max(253), filter: FilterWish }),
   z.object({
     kind: z.literal('account.app-password.add'),
     address,
@@ -74,6 +127,7 @@ export const PROVISION_FAILURES = [
   'invalid',
   'address-taken',
   'unknown-account',
+  'unknown-group',
   'unknown-domain',
   /** No active shard, or the one asked for is none. */
   'no-shard',
@@ -81,6 +135,8 @@ export const PROVISION_FAILURES = [
   'superseded',
   /** The account is being made or deleted. */
   'in-transition',
+  /** The account stays where it was. */
+  'move-failed',
   'internal',
 ] as const
 export type ProvisionFailure = (typeof PROVISION_FAILURES)[number]
@@ -99,6 +155,8 @@ export const ProvisionResult = z.discriminatedUnion('ok', [
     /** False when everything was as wished already. */
     changed: z.boolean(),
     account: ProvisionedAccount.nullable(),
+    /** Of `account.open`: the name of the one session that may be opened. */
+    ticket: z.string().optional(),
   }),
   z.object({ ok: z.literal(false), commandId: z.string(), code: z.enum(PROVISION_FAILURES), message: z.string() }),
 ])
@@ -112,7 +170,19 @@ export const EVENTS = {
   'account.changed': z.object({
     account: accountId,
     addresses: z.array(address),
-    change: z.enum(['created', 'password', 'app-passwords', 'suspended', 'resumed', 'quota', 'deleted']),
+    change: z.enum([
+      'created',
+      'password',
+      'app-passwords',
+      'suspended',
+      'resumed',
+      'quota',
+      'filter',
+      'name',
+      'addresses',
+      'deleted',
+      'restored',
+    ]),
   }),
   /** The home shard of an account is another one, or has become known. */
   'route.changed': z.object({
@@ -122,6 +192,7 @@ export const EVENTS = {
     generation: z.int().min(1),
   }),
   'domain.changed': z.object({ name: z.string() }),
+  'group.changed': z.object({ addresses: z.array(address).min(1) }),
   'audit.provision': z.object({
     actor: Actor,
     action: z.string(),

@@ -4,6 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { silentLogger } from '#lib/log/logger.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
+import { type AuditPlace, readAudit } from './audit.ts'
 import type { AnyEvent, ProvisionResult } from './events.ts'
 import { listenEvents } from './listener.ts'
 import { createProvisioningClient } from './provisioning.ts'
@@ -124,6 +125,36 @@ describe('events over a real nats-server', needsNats, () => {
     await publisher.publish('domain.changed', news, 'same')
     await publisher.publish('domain.changed', news, 'other')
     assert.equal((await manager.streams.info('TP_NEWS')).state.messages, before + 1)
+    await link.close()
+  })
+
+  test('readAudit() reads the trail from a time or a place, in its order, over many batches', async () => {
+    const link = nats.link('cli')
+    const record = (target: string) => ({
+      actor: { name: 'admin', origin: 'test' },
+      action: 'account.create',
+      target,
+      reason: '',
+      outcome: 'changed',
+      before: null,
+      after: null,
+    })
+    const read = async (place: AuditPlace) => {
+      const targets: string[] = []
+      const next = await readAudit(link, place, (event) => {
+        if (event.type === 'audit.provision') targets.push(event.payload.target)
+      })
+      return { targets, next }
+    }
+    assert.deepEqual((await read({ sinceMs: nodeClock.nowMs() })).targets, [])
+    const wanted = Array.from({ length: 600 }, (_, i) => `u${i}@a.example`)
+    for (const target of wanted) await publisher.publish('audit.provision', record(target), `audit-${target}`)
+    const all = await read({ sinceMs: 0 })
+    assert.deepEqual(all.targets, wanted)
+    assert.deepEqual(await read(all.next), { targets: [], next: all.next })
+    await publisher.publish('audit.provision', record('last@a.example'), 'audit-last')
+    assert.deepEqual((await read(all.next)).targets, ['last@a.example'])
+    assert.deepEqual((await read({ sinceMs: nodeClock.nowMs() + 60_000 })).targets, [])
     await link.close()
   })
 

@@ -48,7 +48,11 @@ const RIGHTS: Readonly<Record<NatsUser, SubjectRights>> = {
   },
   edge: { publish: [subject('audit.login'), subject('alert.*')], subscribe: [...NEWS] },
   shard: { publish: [subject('usage.>'), subject('alert.*')], subscribe: [...NEWS] },
-  cli: { publish: [...COMMANDER.publish], subscribe: [...COMMANDER.subscribe] },
+  // Reads the audit trail without a consumer of its own; there is no right to change it.
+  cli: {
+    publish: [...COMMANDER.publish, `$JS.API.DIRECT.GET.${STREAMS.audit.name}`],
+    subscribe: [...COMMANDER.subscribe],
+  },
 }
 
 export function rightsOf(user: NatsUser): SubjectRights {

@@ -5,6 +5,7 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import type { Scope } from '#lib/directory/port.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
+import type { FilterWish } from '#lib/filter/settings.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
 import { newAppPassword } from '#lib/sasl/app-password.ts'
@@ -64,6 +65,11 @@ export interface ProvisioningClient {
   suspend(address: string, reason: string, options?: SubmitOptions): Promise<ProvisionResult>
   resume(address: string, options?: SubmitOptions): Promise<ProvisionResult>
   setQuota(address: string, quotaBytes: number | null, options?: SubmitOptions): Promise<ProvisionResult>
+  /** Resolves when the account is there; without a result in time it goes on all the same. */
+  moveAccount(address: string, target: string, options?: SubmitOptions): Promise<ProvisionResult>
+  cancelMove(address: string, options?: SubmitOptions): Promise<ProvisionResult>
+  /** In place of what the account, or the domain, wished of the filter before. @param target Address or name. */
+  setFilter(target: string, filter: FilterWish, options?: SubmitOptions): Promise<ProvisionResult>
   /** `secret` is to be shown once: it is stored nowhere. */
   addAppPassword(
     address: string,
@@ -153,6 +159,16 @@ export function createProvisioningClient(options: {
     suspend: (address, reason, how) => submit({ kind: 'account.suspend', address, reason }, how),
     resume: (address, how) => submit({ kind: 'account.resume', address }, how),
     setQuota: (address, quotaBytes, how) => submit({ kind: 'account.quota', address, quotaBytes }, how),
+    moveAccount: (address, target, how) => submit({ kind: 'account.move', address, target }, how),
+    cancelMove: (address, how) => submit({ kind: 'account.move-cancel', address }, how),
+    setFilter(target, { level, allow, deny }, how) {
+      const filter = { level, allow: [...allow], deny: [...deny] }
+      const account = target.includes('@')
+      return submit(
+        account ? { kind: 'account.filter', address: target, filter } : { kind: 'domain.filter', name: target, filter },
+        how,
+      )
+    },
     async addAppPassword(address, name, scopes, how) {
       const { secret, stored } = newAppPassword(name, scopes, random)
       const appPassword = { ...stored, scopes: [...scopes] }

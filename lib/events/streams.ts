@@ -40,7 +40,12 @@ export const STREAMS = {
   },
   news: {
     name: 'TP_NEWS',
-    subjects: [subject('account.changed'), subject('route.changed'), subject('domain.changed')],
+    subjects: [
+      subject('account.changed'),
+      subject('route.changed'),
+      subject('domain.changed'),
+      subject('group.changed'),
+    ],
     retention: 'limits',
     ageMaxMs: NEWS_AGE_MS,
     perSubjectMax: null,

@@ -24,6 +24,13 @@ export const AccountCommand = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('set-quota'), account, quotaBytes }),
   z.strictObject({ kind: z.enum(['suspend', 'resume', 'delete']), account }),
+  /** Lets the command line open one session with this id; kept in memory, so a failover takes it away. */
+  z.strictObject({
+    kind: z.literal('admit'),
+    account,
+    ticket: z.string().regex(/^[a-z2-7]{32}$/),
+    seconds: z.int().min(1).max(600),
+  }),
 ])
 export type AccountCommand = z.infer<typeof AccountCommand>
 

@@ -65,6 +65,16 @@ test('FrameDecoder.rest() gives the raw bytes that follow the last frame', () =>
 })
 
 const id = Buffer.alloc(16, 7)
+const sessionOpen: protocol.SessionOpen = {
+  protocol: 'imap',
+  account,
+  login: 'anna@example.test',
+  sessionId: 's1',
+  clientAddress: '2001:db8::1',
+  clientPort: 40_000,
+  tls: 'TLSv1.3',
+  clientId: ['name', '雷鸟'],
+}
 const payloads: [name: string, value: unknown, encoded: Buffer, decode: (payload: Uint8Array) => unknown][] = [
   row(
     'hello',
@@ -99,21 +109,7 @@ const payloads: [name: string, value: unknown, encoded: Buffer, decode: (payload
     protocol.encodeDeliverResult,
     protocol.decodeDeliverResult,
   ),
-  row(
-    'sessionOpen',
-    {
-      protocol: 'imap',
-      account,
-      login: 'anna@example.test',
-      sessionId: 's1',
-      clientAddress: '2001:db8::1',
-      clientPort: 40_000,
-      tls: 'TLSv1.3',
-      clientId: ['name', '雷鸟'],
-    },
-    protocol.encodeSessionOpen,
-    protocol.decodeSessionOpen,
-  ),
+  row('sessionOpen', sessionOpen, protocol.encodeSessionOpen, protocol.decodeSessionOpen),
   row('sessionOpened', { capabilities: 'IMAP4rev1 IDLE' }, protocol.encodeSessionOpened, protocol.decodeSessionOpened),
   row(
     'sessionsEnd',
@@ -163,4 +159,12 @@ test('decodeDeliverBegin() gives recipients and a view of the body that follows'
   const decoded = protocol.decodeDeliverBegin(Buffer.concat([protocol.encodeDeliverBegin(begin), body]))
   assert.deepEqual({ ...decoded }, { ...begin, body })
   assert.throws(() => protocol.decodeDeliverBegin(protocol.encodeDeliverBegin(begin).subarray(0, 10)), BytesError)
+})
+
+test('sessionOpen of a session that shares mailboxes comes back as it was; one of before has no identity', () => {
+  const identity = { address: 'anna@example.test', addresses: ['anna@example.test', 'a@example.test'] }
+  const encoded = protocol.encodeSessionOpen({ ...sessionOpen, identity })
+  assert.deepEqual(protocol.decodeSessionOpen(encoded), { ...sessionOpen, identity })
+  assert.throws(() => protocol.decodeSessionOpen(encoded.subarray(0, -1)), CodedError)
+  assert.equal(protocol.decodeSessionOpen(protocol.encodeSessionOpen(sessionOpen)).identity, undefined)
 })

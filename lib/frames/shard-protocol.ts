@@ -28,6 +28,9 @@ export const FrameType = {
   deliverResult: 15,
   /** A `deliverBegin` with something for the queue before it; goes on and is answered like one, with one outcome more. */
   queueBegin: 16,
+  /** `deliverBegin` and `deliverEnd` of a letter of which something goes to quarantine: a shard without one refuses them. */
+  quarantineBegin: 17,
+  quarantineEnd: 18,
   accountCommand: 20,
   accountResult: 21,
   statusQuery: 22,
@@ -48,6 +51,17 @@ export const FrameType = {
   queueHolding: 56,
   queueOrder: 57,
   queueReport: 58,
+  quarantineOrder: 80,
+  quarantineReport: 81,
+  explainQuery: 82,
+  explainReport: 83,
+  moveOrder: 60,
+  moveReport: 61,
+  moveAsk: 62,
+  moveAnswer: 63,
+  /** Bytes of a copy; the last of them come with `moveEnd`, which is answered. */
+  moveData: 64,
+  moveEnd: 65,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
@@ -142,9 +156,25 @@ export interface SessionOpen {
   readonly clientPort: number
   /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null for a connection without TLS. */
   readonly tls: string | null
-  /** RFC 2971 ID parameters the client gave before login, as key, value, key, value. */
+  /**
+   * What the client said of itself before login, as key, value, key, value: RFC 2971 ID parameters of an IMAP client, `POP3_UTF8` of a
+   * POP3 client that asked for it. A shard passes over what it does not know.
+   */
   readonly clientId: readonly string[]
+  /** Absent: mailboxes are not shared. A shard of before cannot read it: an edge says it only where it is told that mailboxes are shared. */
+  readonly identity?: SessionIdentity | undefined
 }
+
+/** Under which names others have shared mailboxes with an account. */
+export interface SessionIdentity {
+  /** The primary address. */
+  readonly address: string
+  /** All addresses, the primary one too. */
+  readonly addresses: readonly string[]
+}
+
+/** The client said UTF8 (RFC 6856 section 2.1). */
+export const POP3_UTF8: readonly string[] = ['utf8', '']
 
 export interface SessionOpened {
   /** Capability line of the session after login, without the word CAPABILITY; the edge puts it into its tagged OK. */
@@ -340,6 +370,9 @@ export function encodeSessionOpen(open: SessionOpen): Buffer {
   to.string(open.account).string(open.login).string(open.sessionId).string(open.clientAddress).varint(open.clientPort)
   to.optional(open.tls, (tls) => to.string(tls))
   to.list(open.clientId, (text) => to.string(text))
+  if (open.identity !== undefined) {
+    to.string(open.identity.address).list(open.identity.addresses, (text) => to.string(text))
+  }
   return to.finish()
 }
 
@@ -353,6 +386,9 @@ export function decodeSessionOpen(payload: Uint8Array): SessionOpen {
     clientPort: from.varint(),
     tls: from.optional(() => from.string()),
     clientId: from.list(() => from.string()),
+    ...(from.remaining === 0
+      ? {}
+      : { identity: { address: from.string(), addresses: from.list(() => from.string()) } }),
   }))
 }
 

@@ -66,6 +66,10 @@ export const MAILBOX_NAME_BYTES_MAX = 2048
 /** Annotations of one GETMETADATA or SETMETADATA, and the length of a name (RFC 5464). */
 export const METADATA_ENTRIES_MAX = 100
 export const METADATA_NAME_BYTES_MAX = 512
+/** Of somebody to whom a mailbox is shared (RFC 5321 section 4.5.3.1: 64 and 255 bytes with the @). */
+export const ACL_IDENTIFIER_BYTES_MAX = 320
+/** Event groups of one NOTIFY: each is looked at for each mailbox that changed. */
+export const NOTIFY_GROUPS_MAX = 32
 /** Patterns of one LIST: the cost per mailbox grows with each. */
 export const LIST_PATTERNS_MAX = 64
 /** Pattern times name is the cost of matching one mailbox. */

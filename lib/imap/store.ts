@@ -19,6 +19,35 @@ export interface MailboxInfo {
   readonly uidValidity: number
   readonly specialUse: SpecialUse | null
   readonly subscribed: boolean
+  /** What this session may do with a mailbox of another account (RFC 4314). Absent: everything, it is its own. */
+  readonly rights?: string
+}
+
+/** Somebody else, and what they may do (RFC 4314). */
+export interface Grant {
+  /** An address in lower case, or `anyone`. */
+  readonly identifier: string
+  /** As `sharing/rights.ts` keeps them. */
+  readonly rights: string
+}
+
+/** What an account that shares mailboxes can say and do about it. Names are those of the session. */
+export interface AccessControl {
+  /** The owner's address. @throws {ImapSyntaxError} there is no such mailbox */
+  owner(name: string): string
+  /** Null: there is no such mailbox. */
+  rights(name: string): string | null
+  /** Without the owner, who may do everything. */
+  grants(name: string): readonly Grant[]
+  /** @param rights Empty: takes the grant away. */
+  grant(name: string, identifier: string, rights: string): Promise<void>
+}
+
+/** Where copies go that leave the account, or may not keep all their flags. */
+export interface CopyOptions {
+  readonly account: Pick<ImapAccount, 'id'>
+  /** What of a message's flags its copy may have. */
+  readonly keep: (flags: Flags) => Flags
 }
 
 export interface MailboxStatus {
@@ -164,6 +193,13 @@ export interface TextFilter {
   readonly within: ReadonlyMap<TextWish, readonly UidRange[]>
 }
 
+/** What a commit changed in an account. */
+export type AccountChange =
+  /** Messages, or names and subscriptions. */
+  | { readonly kind: 'changed' }
+  /** Annotations of a mailbox, or (null) of the account as a whole. */
+  | { readonly kind: 'metadata'; readonly mailbox: MailboxId | null; readonly names: readonly string[] }
+
 /** One mailbox that a session has selected. */
 export interface OpenMailbox {
   readonly info: MailboxInfo
@@ -187,7 +223,8 @@ export interface OpenMailbox {
   store(request: StoreRequest): Promise<StoreResult>
   /** Expunges those of `uids` that carry \Deleted (null: all that do); returns what went. */
   expunge(uids: readonly Uid[] | null): Promise<readonly Uid[]>
-  copy(uids: readonly Uid[], target: string): Promise<CopyResult>
+  /** @param options Absent: into the same account, with all flags. */
+  copy(uids: readonly Uid[], target: string, options?: CopyOptions): Promise<CopyResult>
   /** Puts a letter into `request.mailbox` and expunges `uid` here, both or neither (RFC 8508). Null: `uid` is gone already, and nothing was done. */
   replace(uid: Uid, request: AppendRequest): Promise<Appended | null>
   move(uids: readonly Uid[], target: string): Promise<CopyResult>
@@ -209,6 +246,8 @@ export interface ImapAccount {
   status(mailbox: MailboxId): MailboxStatus
   /** @param listener Called after each commit that touched the mailbox. */
   open(mailbox: MailboxId, readOnly: boolean, listener: (change: MailboxChange) => void): Promise<OpenMailbox>
+  /** Calls `listener` after each commit that touched the account. @returns The end of it, safe to call again */
+  watch(listener: (change: AccountChange) => void): () => void
   create(name: string, specialUse: SpecialUse | null): Promise<MailboxInfo>
   rename(from: string, to: string): Promise<void>
   delete(name: string): Promise<void>
@@ -228,4 +267,16 @@ export interface ImapAccount {
   readonly metadataValueBytesMax: number
   /** Bytes of the messages that carry \Deleted. */
   deletedBytes(mailbox: MailboxId): number
+  /** Absent: mailboxes are not shared. */
+  readonly access?: AccessControl
+}
+
+/** An account that others may look into, as its owner has it. */
+export interface OwnerAccount extends ImapAccount {
+  /** Committed state; none of a mailbox that is gone. */
+  grants(mailbox: MailboxId): readonly Grant[]
+  /** @param rights Empty: takes the grant away. */
+  setGrant(mailbox: MailboxId, identifier: string, rights: string): Promise<void>
+  /** Under which address others see the account; kept with it. */
+  setAddress(address: string): Promise<void>
 }

@@ -2,9 +2,9 @@
  * Writes and lists for provisioning, operator and command line. Every write may be repeated: an add finds its entry, a change
  * carries its place in the command stream, a delete of nothing succeeds. What was lost on the way is answered by doing it again.
  */
-import { Attribute, Change, type Client, ResultCodeError } from 'ldapts'
-import type { ShardName } from '#lib/mail/types.ts'
-import { toShardName } from '#lib/mail/types.ts'
+import type { Change, Client } from 'ldapts'
+import { type FilterWish, formatFilterWish, NO_WISH } from '#lib/filter/settings.ts'
+import { type ShardName, splitShardName, toShardName } from '#lib/mail/types.ts'
 import { type AppPassword, formatAppPassword } from '#lib/sasl/app-password.ts'
 import type { StoredSecrets } from '#lib/sasl/secrets.ts'
 import { canonicalDomain } from './address.ts'
@@ -12,31 +12,27 @@ import {
   ACCOUNT_ATTRIBUTES,
   accountEntry,
   accountFrom,
+  type Deletion,
   DOMAIN_ATTRIBUTES,
+  deletionText,
   domainFrom,
   type NewAccount,
   type RawEntry,
   type StoredAccount,
   type StoredDomain,
+  type StoredGroup,
   type StoredShard,
   type StoredStatus,
   shardFrom,
   values,
 } from './entry.ts'
 import { DirectoryError } from './errors.ts'
-import { PAGE_ENTRIES } from './limits.ts'
-import { and, dn, endsWith, equals, or } from './names.ts'
+import { type AddGroupOutcome, type GroupAdmin, type GroupChange, LdapGroups } from './group-admin.ts'
+import { eachPage, findEntries } from './listing.ts'
+import { and, contains, dn, endsWith, equals, escapeDnValue, or } from './names.ts'
 import { type LdapAccess, LdapPool } from './pool.ts'
 import { UNITS, type Unit, unitDn } from './schema.ts'
-
-/** RFC 4511 appendix A.1. */
-const Result = {
-  noSuchAttribute: 16,
-  constraintViolation: 19,
-  attributeOrValueExists: 20,
-  noSuchObject: 32,
-  entryAlreadyExists: 68,
-} as const
+import { add, isResult, markChanges, Result, remove, replace, TOO_LATE } from './writes.ts'
 
 export type AddOutcome =
   | { readonly kind: 'added'; readonly account: StoredAccount }
@@ -49,25 +45,31 @@ export interface AccountChange {
   readonly status?: StoredStatus
   readonly secrets?: StoredSecrets
   readonly quotaBytes?: number | null
+  readonly filter?: FilterWish
   readonly addAppPassword?: AppPassword
   readonly removeAppPassword?: string
+  readonly displayName?: string
+  readonly addAlias?: string
+  readonly removeAlias?: string
+  readonly deletion?: Deletion | null
 }
 
 export interface AccountFilter {
   readonly domain?: string
   readonly home?: ShardName
-  /** Default: 1000. */
-  readonly limit?: number
+  readonly status?: StoredStatus
+  /** Part of the primary address or of the name (aliases have no substring matching in OpenLDAP). */
+  readonly contains?: string
 }
 
-export interface DirectoryAdmin {
+export interface DirectoryAdmin extends GroupAdmin {
   /** Adds the base entry and its units where they are missing. */
   ensureTree(): Promise<void>
   /** Makes `ou=shards` say this: those not named stay, but get no new accounts. */
   ensureShards(shards: readonly StoredShard[]): Promise<void>
   shards(): Promise<StoredShard[]>
   /**
-   * Makes the entry say this; an owner that is not named here stays as it is.
+   * Makes the entry say this; owner, filter and sending that are not named here stay as they are.
    * @returns true if anything changed. @throws {DirectoryError} DIRECTORY_ADDRESS for a name that is none
    */
   ensureDomain(domain: StoredDomain): Promise<boolean>
@@ -75,8 +77,13 @@ export interface DirectoryAdmin {
   removeDomain(name: string, owner: string): Promise<boolean>
   domain(name: string): Promise<StoredDomain | null>
   listDomains(): Promise<StoredDomain[]>
-  /** In the order of addresses. */
-  listAccounts(filter?: AccountFilter): Promise<StoredAccount[]>
+  /** The first 1000 or `limit`, in the order of addresses. */
+  listAccounts(filter?: AccountFilter & { readonly limit?: number }): Promise<StoredAccount[]>
+  /** All of them, a page at a time, in the directory's order. @param take Returns false to hear no more. */
+  eachAccount(
+    filter: AccountFilter,
+    take: (accounts: readonly StoredAccount[]) => Promise<boolean> | boolean,
+  ): Promise<void>
   /** By any of its addresses (canonical) or by its id, in whatever status. */
   account(addressOrId: string): Promise<StoredAccount | null>
   /** The add is the choice of the shard: it fails if the entry exists. Status `creating`, generation 1. */
@@ -84,8 +91,19 @@ export interface DirectoryAdmin {
   /**
    * Changes the entry if `account` is still how it was read, and notes `command` as the last one applied.
    * @returns false if somebody else changed it or it is gone: read again.
+   * @throws {DirectoryError} DIRECTORY_TAKEN when somebody else has the new alias
    */
   updateAccount(account: StoredAccount, command: string, change: AccountChange): Promise<boolean>
+  /**
+   * Gives the account another primary address; the old one stays as an alias. Goes on where a lost one had stopped.
+   * @throws {DirectoryError} DIRECTORY_TAKEN when somebody else has the address
+   */
+  renameAccount(account: StoredAccount, command: string, to: string): Promise<boolean>
+  /**
+   * The account has moved. The generation, not the place in the command stream, says which move is later.
+   * @returns false if somebody else changed it or it is gone: read again.
+   */
+  setHome(account: StoredAccount, home: ShardName, generation: number): Promise<boolean>
   appPasswords(account: StoredAccount): Promise<string[]>
   /** @returns false if it was gone already. */
   deleteAccount(account: StoredAccount): Promise<boolean>
@@ -104,9 +122,11 @@ const LIST_LIMIT = 1000
 
 class LdapAdmin implements DirectoryAdmin {
   readonly #pool: LdapPool
+  readonly #groups: LdapGroups
 
   constructor(pool: LdapPool) {
     this.#pool = pool
+    this.#groups = new LdapGroups(pool)
   }
 
   async ensureTree(): Promise<void> {
@@ -150,7 +170,12 @@ class LdapAdmin implements DirectoryAdmin {
     if (name === null)
       throw new DirectoryError('DIRECTORY_ADDRESS', `Cannot use ${JSON.stringify(domain.name)} as a domain name`)
     const existing = await this.domain(name)
-    const wanted = { ...(existing?.owner === undefined ? {} : { owner: existing.owner }), ...domain, name }
+    const kept = {
+      ...(existing?.owner === undefined ? {} : { owner: existing.owner }),
+      ...(existing?.filter === undefined ? {} : { filter: existing.filter }),
+      sending: existing?.sending ?? null,
+    }
+    const wanted = { ...kept, ...domain, name }
     if (existing && JSON.stringify(domainEntry(existing)) === JSON.stringify(domainEntry(wanted))) return false
     const entry = domainEntry(wanted)
     const target = this.#domainDn(name)
@@ -186,12 +211,17 @@ class LdapAdmin implements DirectoryAdmin {
     return found.map(domainFrom).sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  async listAccounts(filter: AccountFilter = {}): Promise<StoredAccount[]> {
-    const clauses = [equals('objectClass', 'twinpostAccount')]
-    if (filter.domain !== undefined) clauses.push(endsWith('mail', `@${filter.domain.toLowerCase()}`))
-    if (filter.home !== undefined) clauses.push(equals('twinpostShard', filter.home))
-    const found = await this.#all(UNITS.people, and(...clauses), ACCOUNT_ATTRIBUTES, filter.limit ?? LIST_LIMIT)
+  async listAccounts(filter: AccountFilter & { readonly limit?: number } = {}): Promise<StoredAccount[]> {
+    const found = await this.#all(UNITS.people, accountsFilter(filter), ACCOUNT_ATTRIBUTES, filter.limit ?? LIST_LIMIT)
     return found.map(accountFrom).sort((a, b) => (a.address < b.address ? -1 : 1))
+  }
+
+  async eachAccount(
+    filter: AccountFilter,
+    take: (accounts: readonly StoredAccount[]) => Promise<boolean> | boolean,
+  ): Promise<void> {
+    const listing = { unit: UNITS.people, filter: accountsFilter(filter), attributes: ACCOUNT_ATTRIBUTES }
+    await eachPage(this.#pool, listing, (entries) => take(entries.map(accountFrom)))
   }
 
   async account(addressOrId: string): Promise<StoredAccount | null> {
@@ -215,18 +245,18 @@ class LdapAdmin implements DirectoryAdmin {
       return { kind: 'address-taken', address: taken }
     }
     const { secrets: _, ...stored } = account
-    return { kind: 'added', account: { ...stored, status: 'creating', generation: 1 } }
+    return { kind: 'added', account: { ...stored, status: 'creating', generation: 1, deletion: null } }
   }
 
   async updateAccount(account: StoredAccount, command: string, change: AccountChange): Promise<boolean> {
-    const changes: Change[] = []
-    // Deleting the old value and adding the new one is one atomic step that fails if another writer was faster.
-    if (command !== account.lastCommand) {
-      changes.push(remove('twinpostLastCommand', [account.lastCommand]), add('twinpostLastCommand', [command]))
-    }
+    const changes = markChanges(account.lastCommand, command)
     if (change.status) changes.push(replace('twinpostStatus', [change.status]))
     if (change.quotaBytes !== undefined) {
       changes.push(replace('twinpostQuotaBytes', change.quotaBytes === null ? [] : [String(change.quotaBytes)]))
+    }
+    if (change.filter !== undefined) {
+      const text = formatFilterWish(change.filter)
+      changes.push(replace('twinpostFilter', text === '' ? [] : [text]))
     }
     if (change.secrets) {
       changes.push(replace('twinpostPasswordHash', [change.secrets.passwordHash]))
@@ -238,15 +268,88 @@ class LdapAdmin implements DirectoryAdmin {
       if (change.addAppPassword) kept.push(formatAppPassword(change.addAppPassword))
       changes.push(replace('twinpostAppPassword', kept))
     }
+    const { addAlias, removeAlias, displayName, deletion } = change
+    if (addAlias !== undefined && addAlias !== account.address && !account.aliases.includes(addAlias)) {
+      changes.push(add('mailLocalAddress', [addAlias]))
+    }
+    if (removeAlias !== undefined && account.aliases.includes(removeAlias)) {
+      changes.push(remove('mailLocalAddress', [removeAlias]))
+    }
+    if (displayName !== undefined) {
+      changes.push(...['displayName', 'cn', 'sn'].map((name) => replace(name, [displayName])))
+    }
+    if (deletion !== undefined) {
+      changes.push(replace('twinpostDeletion', deletion === null ? [] : [deletionText(deletion)]))
+    }
     if (changes.length === 0) return true
+    return await this.#modifyAccount(account, changes, addAlias)
+  }
+
+  async setHome(account: StoredAccount, home: ShardName, generation: number): Promise<boolean> {
+    const [before, after] = [String(account.generation), String(generation)]
+    const changes = [
+      ...(before === after ? [] : [remove('twinpostGeneration', [before]), add('twinpostGeneration', [after])]),
+      replace('twinpostShard', [home]),
+      replace('mailHost', [splitShardName(home).mailNode]),
+    ]
+    return await this.#modifyAccount(account, changes, undefined)
+  }
+
+  async renameAccount(account: StoredAccount, command: string, to: string): Promise<boolean> {
+    // Both addresses first, then the name of the entry: whoever asks in between finds the account by either.
+    if (command !== account.lastCommand) {
+      const changes = [...markChanges(account.lastCommand, command), replace('mailRoutingAddress', [to])]
+      if (!account.aliases.includes(to)) changes.push(add('mailLocalAddress', [to]))
+      if (!(await this.#modifyAccount(account, changes, to))) return false
+    }
+    if (account.address === to) return true
+    try {
+      await this.#write((client) => client.modifyDN(this.#accountDn(account), `mail=${escapeDnValue(to)}`))
+      return true
+    } catch (error) {
+      if (isResult(error, Result.noSuchObject)) return false
+      if (isResult(error, Result.entryAlreadyExists)) throw taken(to, error)
+      throw error
+    }
+  }
+
+  /** @returns false if it came too late. */
+  async #modifyAccount(account: StoredAccount, changes: Change[], newAddress: string | undefined): Promise<boolean> {
     try {
       await this.#write((client) => client.modify(this.#accountDn(account), changes))
       return true
     } catch (error) {
-      const codes = [Result.noSuchAttribute, Result.attributeOrValueExists, Result.noSuchObject]
-      if (codes.some((code) => isResult(error, code))) return false
+      if (isResult(error, ...TOO_LATE)) return false
+      if (newAddress !== undefined && isResult(error, Result.constraintViolation)) throw taken(newAddress, error)
       throw error
     }
+  }
+
+  group(address: string): Promise<StoredGroup | null> {
+    return this.#groups.group(address)
+  }
+
+  addGroup(group: StoredGroup): Promise<AddGroupOutcome> {
+    return this.#groups.addGroup(group)
+  }
+
+  updateGroup(group: StoredGroup, command: string, change: GroupChange): Promise<boolean> {
+    return this.#groups.updateGroup(group, command, change)
+  }
+
+  deleteGroup(group: StoredGroup): Promise<boolean> {
+    return this.#groups.deleteGroup(group)
+  }
+
+  eachGroup(
+    filter: { readonly domain?: string; readonly member?: string },
+    take: (groups: readonly StoredGroup[]) => Promise<boolean> | boolean,
+  ): Promise<void> {
+    return this.#groups.eachGroup(filter, take)
+  }
+
+  replaceMember(member: string, to: string | null): Promise<string[]> {
+    return this.#groups.replaceMember(member, to)
   }
 
   async appPasswords(account: StoredAccount): Promise<string[]> {
@@ -266,12 +369,15 @@ class LdapAdmin implements DirectoryAdmin {
   async countAccounts(): Promise<Map<ShardName, number>> {
     const counts = new Map<ShardName, number>()
     const filter = equals('objectClass', 'twinpostAccount')
-    for (const entry of await this.#all(UNITS.people, filter, ['twinpostShard'], Infinity)) {
-      const name = values(entry, 'twinpostShard')[0]
-      if (name === undefined) continue
-      const shard = toShardName(name)
-      counts.set(shard, (counts.get(shard) ?? 0) + 1)
-    }
+    await eachPage(this.#pool, { unit: UNITS.people, filter, attributes: ['twinpostShard'] }, (entries) => {
+      for (const entry of entries) {
+        const name = values(entry, 'twinpostShard')[0]
+        if (name === undefined) continue
+        const shard = toShardName(name)
+        counts.set(shard, (counts.get(shard) ?? 0) + 1)
+      }
+      return true
+    })
     return counts
   }
 
@@ -303,7 +409,7 @@ class LdapAdmin implements DirectoryAdmin {
     if (!isResult(error, Result.constraintViolation) && !isResult(error, Result.entryAlreadyExists)) return null
     for (const address of [account.address, ...account.aliases]) {
       const holder = await this.account(address)
-      if (holder && holder.id !== account.id) return address
+      if (holder ? holder.id !== account.id : (await this.group(address)) !== null) return address
     }
     return null
   }
@@ -324,18 +430,21 @@ class LdapAdmin implements DirectoryAdmin {
   }
 
   async #all(unit: Unit, filter: string, attributes: readonly string[], limit: number): Promise<RawEntry[]> {
-    const base = unitDn(unit, this.#pool.baseDn)
-    return await this.#pool.read(async (client) => {
-      const entries: RawEntry[] = []
-      const pageSize = Math.min(PAGE_ENTRIES, limit)
-      const options = { scope: 'one' as const, filter, attributes: [...attributes], paged: { pageSize } }
-      for await (const page of client.searchPaginated(base, options)) {
-        entries.push(...page.searchEntries)
-        if (entries.length >= limit) break
-      }
-      return entries.slice(0, limit === Infinity ? entries.length : limit)
-    })
+    return await findEntries(this.#pool, { unit, filter, attributes }, limit)
   }
+}
+
+function accountsFilter({ domain, home, status, contains: part }: AccountFilter): string {
+  const clauses = [equals('objectClass', 'twinpostAccount')]
+  if (domain !== undefined) clauses.push(endsWith('mail', `@${domain.toLowerCase()}`))
+  if (home !== undefined) clauses.push(equals('twinpostShard', home))
+  if (status !== undefined) clauses.push(equals('twinpostStatus', status))
+  if (part !== undefined) clauses.push(or(contains('mail', part), contains('displayName', part)))
+  return and(...clauses)
+}
+
+function taken(address: string, cause: unknown): DirectoryError {
+  return new DirectoryError('DIRECTORY_TAKEN', `${address} belongs to somebody else`, { cause })
 }
 
 function domainEntry(domain: StoredDomain): Record<string, string[]> {
@@ -345,22 +454,12 @@ function domainEntry(domain: StoredDomain): Record<string, string[]> {
     twinpostPostmaster: domain.postmaster === null ? [] : [domain.postmaster],
     twinpostCatchAll: domain.catchAll === null ? [] : [domain.catchAll],
     twinpostDefaultDomain: domain.isDefault ? ['TRUE'] : [],
+    twinpostFilter: [formatFilterWish(domain.filter ?? NO_WISH)].filter((text) => text !== ''),
+    twinpostSending: domain.sending ? [domain.sending] : [],
     description: domain.owner === undefined ? [] : [domain.owner],
   }
 }
 
 function present(entry: Record<string, string[]>): Record<string, string[]> {
   return Object.fromEntries(Object.entries(entry).filter(([, list]) => list.length > 0))
-}
-
-function change(operation: 'add' | 'delete' | 'replace', type: string, list: readonly string[]): Change {
-  return new Change({ operation, modification: new Attribute({ type, values: [...list] }) })
-}
-
-const add = (type: string, list: readonly string[]) => change('add', type, list)
-const remove = (type: string, list: readonly string[]) => change('delete', type, list)
-const replace = (type: string, list: readonly string[]) => change('replace', type, list)
-
-function isResult(error: unknown, code: number): boolean {
-  return error instanceof ResultCodeError && error.code === code
 }

@@ -8,6 +8,7 @@ import type {
   Directory,
   DirectoryAccount,
   DirectoryDomain,
+  DirectoryGroup,
   PasswordVerdict,
   Scope,
   ScramRecord,
@@ -22,9 +23,13 @@ import {
   accountFrom,
   DOMAIN_ATTRIBUTES,
   domainFrom,
+  GROUP_ATTRIBUTES,
+  groupFrom,
+  isGroupEntry,
   SECRET_ATTRIBUTES,
   type StoredAccount,
   type StoredDomain,
+  type StoredGroup,
   secretsFrom,
 } from './entry.ts'
 import { CACHE_ENTRIES_MAX, NEGATIVE_TTL_MS, POSITIVE_TTL_MS } from './limits.ts'
@@ -38,6 +43,9 @@ export interface OpenedDirectory extends Directory {
   probe(): Promise<void>
   close(): Promise<void>
 }
+
+/** Of whoever has an address: an account or a group. */
+const HOLDER_ATTRIBUTES = [...new Set(['objectClass', ...ACCOUNT_ATTRIBUTES, ...GROUP_ATTRIBUTES])]
 
 /** Role addresses that every domain must answer (RFC 2142 section 5 and section 4; rules.md, Delivery). */
 const ROLE_ADDRESSES: ReadonlySet<string> = new Set(['postmaster', 'abuse'])
@@ -120,7 +128,8 @@ class LdapDirectory implements OpenedDirectory {
         key === wanted ||
         key.endsWith(`@${wanted}`) ||
         withoutDetail(key) === wanted ||
-        (found.kind === 'account' && isCalled(found.account, wanted)),
+        (found.kind === 'account' && isCalled(found.account, wanted)) ||
+        (found.kind === 'group' && (has(found.group, wanted) || found.group.members.includes(wanted))),
     )
     this.#domains.forget((key) => key === wanted)
     this.#checker.forget(wanted)
@@ -146,24 +155,26 @@ class LdapDirectory implements OpenedDirectory {
     const { user, detail } = splitDetail(address.local)
     const exact = addressText(address)
     const withoutDetail = addressText({ ...address, local: user })
-    const [domain, accounts] = await Promise.all([
+    const [domain, { accounts, groups }] = await Promise.all([
       this.#domain(address.domain),
-      this.#accounts(exact === withoutDetail ? [exact] : [exact, withoutDetail]),
+      this.#holders(exact === withoutDetail ? [exact] : [exact, withoutDetail]),
     ])
     if (!domain?.active) return { kind: 'foreign-domain' }
     const whole = accounts.find((account) => has(account, exact))
-    if (whole) return reached(whole, null)
+    if (whole) return reached(whole, null, domain)
+    const group = groups.find((candidate) => has(candidate, exact) || has(candidate, withoutDetail))
+    if (group) return { kind: 'group', group: asPublicGroup(group) }
     const subaddressed = accounts.find((account) => has(account, withoutDetail))
-    if (subaddressed) return reached(subaddressed, detail)
+    if (subaddressed) return reached(subaddressed, detail, domain)
     if (ROLE_ADDRESSES.has(user)) return await this.#postmasterOf(domain)
-    if (domain.catchAll !== null) return await this.#accountAt(domain.catchAll)
+    if (domain.catchAll !== null) return await this.#accountAt(domain.catchAll, domain)
     return { kind: 'unknown-address' }
   }
 
   /** The domain's postmaster, else the default domain's: mail for postmaster and abuse always reaches a mailbox. */
   async #postmasterOf(domain: StoredDomain): Promise<AddressLookup> {
     const own: AddressLookup =
-      domain.postmaster === null ? { kind: 'unknown-address' } : await this.#accountAt(domain.postmaster)
+      domain.postmaster === null ? { kind: 'unknown-address' } : await this.#accountAt(domain.postmaster, domain)
     return own.kind === 'account' || domain.isDefault ? own : await this.#defaultPostmaster()
   }
 
@@ -189,9 +200,10 @@ class LdapDirectory implements OpenedDirectory {
     return address && addressText(address)
   }
 
-  async #accountAt(address: string): Promise<AddressLookup> {
+  /** @param domain Whose mail it gets; absent: that of all. */
+  async #accountAt(address: string, domain?: StoredDomain): Promise<AddressLookup> {
     const [account] = await this.#accounts([address])
-    return account ? reached(account, null) : { kind: 'unknown-address' }
+    return account ? reached(account, null, domain) : { kind: 'unknown-address' }
   }
 
   /** An address that no account can have: the answer depends on whose domain it names. */
@@ -202,9 +214,21 @@ class LdapDirectory implements OpenedDirectory {
   }
 
   async #accounts(addresses: readonly string[]): Promise<Existing[]> {
+    return (await this.#holders(addresses)).accounts
+  }
+
+  async #holders(addresses: readonly string[]): Promise<{ accounts: Existing[]; groups: StoredGroup[] }> {
     const names = addresses.map((address) => equals('mailLocalAddress', address))
-    const filter = and(equals('objectClass', 'twinpostAccount'), names.length === 1 ? (names[0] ?? '') : or(...names))
-    return (await this.#search(UNITS.people, filter, ACCOUNT_ATTRIBUTES)).map(accountFrom).filter(exists)
+    const either = or(equals('objectClass', 'twinpostAccount'), equals('objectClass', 'twinpostGroup'))
+    const filter = and(either, names.length === 1 ? (names[0] ?? '') : or(...names))
+    const found = await this.#search(UNITS.people, filter, HOLDER_ATTRIBUTES)
+    return {
+      accounts: found
+        .filter((entry) => !isGroupEntry(entry))
+        .map(accountFrom)
+        .filter(exists),
+      groups: found.filter(isGroupEntry).map(groupFrom),
+    }
   }
 
   async #loginRecord(address: string): Promise<LoginRecord | null> {
@@ -234,7 +258,7 @@ function exists(account: StoredAccount): account is Existing {
   return account.status === 'active' || account.status === 'suspended'
 }
 
-function has(account: StoredAccount, address: string): boolean {
+function has(account: Pick<StoredAccount, 'address' | 'aliases'>, address: string): boolean {
   return account.address === address || account.aliases.includes(address)
 }
 
@@ -247,8 +271,13 @@ function withoutDetail(address: string): string {
   return splitDetail(address.slice(0, at)).user + address.slice(at)
 }
 
-function reached(account: Existing, detail: string | null): AddressLookup {
-  return { kind: 'account', account: asPublic(account), detail }
+function reached(account: Existing, detail: string | null, domain?: StoredDomain): AddressLookup {
+  const wishes = [account.filter ?? [], domain?.filter ?? []].flat()
+  return { kind: 'account', account: { ...asPublic(account), ...(wishes.length > 0 && { wishes }) }, detail }
+}
+
+function asPublicGroup({ lastCommand: _, ...group }: StoredGroup): DirectoryGroup {
+  return group
 }
 
 function asPublic(account: Existing): DirectoryAccount {

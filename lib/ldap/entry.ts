@@ -1,6 +1,13 @@
 /** Entries of the directory as records of ours, and back. Names of attributes are taken in any case. */
-import type { AccountStatus, DirectoryAccount, DirectoryDomain } from '#lib/directory/port.ts'
+import {
+  type AccountStatus,
+  type DirectoryAccount,
+  type DirectoryDomain,
+  type DirectoryGroup,
+  GROUP_SENDERS,
+} from '#lib/directory/port.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
+import { type FilterWish, parseFilterWish } from '#lib/filter/settings.ts'
 import { type ShardName, splitShardName, toAccountId, toShardName } from '#lib/mail/types.ts'
 import { type AppPassword, parseAppPassword } from '#lib/sasl/app-password.ts'
 import type { StoredSecrets } from '#lib/sasl/secrets.ts'
@@ -21,6 +28,21 @@ export interface StoredAccount extends Omit<DirectoryAccount, 'status'> {
   readonly entitlements: readonly string[]
   /** Place in the command stream of the last command applied: `<stream>:<sequence>`. */
   readonly lastCommand: string
+  /** With the status `deleting`: until when the deletion can be undone. Null: it cannot, or the account is not deleted. */
+  readonly deletion: Deletion | null
+  /** Absent: nothing is wished. */
+  readonly filter?: FilterWish
+}
+
+export interface Deletion {
+  /** Wall-clock time, milliseconds, from which on the account goes for good. */
+  readonly atMs: number
+  /** Status that undoing brings back. */
+  readonly before: 'active' | 'suspended'
+}
+
+export interface StoredGroup extends DirectoryGroup {
+  readonly lastCommand: string
 }
 
 export interface StoredDomain extends DirectoryDomain {
@@ -28,6 +50,10 @@ export interface StoredDomain extends DirectoryDomain {
   readonly isDefault: boolean
   /** Who keeps the entry, as `Domain mail/example`; absent: made by hand or by a command. */
   readonly owner?: string
+  /** What holds for all of the domain; absent: nothing is wished, or, where it is written, as it is. */
+  readonly filter?: FilterWish
+  /** Absent: nothing is there, or, where it is written, it stays as it is; null: takes it out. */
+  readonly sending?: string | null
 }
 
 export interface StoredShard {
@@ -54,6 +80,16 @@ export const ACCOUNT_ATTRIBUTES = [
   'twinpostStatus',
   'twinpostEntitlement',
   'twinpostLastCommand',
+  'twinpostDeletion',
+  'twinpostFilter',
+] as const
+export const GROUP_ATTRIBUTES = [
+  'mail',
+  'mailLocalAddress',
+  'displayName',
+  'twinpostSenders',
+  'twinpostMember',
+  'twinpostLastCommand',
 ] as const
 export const SECRET_ATTRIBUTES = ['twinpostPasswordHash', 'twinpostScramKeys', 'twinpostAppPassword'] as const
 export const DOMAIN_ATTRIBUTES = [
@@ -62,6 +98,8 @@ export const DOMAIN_ATTRIBUTES = [
   'twinpostPostmaster',
   'twinpostCatchAll',
   'twinpostDefaultDomain',
+  'twinpostFilter',
+  'twinpostSending',
   'description',
 ] as const
 
@@ -100,6 +138,8 @@ export function accountFrom(entry: RawEntry): StoredAccount {
       locale: value(entry, 'preferredLanguage') ?? 'en',
       entitlements: values(entry, 'twinpostEntitlement').sort(),
       lastCommand: value(entry, 'twinpostLastCommand') ?? '',
+      deletion: parseDeletion(value(entry, 'twinpostDeletion')),
+      ...filterOf(entry),
     }
   } catch (cause) {
     throw new DirectoryError('DIRECTORY_ENTRY', `Cannot use the entry ${entry.dn}: ${errorMessage(cause)}`, { cause })
@@ -112,6 +152,55 @@ function whole(text: string | null): number {
   return number
 }
 
+function parseDeletion(text: string | null): Deletion | null {
+  const [, at, before] = /^(\d{1,15}) (active|suspended)$/.exec(text ?? '') ?? []
+  return at === undefined ? null : { atMs: Number(at), before: before === 'suspended' ? 'suspended' : 'active' }
+}
+
+export function deletionText({ atMs, before }: Deletion): string {
+  return `${atMs} ${before}`
+}
+
+export function isGroupEntry(entry: RawEntry): boolean {
+  return values(entry, 'objectClass').some((name) => name.toLowerCase() === 'twinpostgroup')
+}
+
+/** @throws {DirectoryError} DIRECTORY_ENTRY when something that the schema demands is missing or wrong. */
+export function groupFrom(entry: RawEntry): StoredGroup {
+  const address = value(entry, 'mail')?.toLowerCase()
+  const senders = GROUP_SENDERS.find((word) => word === value(entry, 'twinpostSenders')?.toLowerCase())
+  if (address === undefined || senders === undefined) {
+    throw new DirectoryError(
+      'DIRECTORY_ENTRY',
+      `Cannot use the entry ${entry.dn}: mail or twinpostSenders is missing or unknown`,
+    )
+  }
+  const lower = (attribute: string) => values(entry, attribute).map((text) => text.toLowerCase())
+  return {
+    address,
+    aliases: lower('mailLocalAddress')
+      .filter((alias) => alias !== address)
+      .sort(),
+    displayName: value(entry, 'displayName') ?? address,
+    senders,
+    members: lower('twinpostMember').sort(),
+    lastCommand: value(entry, 'twinpostLastCommand') ?? '',
+  }
+}
+
+export function groupEntry(group: StoredGroup): Record<string, string[]> {
+  return {
+    objectClass: ['twinpostGroup'],
+    cn: [group.displayName],
+    displayName: [group.displayName],
+    mail: [group.address],
+    mailLocalAddress: [group.address, ...group.aliases],
+    twinpostSenders: [group.senders],
+    ...(group.members.length > 0 ? { twinpostMember: [...group.members] } : {}),
+    twinpostLastCommand: [group.lastCommand],
+  }
+}
+
 export function secretsFrom(entry: RawEntry): AccountSecrets {
   return {
     passwordHash: value(entry, 'twinpostPasswordHash'),
@@ -121,15 +210,25 @@ export function secretsFrom(entry: RawEntry): AccountSecrets {
 }
 
 export function domainFrom(entry: RawEntry): StoredDomain {
+  const sending = value(entry, 'twinpostSending')
   const owner = value(entry, 'description')
   return {
     ...(owner === null ? {} : { owner }),
+    ...filterOf(entry),
+    ...(sending === null ? {} : { sending }),
     name: (value(entry, 'associatedDomain') ?? '').toLowerCase(),
     active: value(entry, 'twinpostStatus')?.toLowerCase() === 'active',
     catchAll: value(entry, 'twinpostCatchAll')?.toLowerCase() ?? null,
     postmaster: value(entry, 'twinpostPostmaster')?.toLowerCase() ?? null,
     isDefault: value(entry, 'twinpostDefaultDomain') === 'TRUE',
   }
+}
+
+/** A malformed wish is none: mail goes on. */
+function filterOf(entry: RawEntry): { readonly filter?: FilterWish } {
+  const text = value(entry, 'twinpostFilter')
+  const filter = text === null ? null : parseFilterWish(text)
+  return filter === null ? {} : { filter }
 }
 
 export function shardFrom(entry: RawEntry): StoredShard {
@@ -139,7 +238,7 @@ export function shardFrom(entry: RawEntry): StoredShard {
   }
 }
 
-export interface NewAccount extends Omit<StoredAccount, 'status' | 'generation'> {
+export interface NewAccount extends Omit<StoredAccount, 'status' | 'generation' | 'deletion'> {
   readonly secrets: StoredSecrets
 }
 

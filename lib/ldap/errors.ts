@@ -20,6 +20,7 @@ export const DIRECTORY_ERRORS = {
     retry: false,
     meaning: 'An entry of the directory breaks the schema that Twinpost relies on.',
   },
+  DIRECTORY_TAKEN: { retry: false, meaning: 'An address belongs to another account or group.' },
   DIRECTORY_ADDRESS: { retry: false, meaning: 'A mail address or domain name cannot be used.' },
 } as const satisfies Record<string, ErrorSpec>
 

@@ -25,3 +25,5 @@ export const LOCAL_PART_BYTES_MAX = 64
 export const DOMAIN_BYTES_MAX = 253
 export const ALIASES_MAX = 100
 export const APP_PASSWORDS_MAX = 50
+/** Members of one group: one entry of 20 KB at most; larger circles are groups of groups. */
+export const GROUP_MEMBERS_MAX = 500

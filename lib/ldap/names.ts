@@ -82,6 +82,7 @@ export function escapeFilterValue(value: string): string {
 
 export const equals = (attribute: string, value: string) => `(${attribute}=${escapeFilterValue(value)})`
 export const endsWith = (attribute: string, tail: string) => `(${attribute}=*${escapeFilterValue(tail)})`
+export const contains = (attribute: string, part: string) => `(${attribute}=*${escapeFilterValue(part)}*)`
 export const and = (...filters: readonly string[]) => `(&${filters.join('')})`
 export const or = (...filters: readonly string[]) => `(|${filters.join('')})`
 export const not = (filter: string) => `(!${filter})`

@@ -1,5 +1,5 @@
 /**
- * The directory's schema as data: standard classes first (inetOrgPerson, inetLocalMailRecipient), then three small classes
+ * The directory's schema as data: standard classes first (inetOrgPerson, inetLocalMailRecipient), then a few small classes
  * of our own. The embedded server validates with it and an OpenLDAP schema is generated from it (`schema-ldif.ts`).
  * Attribute names are compared without regard to case everywhere (RFC 4512 section 2.5).
  */
@@ -90,6 +90,16 @@ export const ATTRIBUTES: readonly AttributeType[] = [
     syntax: 'boolean',
     matching: 'boolean',
   }),
+  own(
+    14,
+    'twinpostDeletion',
+    'When a deleted account goes for good, in milliseconds, and its status before',
+    IA5_EXACT,
+  ),
+  own(15, 'twinpostMember', 'Address that a group passes mail on to', { ...IA5_IGNORE, single: false }),
+  own(16, 'twinpostSenders', 'Who may write to a group: anyone, internal, members', IA5_IGNORE),
+  own(30, 'twinpostSending', 'What senders need of a domain: keys and the way out, sealed', IA5_EXACT),
+  own(20, 'twinpostFilter', 'Level and lists of the mail filter, as one line of JSON', IA5_EXACT),
 ]
 
 /** Superiors come before their subclasses. */
@@ -124,6 +134,8 @@ export const CLASSES: readonly ObjectClass[] = [
       'twinpostPasswordHash',
       'twinpostScramKeys',
       'twinpostAppPassword',
+      'twinpostDeletion',
+      'twinpostFilter',
     ],
     ours: { arc: 1, meaning: 'An account of Twinpost, beside inetOrgPerson' },
   },
@@ -132,7 +144,14 @@ export const CLASSES: readonly ObjectClass[] = [
     kind: 'structural',
     superior: 'top',
     must: ['associatedDomain', 'twinpostStatus'],
-    may: ['twinpostPostmaster', 'twinpostCatchAll', 'twinpostDefaultDomain', 'description'],
+    may: [
+      'twinpostPostmaster',
+      'twinpostCatchAll',
+      'twinpostDefaultDomain',
+      'twinpostFilter',
+      'twinpostSending',
+      'description',
+    ],
     ours: { arc: 2, meaning: 'A domain whose mail Twinpost takes' },
   },
   {
@@ -142,6 +161,14 @@ export const CLASSES: readonly ObjectClass[] = [
     must: ['cn', 'twinpostStatus'],
     may: ['description'],
     ours: { arc: 3, meaning: 'A shard that can be the home of accounts' },
+  },
+  {
+    name: 'twinpostGroup',
+    kind: 'structural',
+    superior: 'top',
+    must: ['cn', 'mail', 'mailLocalAddress', 'twinpostSenders', 'twinpostLastCommand'],
+    may: ['displayName', 'description', 'twinpostMember'],
+    ours: { arc: 4, meaning: 'An address whose mail goes to its members' },
   },
 ]
 

@@ -1,8 +1,17 @@
 /**
  * What CAPA answers (RFC 2449 section 6). Only what is true is told: nothing is removed because it is old (EXPIRE NEVER); LOGIN-DELAY is
- * left out because there is none, UTF8 (RFC 6856 section 2) because it is not spoken.
+ * left out because there is none.
  */
-const ALWAYS = ['TOP', 'UIDL', 'RESP-CODES', 'AUTH-RESP-CODE', 'PIPELINING', 'EXPIRE NEVER', 'LANG'] as const
+const ALWAYS = [
+  'TOP',
+  'UIDL',
+  'RESP-CODES',
+  'AUTH-RESP-CODE',
+  'PIPELINING',
+  'EXPIRE NEVER',
+  'LANG',
+  'UTF8 USER',
+] as const
 
 export const MECHANISMS = ['PLAIN', 'LOGIN'] as const
 export type Mechanism = (typeof MECHANISMS)[number]

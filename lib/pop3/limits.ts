@@ -17,3 +17,6 @@ export const READ_BYTES = 64 * 1024
 
 /** Listing text gathered before it is written: a maildrop of 100,000 letters must not become one string. */
 export const LISTING_BYTES = 16 * 1024
+
+/** Of a header that is looked through for addresses that need UTF8; fields of addresses stand in front of the long ones. */
+export const HEADER_LOOK_BYTES_MAX = 64 * 1024

@@ -1,6 +1,6 @@
-/** Status lines, with the response codes of RFC 2449 section 8, RFC 3206 and nothing else. */
+/** Status lines, with the response codes of RFC 2449 section 8, RFC 3206, RFC 6856 section 5 and nothing else. */
 
-export type ResponseCode = 'AUTH' | 'IN-USE' | 'LOGIN-DELAY' | 'SYS/TEMP' | 'SYS/PERM'
+export type ResponseCode = 'AUTH' | 'IN-USE' | 'LOGIN-DELAY' | 'SYS/TEMP' | 'SYS/PERM' | 'UTF8'
 
 export function ok(text: string): string {
   return text === '' ? '+OK\r\n' : `+OK ${text}\r\n`

@@ -22,6 +22,10 @@ const LETTERS = [
   'From: b@example.test\r\nSubject: Two\r\n\r\n',
   'From: c@example.test\r\n\r\n1\r\n2\r\n3\r\nno line end',
 ]
+const INTERNATIONAL = [
+  'From: 安娜 <anna@example.test>\r\nSubject: Grüße\r\n\r\nonly names\r\n',
+  'From: anna@example.test\r\nTo: "B" <b@example.test>,\r\n 安娜@example.test\r\n\r\nan address\r\n',
+]
 const REFUSALS: readonly LoginRefusal[] = ['suspended', 'in-use', 'too-soon', 'broken']
 
 function serverLines(bytes: Buffer): string[] {
@@ -77,10 +81,10 @@ function loginPlayer(options: readonly string[]): { player: Player; first: strin
 }
 
 function sessionPlayer(options: readonly string[]): { player: Player; first: string[] } {
-  const letters = options.includes('empty') ? [] : LETTERS
+  const letters = options.includes('empty') ? [] : options.includes('international') ? INTERNATIONAL : LETTERS
   const maildrop = new MemoryMaildrop(letters.map((letter) => Buffer.from(letter)))
   const sink = new MemorySink()
-  const session = new Pop3Session(maildrop, sink, { implementation: 'Twinpost' })
+  const session = new Pop3Session(maildrop, sink, { implementation: 'Twinpost', utf8: options.includes('utf8') })
   const told = (): string[] => {
     const lines = serverLines(sink.take())
     if (!session.over) return lines

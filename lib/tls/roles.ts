@@ -48,6 +48,10 @@ const ALLOWED = new Map<number, readonly Role[]>([
   [FrameType.deliverData, ['edge']],
   [FrameType.deliverEnd, ['edge']],
   [FrameType.queueBegin, ['edge']],
+  [FrameType.quarantineBegin, ['edge']],
+  [FrameType.quarantineEnd, ['edge']],
+  [FrameType.quarantineOrder, ['cli', 'operator']],
+  [FrameType.explainQuery, ['cli', 'operator']],
   // A sender is of the edge's house and has its identity.
   [FrameType.queueTake, ['edge']],
   [FrameType.queueRead, ['edge']],
@@ -55,11 +59,17 @@ const ALLOWED = new Map<number, readonly Role[]>([
   [FrameType.queueResult, ['edge']],
   [FrameType.queueHolding, ['edge']],
   [FrameType.queueOrder, ['cli', 'operator']],
-  [FrameType.sessionOpen, ['edge']],
+  // `cli` only with a ticket that provisioning has left with the shard.
+  [FrameType.sessionOpen, ['edge', 'cli']],
   [FrameType.accountCommand, ['provision', 'cli', 'operator']],
   [FrameType.sessionsEnd, ['edge', 'provision', 'cli', 'operator']],
   [FrameType.roleCommand, ['cli', 'operator']],
   [FrameType.replicaOpen, ['member']],
+  [FrameType.moveOrder, ['provision', 'cli', 'operator']],
+  // Of the MailNode that the account leaves: the shard looks at the owner too.
+  [FrameType.moveAsk, ['member']],
+  [FrameType.moveData, ['member']],
+  [FrameType.moveEnd, ['member']],
   [FrameType.statusQuery, ['edge', 'member', 'provision', 'cli', 'operator']],
 ])
 

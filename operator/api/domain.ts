@@ -1,5 +1,6 @@
 /** Domain: who may have addresses, and what holds for them. The operator copies it into the directory (`ou=domains`). */
 import { z } from 'zod'
+import { FilterLists } from './mail-node.ts'
 import {
   AGE_COLUMN,
   API_VERSION,
@@ -135,12 +136,22 @@ export const DomainSpec = z.object({
     })
     .prefault({})
     .describe('What holds for all accounts of the domain.'),
+  filter: z
+    .object({
+      level: z
+        .enum(['off', 'low', 'standard', 'strict'])
+        .optional()
+        .describe('How much spam its people want to see who say nothing of it; as the MailNode says without it.'),
+      ...FilterLists,
+    })
+    .optional()
+    .describe('What the domain wishes of the mail filter. Without it, what twinpost filter set said holds.'),
   dkim: Dkim,
   dns: Dns,
 })
 export type DomainSpec = z.infer<typeof DomainSpec>
 
-const DnsRecord = z.object({
+export const DnsRecord = z.object({
   purpose: z
     .enum(['MX', 'SPF', 'DKIM', 'DMARC', 'MTA-STS', 'TLS-RPT', 'SRV', 'autoconfig'])
     .describe('What it is for.'),

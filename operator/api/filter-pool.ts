@@ -18,13 +18,16 @@ import {
 /** Host name or address and port; an IPv6 address is in brackets. */
 const HOST_PORT = /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]):[1-9][0-9]{0,4}$/
 
+/** A domain name in A-labels and lower case. */
+const PROTECTED = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+
 const HTTP_URL = /^https?:\/\/([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?(\/[^\s]*)?$/
 
 const Engine = z
   .object({
     name: z.string().max(63).regex(new RegExp(LABEL_PATTERN)).describe('Name in headers, metrics and logs.'),
     kind: z
-      .enum(['signatures', 'attachments', 'clamd', 'spamd', 'rspamd'])
+      .enum(['signatures', 'attachments', 'phishing', 'bayes', 'clamd', 'spamd', 'rspamd'])
       .describe('What it is: one of our own, or how another is spoken to.'),
     address: z.string().max(320).regex(HOST_PORT).optional().describe('Where a clamd or spamd is, as host:port.'),
     url: z
@@ -33,6 +36,12 @@ const Engine = z
       .regex(HTTP_URL)
       .optional()
       .describe('Normal worker of an rspamd, as http://rspamd.mail.svc:11333.'),
+    protect: z
+      .array(z.string().max(253).regex(PROTECTED))
+      .max(100)
+      .optional()
+      .meta({ 'x-kubernetes-list-type': 'set' })
+      .describe("phishing: domains that no other may look like, beside the recipients' own."),
     timeoutSeconds: z.int().min(1).max(300).default(10).describe('Longest wait for its verdict on one letter.'),
   })
   .meta(
@@ -41,6 +50,7 @@ const Engine = z
         rule: "has(self.address) == (self.kind in ['clamd', 'spamd'])",
         message: 'clamd and spamd need address, and no other kind takes one',
       },
+      { rule: "!has(self.protect) || self.kind == 'phishing'", message: 'only phishing takes protect' },
       { rule: "has(self.url) == (self.kind == 'rspamd')", message: 'rspamd needs url, and no other kind takes one' },
     ),
   )

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { DnsRecord } from './domain.ts'
 
 /** A unix socket's name must fit into 108 bytes with its end mark (unix(7)); macOS has 104. */
 const SOCKET_PATH_BYTES_MAX = 103
@@ -20,6 +21,8 @@ export interface LocalLayout {
   readonly endpointsFile: string
   /** DNS records of all Domains, for people. */
   readonly zoneFile: string
+  /** The same for programs: `DomainRecords`. */
+  readonly recordsFile: string
   readonly logsDir: string
   readonly volumesDir: string
   readonly mountsDir: string
@@ -48,6 +51,7 @@ export function localLayout(stateDir: string, tmpDir: string): LocalLayout {
     hostsFile: at('hosts'),
     endpointsFile: at('endpoints.json'),
     zoneFile: at('dns.zone'),
+    recordsFile: at('dns.json'),
     logsDir: at('logs'),
     volumesDir: at('volumes'),
     mountsDir: at('mounts'),
@@ -136,7 +140,21 @@ export const OperatorStatus = z.object({
     .default([])
     .describe('Members that an administrator stopped: no process of them runs, and none is started.'),
   filterPools: z.array(LocalFilterPool).default([]),
-  refusesViruses: z.boolean().default(false).describe('Every edge shows its letters to a pool that knows viruses.'),
+  viruses: z
+    .enum(['unknown', 'reject', 'quarantine', 'discard'])
+    .default('unknown')
+    .describe('What all edges do with a virus. unknown: not all show their letters to a pool that knows any.'),
   processes: z.array(ProcessStatus),
 })
 export type OperatorStatus = z.infer<typeof OperatorStatus>
+
+/** `dns.json`: what each domain wants in the DNS. */
+export const DomainRecords = z.array(
+  z.object({
+    name: z.string(),
+    records: z.array(DnsRecord),
+    zone: z.string(),
+    mtaStsPolicy: z.string().optional(),
+  }),
+)
+export type DomainRecords = z.infer<typeof DomainRecords>

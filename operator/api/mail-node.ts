@@ -3,6 +3,7 @@
  * Spec fields are wishes; status is written by the operator only.
  */
 import { z } from 'zod'
+import { FILTER_LIST_MAX } from '#lib/filter/settings.ts'
 import {
   AGE_COLUMN,
   API_VERSION,
@@ -51,6 +52,22 @@ const Service = z
   })
   .describe('How clients reach the edge.')
 
+/** An address, or a domain with its subdomains; lower case, A-labels. */
+const LISTED = /^([!-?[-~]{1,64}@)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
+const listed = z
+  .array(z.string().max(320).regex(LISTED))
+  .max(FILTER_LIST_MAX)
+  .default([])
+  .meta({ 'x-kubernetes-list-type': 'set' })
+
+/** Lists of the mail filter, as MailNodes and Domains have them. */
+export const FilterLists = {
+  allow: listed.describe(
+    'Authors whose letters come in where DMARC proves their domain: addresses, or domains with their subdomains. No virus comes in by it.',
+  ),
+  deny: listed.describe('Authors and senders whose letters go to Junk.'),
+}
+
 const Filter = z
   .object({
     pool: z
@@ -61,21 +78,71 @@ const Filter = z
     level: z
       .enum(['off', 'low', 'standard', 'strict'])
       .default('standard')
-      .describe('How much spam people want to see (docs/filtering.md). Viruses are none of it.'),
+      .describe(
+        'How much spam people want to see who, and whose Domain, say nothing of it (docs/filtering.md). Viruses are none of it.',
+      ),
+    ...FilterLists,
     required: z
       .array(z.string().max(63))
       .max(16)
       .default([])
       .meta({ 'x-kubernetes-list-type': 'set' })
       .describe('Engines of the pool without whose look a letter is not taken: it gets 451.'),
-    onVirus: z.enum(['reject', 'discard']).default('reject').describe('What becomes of a letter with a virus.'),
+    onVirus: z
+      .enum(['quarantine', 'reject', 'discard'])
+      .default('reject')
+      .describe('What becomes of a letter with a virus. One that a user sends is always refused.'),
     onAttachment: z
-      .enum(['tag', 'junk', 'reject'])
+      .enum(['tag', 'junk', 'quarantine', 'reject'])
       .default('junk')
       .describe('What becomes of a letter with a dangerous attachment.'),
-    onImage: z.enum(['tag', 'junk']).default('junk').describe('What becomes of a letter with an indecent image.'),
+    onImage: z
+      .enum(['tag', 'junk', 'quarantine'])
+      .default('junk')
+      .describe('What becomes of a letter with an indecent image.'),
   })
   .describe('Shows letters from outside and from users to a FilterPool before they are stored.')
+
+/** An address or a network; the edge looks closer when it starts. */
+const NETWORK =
+  /^([0-9]{1,3}(\.[0-9]{1,3}){3}(\/([12]?[0-9]|3[0-2]))?|[0-9a-f:]*:[0-9a-f:.]*(\/(1[01][0-9]|12[0-8]|[0-9]?[0-9]))?)$/
+const networks = z
+  .array(z.string().max(49).regex(NETWORK))
+  .max(256)
+  .default([])
+  .meta({ 'x-kubernetes-list-type': 'set' })
+const dnsLists = z
+  .array(
+    z
+      .string()
+      .max(253)
+      .regex(/^([a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}$/),
+  )
+  .max(16)
+  .default([])
+  .meta({ 'x-kubernetes-list-type': 'set' })
+
+const ClientPolicy = z
+  .object({
+    dnsLists: dnsLists.describe('Lists in the DNS (RFC 5782): mail of addresses that one of them has is refused.'),
+    dnsAllowLists: dnsLists.describe('Lists whose addresses are taken whatever else is found out about them.'),
+    reverseName: z.boolean().default(false).describe('Refuses addresses without a name that leads back to them.'),
+    senderDomain: z
+      .boolean()
+      .default(false)
+      .describe('Refuses senders whose domain does not exist or takes no mail (RFC 7505).'),
+    ownNameIsForged: z.boolean().default(true).describe('Refuses clients that call themselves by our own name.'),
+    greetingDelayMs: z
+      .int()
+      .min(0)
+      .max(30_000)
+      .default(0)
+      .describe('The greeting waits so long; who speaks before it is refused.'),
+    trusted: networks.describe('Networks of which nothing of this is asked, as those of another MX of yours.'),
+  })
+  .describe(
+    'What is asked of clients that bring mail from outside. Mail for postmaster and abuse always comes in; what cannot be looked up is not held against anybody.',
+  )
 
 const Edge = z
   .object({
@@ -88,6 +155,10 @@ const Edge = z
       .describe(
         'SPF, DKIM, ARC and DMARC of letters from outside: not asked, written into Authentication-Results, or what DMARC asks for is done too.',
       ),
+    clientPolicy: ClientPolicy.optional(),
+    proxyNetworks: networks.describe(
+      "Networks of load balancers that tell the client's address by the PROXY protocol, version 1 or 2. Connections from there must begin with it.",
+    ),
     certificateSecret: z
       .string()
       .max(253)

@@ -56,6 +56,7 @@ export const PATHS = {
   publicTls: '/etc/twinpost/public-tls',
   serviceTls: '/etc/twinpost/tls',
   credentials: '/etc/twinpost/credentials',
+  seal: '/etc/twinpost/seal',
   config: '/etc/twinpost/config',
   pod: '/etc/twinpost/pod',
   temporary: '/tmp',
@@ -78,6 +79,8 @@ export const NATS_MONITORING_PORT = 8222
 /** Keys of the Secret that holds one service's passwords. */
 export const DIRECTORY_PASSWORD_KEY = 'directory-password'
 export const NATS_PASSWORD_KEY = 'nats-password'
+/** Key of the Secret with what opens the keys of Domains. */
+export const SEAL_KEY = 'seal'
 
 /** Nothing of ours needs more than this (Pod Security Standards, "restricted"). */
 export const POD_SECURITY = {

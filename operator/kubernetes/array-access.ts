@@ -2,6 +2,7 @@
  * The operator's own way into the directory and to NATS in a cluster. Opened when first needed: by then this operator leads, and
  * the passwords, which it makes itself, are there.
  */
+import { type Sealing, sealingOf } from '#lib/directory/domain-sending.ts'
 import { connectNats } from '#lib/events/nats.ts'
 import { createEventPublisher } from '#lib/events/publisher.ts'
 import { type DirectoryAdmin, openDirectoryAdmin } from '#lib/ldap/admin.ts'
@@ -13,11 +14,16 @@ import type { OtherAuthority } from '#operator/controllers/array-context.ts'
 import type { DomainDirectory } from '#operator/controllers/domain/reconcile.ts'
 import type { KeyPair } from '#operator/pki/certificates.ts'
 import type { ApiClient } from '#operator/runtime/api-client.ts'
-import { openAuthorities, openPasswords } from './passwords.ts'
+import { KubeError } from '#operator/runtime/api-error.ts'
+import { openAuthorities, openPasswords, PASSWORDS_SECRET } from './passwords.ts'
+
+const SEALING_KEPT_MS = 60_000
 
 export interface ArrayAccess {
   readonly directory: DomainDirectory & Pick<DirectoryAdmin, 'ensureShards'>
   readonly domainChanged: (name: string) => void
+  /** Closes what senders need of Domains. */
+  readonly sealing: () => Promise<Sealing>
   close(): Promise<void>
 }
 
@@ -91,7 +97,29 @@ export function openArrayAccess(options: {
     }
   }
 
+  let sealing: { readonly found: Promise<Sealing>; readonly untilMs: number } | null = null
+  const readSealing = async () => {
+    const words = (await openPasswords({ client, namespace, random }))['sender-seal']
+    const found = sealingOf(words)
+    if (found !== null) return found
+    throw new KubeError(
+      'KUBE_CONFIG',
+      `Cannot seal keys: sender-seal of Secret ${namespace}/${PASSWORDS_SECRET} is empty`,
+    )
+  }
+
   return {
+    sealing() {
+      const nowMs = clock.monotonicMs()
+      // Asked for each Domain: one question to the API server serves those of a while.
+      if (sealing === null || sealing.untilMs < nowMs)
+        sealing = { found: readSealing(), untilMs: nowMs + SEALING_KEPT_MS }
+      const { found } = sealing
+      found.catch(() => {
+        if (sealing?.found === found) sealing = null
+      })
+      return found
+    },
     directory: {
       ensureDomain: async (domain) => (await admin()).ensureDomain(domain),
       removeDomain: async (name, owner) => (await admin()).removeDomain(name, owner),

@@ -44,7 +44,9 @@ export const KubernetesOperatorConfig = z.object({
     .string()
     .nullable()
     .default(null)
-    .describe("Name servers for mail that leaves, by name or address, with commas between; null: the cluster's."),
+    .describe(
+      "Name servers for mail that leaves, by name or address, or as tls://name, with commas between; null: the cluster's.",
+    ),
   otherAuthorities: z
     .array(z.enum(['directory', 'nats']))
     .default([])

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { openSending } from '#lib/directory/domain-sending.ts'
 import { known } from '#lib/errors/assert.ts'
 import type { DomainStatus } from '#operator/api/domain.ts'
 import { PODS, RESOURCE_TYPES } from '#operator/cluster/kubernetes/kinds.ts'
@@ -16,7 +17,14 @@ import { KubeError } from '#operator/runtime/api-error.ts'
 import { eventually, TEST_MANAGER } from '#operator/runtime/testing/api-access.ts'
 import { whyNoApiServer } from '../../tools/kube/api-server.ts'
 import { DOMAINS } from './domain-controller.ts'
-import { memoryDirectory, sameKeys, startTestApi, startTestOperator, type TestApi } from './testing/test-operator.ts'
+import {
+  memoryDirectory,
+  SEALING,
+  sameKeys,
+  startTestApi,
+  startTestOperator,
+  type TestApi,
+} from './testing/test-operator.ts'
 
 const skip = whyNoApiServer()
 let running: TestApi | null = null
@@ -78,6 +86,7 @@ test('A Domain becomes keys, an entry and records, and then nothing is written a
         postmaster: 'root@example.test',
         isDefault: false,
         owner: `Domain ${t.namespace}/a`,
+        sending: null,
       },
     ],
   )
@@ -110,6 +119,12 @@ test('Keys take over when the DNS has them; a rotation keeps the old ones publis
   await t.apply('a', { name: 'example.test', dkim: { keySet: 3 } })
   await eventually(async () => (await states()) === '3 waiting, 2 active, 1 retired')
   await t.becomes('a', 'KeysPublished', 'True Rotating')
+  const sealed = known(t.memory.entries.get('example.test')?.sending, 'what senders need')
+  assert.deepEqual(
+    openSending('example.test', sealed, SEALING)?.keys.map(({ selector }) => selector),
+    ['tp2-rsa', 'tp2-ed25519'],
+    'those that the DNS has, not those that wait',
+  )
   const read = readKeySets(fromApi(known(await t.secret('a'), 'the Secret')) as Parameters<typeof readKeySets>[0])
   assert.ok('sets' in read)
   assert.deepEqual(

@@ -2,6 +2,7 @@
  * Domains and FilterPools from the watch to the work: wiring only. Each kind has a queue of its own, so that a directory that hangs
  * delays no MailNode and no pool.
  */
+import type { Sealing } from '#lib/directory/domain-sending.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
@@ -38,6 +39,7 @@ export interface ResourceLoopsOptions {
   readonly domainChanged: (name: string) => void
   readonly lookupTxt: TxtLookup
   readonly makeKeys: () => Promise<DkimKeyPair>
+  readonly sealing: () => Promise<Sealing>
   readonly imageHasFilter: boolean
   /** Told of each change of a FilterPool, by `namespace/name`: edges that ask it may need other settings. */
   readonly poolChanged: (key: string) => void
@@ -77,9 +79,9 @@ export function createResourceLoops(options: ResourceLoopsOptions): ResourceLoop
     failed: watchFailed,
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
   }
-  const { mailHostname, directory, domainChanged, lookupTxt, makeKeys } = options
+  const { mailHostname, directory, domainChanged, lookupTxt, makeKeys, sealing } = options
   const keyWatch = new KeyWatch({ lookup: lookupTxt, clock, random, published: (key) => domains.queue.add(key) })
-  const ports = { cluster, directory, keyWatch, makeKeys, domainChanged, mailHostname }
+  const ports = { cluster, directory, keyWatch, makeKeys, domainChanged, mailHostname, sealing }
   const domainController = createDomainController({ client: writer, ports, recorder, clock, logger })
   const domains = new ResourceLoop({
     ...common,

@@ -11,7 +11,7 @@ import type { Logger } from '#lib/log/logger.ts'
 import { toShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Domain } from '#operator/api/domain.ts'
-import type { LocalLayout, OperatorStatus, ProcessStatus } from '#operator/api/local-layout.ts'
+import type { DomainRecords, LocalLayout, OperatorStatus, ProcessStatus } from '#operator/api/local-layout.ts'
 import type { SeenPod } from '#operator/cluster/cluster.ts'
 import { outsideAddress, serviceAddress } from '#operator/cluster/local/addresses.ts'
 import type { LocalCluster } from '#operator/cluster/local/local-cluster.ts'
@@ -39,7 +39,7 @@ import type { CertificateStore } from '#operator/pki/store.ts'
 import type { Credentials } from './credentials.ts'
 import { hopelessContainers, problemText, waitingText } from './diagnosis.ts'
 import { endpointsOf } from './endpoints.ts'
-import { type LocalPool, poolHere, refusesViruses } from './filters.ts'
+import { type LocalPool, poolHere, virusRule } from './filters.ts'
 import { arraySecrets, memberCertificates, roleRequest } from './material.ts'
 import { type LocalAccount, type LocalResources, ResourceError } from './resources.ts'
 
@@ -62,7 +62,7 @@ export interface LocalArrayOptions {
   readonly natsConfig: string
   readonly directory: DirectoryAdmin
   readonly accounts: AccountMaker
-  readonly domains: Pick<DomainPorts, 'keyWatch' | 'makeKeys' | 'domainChanged'>
+  readonly domains: Pick<DomainPorts, 'keyWatch' | 'makeKeys' | 'domainChanged' | 'sealing'>
   readonly readResources: () => LocalResources
   /** Whether somebody takes connections there. */
   readonly reaches: (host: string, port: number) => Promise<boolean>
@@ -78,6 +78,8 @@ export class LocalArray {
   #pools: readonly LocalPool[] = []
   /** What was last written to the directory, as text: nothing is asked of it while nothing changed. */
   #directoryHas = ''
+  /** What the file of DNS records says. */
+  #zone = ''
   #homes = new Map<string, string>()
   #everReady = new Set<string>()
   #waiting: string[] = ['the first look at the resources']
@@ -161,7 +163,7 @@ export class LocalArray {
       domains: (this.#resources?.domains ?? []).map((domain) => domain.spec.name),
       stoppedMembers: cluster.stoppedPods(context.namespace),
       filterPools: this.#pools.map(({ seen }) => seen),
-      refusesViruses: refusesViruses(
+      viruses: virusRule(
         [...this.#appliedNodes.values()],
         this.#pools.map(({ pool }) => pool),
       ),
@@ -247,14 +249,15 @@ export class LocalArray {
       .map((name) => ({ name: toShardName(name), active: true }))
     const wanted = JSON.stringify([shards, resources.domains])
     if (wanted === this.#directoryHas) return
+    this.#directoryHas = wanted // before: news of published keys may come meanwhile, and takes it back
     try {
       await directory.ensureShards(shards)
       await this.#reconcileDomains(resources.domains)
     } catch (error) {
+      this.#directoryHas = ''
       this.#waiting.push(`domains: ${errorMessage(error)}`)
       throw error
     }
-    this.#directoryHas = wanted
     logger.info({ shards: shards.length, domains: resources.domains.length }, 'the directory has shards and domains')
   }
 
@@ -263,18 +266,29 @@ export class LocalArray {
     const claims = new Claims()
     for (const claim of domains.map(claimOf)) claims.set(claim.key, claim)
     const ports = { ...this.#options.domains, cluster, claims, directory, mailHostname: context.mailHostname }
-    const zones: string[] = []
+    const records: DomainRecords = []
     for (const domain of domains) {
       const { status, failure } = await reconcileDomain(domain, ports, clock.nowMs())
       if (failure !== null) throw failure
       const untrue =
         status.conditions?.filter(({ type, status: holds }) => type === 'Conflict' && holds === 'True') ?? []
       for (const { message } of untrue) logger.warn({ domain: domain.metadata.name }, message)
-      zones.push(status.zone ?? '')
+      records.push({
+        name: domain.spec.name,
+        records: status.records ?? [],
+        zone: status.zone ?? '',
+        ...(status.mtaStsPolicy === undefined ? {} : { mtaStsPolicy: status.mtaStsPolicy }),
+      })
     }
     const left = leftBehind(await directory.listDomains(), new Set(domains.map((domain) => claimOf(domain).key)))
     for (const [key, names] of left) await forgetDomain(key, names, ports)
-    writeWhole(layout.zoneFile, zones.join('\n'), 0o644)
+    const zone = records.map((one) => one.zone).join('\n')
+    if (zone === this.#zone) return
+    writeWhole(layout.zoneFile, zone, 0o644)
+    writeJson(layout.recordsFile, records)
+    this.#zone = zone
+    // The file is the DNS here: keys that were just made are looked for in it.
+    await this.#reconcileDomains(domains)
   }
 
   async #createAccounts(resources: LocalResources): Promise<void> {

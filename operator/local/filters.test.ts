@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { filterPoolOf, mailNode } from '#operator/controllers/testing/contexts.ts'
-import { placeOf, poolHere, refusesViruses } from './filters.ts'
+import { placeOf, poolHere, virusRule } from './filters.ts'
 import { takesConnections } from './takes-connections.ts'
 
 const signatures = { name: 'signatures', kind: 'signatures' }
@@ -57,17 +57,19 @@ for (const [engine, place] of [
   })
 }
 
-test('refusesViruses() holds only if every edge refuses what its pool knows', () => {
+test('virusRule() is what every edge does with what its pool knows', () => {
   const pools = [
     filterPoolOf('knows', { engines: [clamav] }),
     filterPoolOf('not', { engines: [{ name: 'a', kind: 'attachments' }] }),
   ]
   const node = (filter?: Record<string, unknown>) => mailNode('n1', { edge: filter === undefined ? {} : { filter } })
-  assert.equal(refusesViruses([node({ pool: 'knows' })], pools), true)
-  assert.equal(refusesViruses([], pools), false)
-  assert.equal(refusesViruses([node({ pool: 'knows' }), node()], pools), false)
-  assert.equal(refusesViruses([node({ pool: 'not' })], pools), false)
-  assert.equal(refusesViruses([node({ pool: 'knows', onVirus: 'discard' })], pools), false)
+  const held = node({ pool: 'knows', onVirus: 'quarantine' })
+  assert.equal(virusRule([node({ pool: 'knows' })], pools), 'reject')
+  assert.equal(virusRule([held, held], pools), 'quarantine')
+  assert.equal(virusRule([held, node({ pool: 'knows' })], pools), 'unknown')
+  assert.equal(virusRule([], pools), 'unknown')
+  assert.equal(virusRule([node({ pool: 'knows' }), node()], pools), 'unknown')
+  assert.equal(virusRule([node({ pool: 'not' })], pools), 'unknown')
 })
 
 test('takesConnections() tells who listens from who does not', async () => {

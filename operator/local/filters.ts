@@ -43,15 +43,17 @@ export function placeOf({ address, url }: Engine): { readonly host: string; read
   return { host, port: port !== '' ? Number(port) : protocol === 'https:' ? 443 : 80 }
 }
 
-/** Whether every letter with a virus is refused: all edges ask a pool that knows viruses, and say so to the sender. */
-export function refusesViruses(nodes: readonly MailNode[], pools: readonly FilterPool[]): boolean {
-  return (
-    nodes.length > 0 &&
-    nodes.every(({ spec }) => {
-      const { filter } = spec.edge
-      const pool = pools.find(({ metadata }) => metadata.name === filter?.pool)
-      const knows = pool?.spec.engines.some(({ kind }) => kind === 'signatures' || kind === 'clamd') ?? false
-      return filter?.onVirus === 'reject' && knows
-    })
-  )
+/** What every edge does with a virus: all of them ask a pool that knows some, and do the same. */
+export function virusRule(
+  nodes: readonly MailNode[],
+  pools: readonly FilterPool[],
+): 'unknown' | 'reject' | 'quarantine' | 'discard' {
+  const rules = nodes.map(({ spec }) => {
+    const { filter } = spec.edge
+    const pool = pools.find(({ metadata }) => metadata.name === filter?.pool)
+    const knows = pool?.spec.engines.some(({ kind }) => kind === 'signatures' || kind === 'clamd') ?? false
+    return filter !== undefined && knows ? filter.onVirus : 'unknown'
+  })
+  const [first = 'unknown'] = rules
+  return rules.every((rule) => rule === first) ? first : 'unknown'
 }

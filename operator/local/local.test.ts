@@ -130,6 +130,7 @@ test('openCredentials() keeps passwords and adds those of new services', (t) => 
   const second = openCredentials(file, { directory: ['edge', 'cli'], nats: ['edge'] }, nodeRandom)
   assert.equal(second.directory.edge, first.directory.edge)
   assert.ok(second.directory.cli.length >= 32)
+  assert.equal(second.senderSeal, first.senderSeal)
   assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), second)
 })
 
@@ -174,7 +175,7 @@ test('serveControl() answers status, takes a stop, and says what it does not kno
     domains: [],
     stoppedMembers: [],
     filterPools: [],
-    refusesViruses: false,
+    viruses: 'unknown',
     processes: [],
   }
   const stopped = Promise.withResolvers<void>()

@@ -10,6 +10,7 @@ import {
   DIRECTORY,
   NATS,
   PROVISION,
+  senderSeal,
   serviceHost,
   tlsSecret,
 } from '#operator/controllers/array/build.ts'
@@ -53,6 +54,7 @@ export async function arraySecrets(
       'credentials.json': `${JSON.stringify(credentials.directory, null, 2)}\n`,
     }),
     credentialsSecret(context, EDGE_CREDENTIALS, passwordFiles(credentials, 'edge')),
+    senderSeal(context, credentials.senderSeal),
     credentialsSecret(context, 'provision-credentials', passwordFiles(credentials, 'provision')),
   ]
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { TEST_TLS } from '#lib/events/testing/certificate.ts'
 import { openDirectory } from '#lib/ldap/client.ts'
-import { directoryContract } from '#lib/ldap/contract.ts'
+import { type ContractTarget, directoryContract } from '#lib/ldap/contract.ts'
+import { directoryChangesContract } from '#lib/ldap/contract-changes.ts'
 import { POOL_CONNECTIONS } from '#lib/ldap/limits.ts'
 import type { LdapAccess } from '#lib/ldap/pool.ts'
 import { SERVICES, type Service } from '#lib/ldap/schema.ts'
@@ -53,7 +54,7 @@ before(() => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-directoryContract('The embedded directory', async () => {
+async function openEmbedded(): Promise<ContractTarget> {
   const own = mkdtempSync(join(tmpdir(), 'twinpost-directory-'))
   const { server, store } = embedded(own)
   const port = await server.listen(0, '127.0.0.1')
@@ -65,7 +66,9 @@ directoryContract('The embedded directory', async () => {
       rmSync(own, { recursive: true, force: true })
     },
   }
-})
+}
+directoryContract('The embedded directory', openEmbedded)
+directoryChangesContract('The embedded directory', openEmbedded)
 
 test('openDirectory() says that it cannot answer while the server is away, and answers when it is back', async () => {
   const first = embedded(folder)

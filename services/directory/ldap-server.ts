@@ -22,6 +22,7 @@ import type {
   LdapResponse,
   ModifyRequest,
   Next,
+  RenameRequest,
   SearchRequest,
 } from './ldapjs-types.ts'
 import { BIND_WITHIN_MS, CONNECTIONS_MAX, MESSAGE_BYTES_MAX, SEARCH_ENTRIES_MAX } from './limits.ts'
@@ -135,6 +136,15 @@ export function createLdapServer(options: LdapServerOptions): LdapServer {
   server.modify(
     '',
     writing<ModifyRequest>('modify', ({ changes }, dn) => store.modify(dn, changes.map(modification))),
+  )
+  server.modifyDN(
+    '',
+    writing<RenameRequest>('rename', ({ newRdn, deleteOldRdn, newSuperior }, dn) => {
+      if (newSuperior !== undefined || !deleteOldRdn) {
+        throw new Fault('unwillingToPerform', 'an entry stays below its parent, and its old name goes')
+      }
+      store.rename(dn, newRdn.toString())
+    }),
   )
   server.del(
     '',

@@ -35,6 +35,12 @@ export interface ModifyRequest extends LdapRequest {
   readonly changes: readonly { readonly operation: string; readonly modification: WireAttribute }[]
 }
 
+export interface RenameRequest extends LdapRequest {
+  readonly newRdn: { toString(): string }
+  readonly deleteOldRdn: boolean
+  readonly newSuperior?: unknown
+}
+
 export interface SearchRequest extends LdapRequest {
   /** RFC 4511 section 4.5.1.2: base 0, one level 1, subtree 2. */
   readonly scope: number

@@ -1,13 +1,14 @@
 /** The directory contract on OpenLDAP, where it is installed: our own process on a loopback port, with our schema and access rules. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Client } from 'ldapts'
 import { openDirectoryAdmin } from '#lib/ldap/admin.ts'
-import { directoryContract } from '#lib/ldap/contract.ts'
+import { type ContractTarget, directoryContract } from '#lib/ldap/contract.ts'
+import { directoryChangesContract } from '#lib/ldap/contract-changes.ts'
 import type { LdapAccess } from '#lib/ldap/pool.ts'
 import { SERVICES, type Service, serviceDn } from '#lib/ldap/schema.ts'
 import { accessRules, schemaLdif, uniqueUris } from '#lib/ldap/schema-ldif.ts'
@@ -23,6 +24,11 @@ const usable = SLAPD !== undefined && existsSync(SCHEMA_DIR) && existsSync(MODUL
 
 function configLdif(folder: string): string {
   const rules = accessRules(BASE).map((rule, i) => `olcAccess: {${i}}${rule}`)
+  // As the image ships it.
+  const limits = readFileSync(new URL('../../images/openldap/config.ldif', import.meta.url), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('olcLimits: dn.onelevel='))
+    .map((line) => line.replace('@BASE_DN@', BASE))
   const unique = uniqueUris(BASE).map((uri) => `olcUniqueURI: ${uri}`)
   return [
     'dn: cn=config\nobjectClass: olcGlobal\ncn: config\n',
@@ -30,7 +36,7 @@ function configLdif(folder: string): string {
     'dn: cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: schema\n',
     ...['core', 'cosine', 'inetorgperson', 'misc'].map((name) => `include: file://${SCHEMA_DIR}/${name}.ldif\n`),
     schemaLdif(),
-    `dn: olcDatabase={1}mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\nolcDatabase: {1}mdb\nolcDbDirectory: ${folder}/data\nolcSuffix: ${BASE}\nolcRootDN: ${ROOT.dn}\nolcRootPW: ${ROOT.password}\nolcDbIndex: mailLocalAddress,twinpostAccountId,mail eq\n${rules.join('\n')}\n`,
+    `dn: olcDatabase={1}mdb,cn=config\nobjectClass: olcDatabaseConfig\nobjectClass: olcMdbConfig\nolcDatabase: {1}mdb\nolcDbDirectory: ${folder}/data\nolcSuffix: ${BASE}\nolcRootDN: ${ROOT.dn}\nolcRootPW: ${ROOT.password}\nolcDbIndex: mailLocalAddress,twinpostAccountId,mail eq\n${limits.join('\n')}\n${rules.join('\n')}\n`,
     `dn: olcOverlay=unique,olcDatabase={1}mdb,cn=config\nobjectClass: olcOverlayConfig\nobjectClass: olcUniqueConfig\nolcOverlay: unique\n${unique.join('\n')}\n`,
   ].join('\n')
 }
@@ -64,8 +70,8 @@ async function answering(port: number): Promise<void> {
 
 if (!usable)
   test('The directory contract on slapd', { skip: 'slapd with its schemas and modules is not installed' }, () => {})
-else
-  directoryContract('slapd', async () => {
+else {
+  const openSlapd = async (): Promise<ContractTarget> => {
     const folder = mkdtempSync(join(tmpdir(), 'twinpost-slapd-'))
     mkdirSync(join(folder, 'data'))
     mkdirSync(join(folder, 'config'))
@@ -99,4 +105,7 @@ else
         rmSync(folder, { recursive: true, force: true })
       },
     }
-  })
+  }
+  directoryContract('slapd', openSlapd)
+  directoryChangesContract('slapd', openSlapd)
+}

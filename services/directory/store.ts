@@ -122,6 +122,37 @@ export class DirectoryStore {
     })
   }
 
+  /** Another name below the same parent; the old naming value goes (RFC 4511 section 4.9). @throws {Fault} */
+  rename(dn: string, newRdn: string): void {
+    const { path, parentPath, rdn } = this.#within(dn)
+    const target = parseDn(newRdn)
+    const [named] = target ?? []
+    const parentDn = dn.slice(dn.search(/(?<!\\),/) + 1)
+    const renamed = pathOf(`${newRdn},${parentDn}`)
+    if (!named || target?.length !== 1 || renamed === null || renamed.parentPath !== parentPath) {
+      throw new Fault('invalidDnSyntax', 'the new name is not one RDN')
+    }
+    this.#transaction(() => {
+      const id = this.#id(path)
+      if (id === undefined) throw new Fault('noSuchObject', 'the entry does not exist')
+      if (this.#prepared('SELECT 1 FROM entries WHERE parent = ? LIMIT 1').get(id)) {
+        throw new Fault('notAllowedOnNonLeaf', 'the entry has entries below it')
+      }
+      const holder = this.#id(renamed.path)
+      if (holder !== undefined && holder !== id) throw new Fault('entryAlreadyExists', 'the entry exists already')
+      const attributes = new Map(this.#attributes(id))
+      const without = (attributes.get(rdn.type) ?? []).filter((value) => !sameValue(rdn, value))
+      attributes.set(rdn.type, without)
+      const present = attributes.get(named.type) ?? []
+      attributes.set(named.type, [...present.filter((value) => !sameValue(named, value)), named.value])
+      if (attributes.get(rdn.type)?.length === 0) attributes.delete(rdn.type)
+      checkEntry(attributes)
+      this.#prepared('UPDATE entries SET path = ?, dn = ? WHERE id = ?').run(renamed.path, `${newRdn},${parentDn}`, id)
+      this.#prepared('DELETE FROM vals WHERE entry = ?').run(id)
+      this.#insertValues(id, attributes)
+    })
+  }
+
   /** @throws {Fault} */
   delete(dn: string): void {
     const { path } = this.#within(dn)

@@ -1,4 +1,5 @@
 /** What an edge can be told from outside: addresses, folders, neighbours, and the limits that administrators choose. */
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import {
   directorySettings,
@@ -8,7 +9,7 @@ import {
   shardHostPattern,
   socketDir,
 } from '#lib/config/settings.ts'
-import { FILTER_LEVELS } from './filter/policy.ts'
+import { FILTER_LEVELS, FilterWish } from '#lib/filter/settings.ts'
 
 const port = (fallback: number, what: string) =>
   z.int().min(0).max(65_535).nullable().default(fallback).describe(`${what}; null: no such listener.`)
@@ -33,10 +34,23 @@ export const FilterConfig = z.strictObject({
     .max(16)
     .default([])
     .describe('Engines of the pool without whose look a letter is not taken.'),
-  onVirus: z.enum(['reject', 'discard']).default('reject').describe('What becomes of a letter with a virus.'),
-  onAttachment: z.enum(['tag', 'junk', 'reject']).default('junk').describe('The same for a dangerous attachment.'),
-  onImage: z.enum(['tag', 'junk']).default('junk').describe('The same for an indecent image.'),
-  level: z.enum(FILTER_LEVELS).default('standard').describe('How much spam people want to see (docs/filtering.md).'),
+  onVirus: z
+    .enum(['quarantine', 'reject', 'discard'])
+    .default('reject')
+    .describe('What becomes of a letter with a virus.'),
+  onAttachment: z
+    .enum(['tag', 'junk', 'quarantine', 'reject'])
+    .default('junk')
+    .describe('The same for a dangerous attachment.'),
+  onImage: z.enum(['tag', 'junk', 'quarantine']).default('junk').describe('The same for an indecent image.'),
+  level: z
+    .enum(FILTER_LEVELS)
+    .default('standard')
+    .describe('How much spam people want to see who, and whose Domain, say nothing of it (docs/filtering.md).'),
+  allow: FilterWish.shape.allow.describe(
+    'Authors whose letters come in, if their domain is proved: addresses, domains.',
+  ),
+  deny: FilterWish.shape.deny.describe('Authors and senders whose letters go to Junk.'),
   patienceMs: z
     .int()
     .min(100)
@@ -45,6 +59,48 @@ export const FilterConfig = z.strictObject({
     .describe('How long pods are tried for a letter that is in memory.'),
 })
 export type FilterConfig = z.infer<typeof FilterConfig>
+
+const network = z.string().refine(isNetwork, 'an address or a network, as 192.0.2.0/24 or 2001:db8::/32, is wanted')
+const listName = z.string().regex(/^([a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}$/)
+
+/** What is asked of clients that bring mail from outside; all of it is off unless it is set. */
+export const ClientPolicyConfig = z.strictObject({
+  dnsLists: z
+    .array(listName)
+    .max(16)
+    .default([])
+    .describe('Lists in the DNS (RFC 5782): mail of addresses that one of them has is refused.'),
+  dnsAllowLists: z
+    .array(listName)
+    .max(16)
+    .default([])
+    .describe('Lists whose addresses are taken whatever else is found out about them.'),
+  reverseName: z.boolean().default(false).describe('Refuses addresses without a name that leads back to them.'),
+  senderDomain: z
+    .boolean()
+    .default(false)
+    .describe('Refuses senders whose domain does not exist or takes no mail (RFC 7505).'),
+  ownNameIsForged: z.boolean().default(true).describe('Refuses clients that call themselves by our own name.'),
+  greetingDelayMs: z
+    .int()
+    .min(0)
+    .max(30_000)
+    .default(0)
+    .describe('The greeting waits so long; who speaks before it is refused.'),
+  trusted: z
+    .array(network)
+    .max(256)
+    .default([])
+    .describe('Networks of which nothing of this is asked, as those of another MX of ours.'),
+})
+export type ClientPolicyConfig = z.infer<typeof ClientPolicyConfig>
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...others] = text.split('/')
+  const bits = isIP(address) === 6 ? 128 : isIP(address) === 4 ? 32 : -1
+  if (others.length > 0 || bits === -1) return false
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
+}
 
 /** Settings of an edge process; `node services/edge/main.ts --help` prints them. */
 export const EdgeConfig = z.object({
@@ -107,6 +163,12 @@ export const EdgeConfig = z.object({
     .describe(
       'Whether SCRAM-SHA-256 is offered: every account must have keys in the directory. App passwords have none.',
     ),
+  sharing: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether IMAP users may share mailboxes (ACL). Only accounts of one shard reach each other: docs/imap.md, Shared mailboxes.',
+    ),
   oidcIssuer: z
     .url()
     .nullable()
@@ -132,6 +194,14 @@ export const EdgeConfig = z.object({
     .describe(
       'SPF, DKIM, ARC and DMARC of letters from outside: not asked, written down, or what DMARC asks for is done too.',
     ),
+  clientPolicy: ClientPolicyConfig.nullable()
+    .default(null)
+    .describe('What is asked of clients that bring mail from outside, as JSON; null: nothing.'),
+  proxyNetworks: z
+    .array(network)
+    .max(256)
+    .default([])
+    .describe("Networks of proxies that tell the client's address by the PROXY protocol, version 1 or 2, as JSON."),
   ...dnsSettings(),
   filter: FilterConfig.nullable()
     .default(null)

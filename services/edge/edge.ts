@@ -13,11 +13,13 @@ import { type Clock, sleep } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { type ServerCertificate, secureContext } from '#lib/tls/material.ts'
 import type { TokenVerifier } from './auth/oidc.ts'
-import { PasswordGate } from './auth/password-gate.ts'
+import { type LoginListener, PasswordGate } from './auth/password-gate.ts'
 import type { EdgeConfig } from './config.ts'
 import { ConnectionLimits } from './connection-limits.ts'
 import type { LetterFilter } from './filter/letter-filter.ts'
 import type { EdgeMetrics } from './metrics.ts'
+import type { ClientPolicy } from './policy/client-policy.ts'
+import { ProxiedClients } from './policy/proxied-clients.ts'
 import { imapProtocol, pop3Protocol } from './sessions/login-dialogue.ts'
 import { SessionFront, type SessionListener } from './sessions/session-front.ts'
 import { SessionRegistry } from './sessions/session-registry.ts'
@@ -42,6 +44,10 @@ export interface EdgeDependencies {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: EdgeMetrics
+  /** Hears of every login that is tried. */
+  readonly onLogin?: LoginListener
+  /** Default: nothing is asked of clients. */
+  readonly policy?: ClientPolicy | null
   /** Default: no logins by token. */
   readonly tokens?: TokenVerifier
   /** For tests: how long the first failed login waits. */
@@ -71,6 +77,7 @@ export type ListenerName = (typeof SMTP_LISTENERS)[number]['name'] | (typeof SES
 export class Edge {
   readonly #dependencies: EdgeDependencies
   readonly #registry: SessionRegistry
+  readonly #clients: ProxiedClients
   readonly #smtp: SmtpService
   readonly #front: SessionFront
   readonly #smtpServers: SmtpServer[] = []
@@ -90,6 +97,7 @@ export class Edge {
       clock,
       logger,
       metrics,
+      ...(dependencies.onLogin && { heard: dependencies.onLogin }),
       ...(loginFailureDelayMs === undefined ? {} : { failureDelayMs: loginFailureDelayMs }),
     })
     const limits = new ConnectionLimits({
@@ -97,6 +105,7 @@ export class Edge {
       perAddressMax: config.connectionsPerAddressMax,
       metrics,
     })
+    this.#clients = new ProxiedClients(config.proxyNetworks, clock, logger)
     const budget = new BodyBudget(config.bodyBudgetBytes, metrics)
     const checks = new RecipientChecks({
       router,
@@ -124,6 +133,7 @@ export class Edge {
       budget,
       directory,
       gate,
+      policy: dependencies.policy ?? null,
       tokens: dependencies.tokens ?? null,
       scram: config.scram,
       limits,
@@ -141,6 +151,7 @@ export class Edge {
       scram: config.scram,
       tokens: dependencies.tokens ?? null,
       limits,
+      sharing: config.sharing,
       patienceMs: config.sessionPatienceMs,
       clock,
       random,
@@ -210,13 +221,15 @@ export class Edge {
   }
 
   async #listenSmtp(listener: SmtpListener & { name: ListenerName }, where: ListenWhere): Promise<void> {
-    const server = new SmtpServer(this.#smtp, listener)
+    const server = new SmtpServer(this.#smtp, listener, this.#clients)
     this.#smtpServers.push(server)
     this.#remember(listener.name, await listening(server.server, where))
   }
 
   async #listenSessions(listener: SessionListener & { name: ListenerName }, where: ListenWhere): Promise<void> {
-    const server = createServer({ allowHalfOpen: true }, (socket: Socket) => this.#front.accept(listener, socket))
+    const server = createServer({ allowHalfOpen: true }, (socket: Socket) =>
+      this.#clients.take(socket, (client) => this.#front.accept(listener, socket, client)),
+    )
     this.#sessionServers.push(server)
     this.#remember(listener.name, await listening(server, where))
   }

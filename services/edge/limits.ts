@@ -20,6 +20,13 @@ export const RECIPIENTS_REMEMBERED_MAX = 10_000
 /** `moved` answers followed for one account: each costs a round trip, and more than a few means that two shards disagree. */
 export const MOVES_FOLLOWED_MAX = 3
 
+/** Accounts behind one group: with their header blocks they fit one frame (256 KiB) even if all live on one shard. */
+export const GROUP_ACCOUNTS_MAX = 300
+/** Groups within groups: more is a mistake, or somebody's joke. */
+export const GROUP_DEPTH_MAX = 8
+/** Questions to the directory at once for one group. */
+export const GROUP_LOOKUPS_AT_ONCE = 50
+
 /** Failed logins on one connection (also POP3's and IMAP's own limit). */
 export const LOGIN_FAILURES_MAX = 3
 /** Every failed login waits this long; more for an address that goes on failing. Guessing is slow, a typing mistake bearable. */

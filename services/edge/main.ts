@@ -1,7 +1,9 @@
 /** The container command of an edge: wiring only. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openResolver } from '#lib/dns/from-settings.ts'
 import { connectNats } from '#lib/events/nats.ts'
+import { createEventPublisher } from '#lib/events/publisher.ts'
 import { openDirectory } from '#lib/ldap/client.ts'
 import { createDialer } from '#lib/link/dialer.ts'
 import { createShardRouter } from '#lib/link/shard-router.ts'
@@ -12,6 +14,7 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createManyResolver, createResolver } from '#lib/platform/resolver.ts'
 import { readServerCertificate, readTlsMaterial, watchCertificate, watchTlsMaterial } from '#lib/tls/material.ts'
+import { loginAudit } from './auth/login-audit.ts'
 import { OidcVerifier } from './auth/oidc.ts'
 import { EdgeConfig } from './config.ts'
 import { Edge } from './edge.ts'
@@ -19,6 +22,7 @@ import { createLetterFilter } from './filter/create.ts'
 import { TLS_LOOK_MS } from './limits.ts'
 import { createEdgeMetrics } from './metrics.ts'
 import { followNews } from './news.ts'
+import { ClientPolicy } from './policy/client-policy.ts'
 
 const config = configure('edge', EdgeConfig)
 const logger = createLogger(config.logLevel, { service: 'edge', pod: config.pod })
@@ -47,6 +51,16 @@ const router = createShardRouter({
 })
 const metrics = createEdgeMetrics(registry)
 const resolveAll = createManyResolver(process.env['TWINPOST_HOSTS_FILE'] ?? null)
+const policy =
+  config.clientPolicy === null
+    ? null
+    : new ClientPolicy({
+        config: config.clientPolicy,
+        hostname: config.hostname,
+        resolver: openResolver(config, nodeClock, nodeRandom, () => tls().ca),
+        clock: nodeClock,
+        metrics,
+      })
 const filter = createLetterFilter(config, {
   resolve: resolveAll,
   tls,
@@ -60,19 +74,6 @@ const tokens =
   oidcIssuer === null
     ? null
     : new OidcVerifier({ issuer: oidcIssuer, audience: oidcAudience, addressClaim: oidcAddressClaim, clock: nodeClock })
-const edge = new Edge({
-  ...(tokens && { tokens }),
-  config,
-  directory,
-  router,
-  filter,
-  publicTls: readServerCertificate(config.publicTlsDir),
-  clock: nodeClock,
-  random: nodeRandom,
-  logger,
-  metrics,
-})
-
 const { natsUrl, natsPasswordFile } = config
 const nats =
   natsUrl === null || natsPasswordFile === null
@@ -87,6 +88,23 @@ const nats =
         clock: nodeClock,
         logger,
       })
+const events =
+  nats && createEventPublisher(nats, { source: `edge ${config.pod}`, clock: nodeClock, random: nodeRandom })
+const edge = new Edge({
+  policy,
+  ...(tokens && { tokens }),
+  ...(events && { onLogin: loginAudit(events) }),
+  config,
+  directory,
+  router,
+  filter,
+  publicTls: readServerCertificate(config.publicTlsDir),
+  clock: nodeClock,
+  random: nodeRandom,
+  logger,
+  metrics,
+})
+
 if (nats) {
   followNews(nats, {
     directory,
@@ -134,6 +152,7 @@ stopOnSignal(logger, (config.stopSeconds + 1) * 1000, async () => {
   filter?.close()
   for (const stop of stopWatching) stop()
   router.close()
+  events?.close()
   await Promise.all([directory.close(), nats?.close()])
   probes.close()
   logger.info('edge stopped')

@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, type Registry } from '#lib/metrics/metrics.t
 export interface EdgeMetrics {
   readonly connections: Gauge<'listener'>
   readonly connectionsRefused: Counter<'listener'>
+  readonly clientsRefused: Counter<'reason'>
   readonly sessions: Gauge<'protocol'>
   readonly sessionsEnded: Counter<'protocol' | 'reason'>
   readonly deliveries: Counter<'source' | 'outcome'>
@@ -44,6 +45,12 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
       name: 'twinpost_edge_connections_refused_total',
       help: 'Connections closed at once because of a limit.',
       labelNames: ['listener'],
+      registers,
+    }),
+    clientsRefused: new Counter({
+      name: 'twinpost_edge_clients_refused_total',
+      help: 'Recipients and connections refused because of who the client is: listed, no-name, our-name, null-mx, no-domain, early-talker.',
+      labelNames: ['reason'],
       registers,
     }),
     sessions: new Gauge({

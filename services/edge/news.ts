@@ -19,6 +19,7 @@ export type News =
       readonly payload: { readonly account: string; readonly addresses: readonly string[] }
     }
   | { readonly type: 'domain.changed' }
+  | { readonly type: 'group.changed'; readonly payload: { readonly addresses: readonly string[] } }
 
 /** Changes after which nobody may stay logged in (rules.md, "Who may say what"), with what the user is told. */
 const ENDING: ReadonlyMap<string, string> = new Map([
@@ -37,6 +38,9 @@ export function applyNews(news: News, { directory, endSessions }: NewsReader): v
     case 'domain.changed':
       directory.forget(null) // rare, and touches any number of addresses
       return
+    case 'group.changed':
+      for (const address of news.payload.addresses) directory.forget(address)
+      return
     case 'account.changed':
     case 'route.changed': {
       const account = toAccountId(news.payload.account)
@@ -53,7 +57,7 @@ export function applyNews(news: News, { directory, endSessions }: NewsReader): v
 export function followNews(link: NatsLink, reader: NewsReader): void {
   listenEvents(
     link,
-    ['account.changed', 'route.changed', 'domain.changed'],
+    ['account.changed', 'route.changed', 'domain.changed', 'group.changed'],
     (event) => applyNews(event, reader),
     () => reader.directory.forget(null),
   )

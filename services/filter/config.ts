@@ -39,6 +39,25 @@ export const EngineConfig = z.discriminatedUnion('kind', [
     timeoutMs: timeoutMs.default(10_000),
   }),
   z.strictObject({
+    kind: z.literal('bayes'),
+    name: name.default('bayes'),
+    concurrency,
+    bytesMax: bytesMax.default(4 * MIB),
+    timeoutMs: timeoutMs.default(10_000),
+  }),
+  z.strictObject({
+    kind: z.literal('phishing'),
+    name: name.default('phishing'),
+    concurrency,
+    bytesMax: bytesMax.default(4 * MIB),
+    timeoutMs: timeoutMs.default(10_000),
+    protect: z
+      .array(z.string().min(3).max(253))
+      .max(1_000)
+      .default([])
+      .describe("Domains that no other may look like, beside the recipients' own."),
+  }),
+  z.strictObject({
     kind: z.literal('clamd'),
     name: name.default('clamd'),
     address,
@@ -86,6 +105,24 @@ export const FilterConfig = z.object({
       'names of engines must differ',
     )
     .describe('What looks at each letter, all at once.'),
+  learnedSignsLog2: z
+    .int()
+    .min(10)
+    .max(26)
+    .default(20)
+    .describe('Signs of letters that a bayes engine can know, as a power of two: 20 are a million in 12 MiB.'),
+  learnedFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('File that keeps what was learned over a restart; null: only the other pods of the pool do.'),
+  peersHost: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      'Name that stands for all pods of the pool: a new one asks them what was learned; null: it stands alone.',
+    ),
   letterBytesMax: z
     .int()
     .min(1024)

@@ -18,5 +18,7 @@ export const ENGINE_ANSWER_BYTES_MAX = 256 * 1024
 /** Verdicts kept by content, and for how long: signatures change. */
 export const VERDICTS_MAX = 20_000
 export const VERDICT_LIFE_MS = 600_000
+/** One letter that is learned: what is read of it stands at its beginning. */
+export const LESSON_BYTES_MAX = 512 * 1024
 /** A rotated certificate is taken within this time. */
 export const TLS_LOOK_MS = 10_000

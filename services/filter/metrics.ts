@@ -9,6 +9,7 @@ export interface FilterMetrics {
   readonly engineSeconds: Histogram<'engine'>
   readonly findings: Counter<'engine' | 'kind'>
   readonly verdictsReused: Counter<'engine'>
+  readonly lessons: Counter<'kind' | 'outcome'>
   /** Asks `used` at each scrape. */
   watchMemory(used: () => number): void
 }
@@ -30,6 +31,12 @@ export function createFilterMetrics(registry: Registry): FilterMetrics {
     letterBytes: new Counter({
       name: 'twinpost_filter_letter_bytes_total',
       help: 'Bytes of letters that were judged.',
+      registers,
+    }),
+    lessons: new Counter({
+      name: 'twinpost_filter_lessons_total',
+      help: 'Letters that users have sorted, by kind (junk, other) and whether they were new (learned, known).',
+      labelNames: ['kind', 'outcome'],
       registers,
     }),
     engineLetters: new Counter({

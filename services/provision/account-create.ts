@@ -9,6 +9,7 @@ import { type AccountId, type ShardName, toAccountId, toShardName } from '#lib/m
 import { randomId } from '#lib/ports/random.ts'
 import { isPasswordHash } from '#lib/sasl/password.ts'
 import { parseScramKeys } from '#lib/sasl/scram.ts'
+import { requireDomains } from './addresses.ts'
 import { type Applied, type Context, sayChange } from './context.ts'
 import { CHANGE_TRIES_MAX } from './limits.ts'
 import { standing } from './mark.ts'
@@ -74,13 +75,6 @@ function checked(command: Create): Wish {
     entitlements: [],
     secrets: command.secrets,
     pinned: command.home === null ? null : toShardName(command.home),
-  }
-}
-
-async function requireDomains(context: Context, addresses: readonly string[]): Promise<void> {
-  for (const name of new Set(addresses.map((address) => address.slice(address.lastIndexOf('@') + 1)))) {
-    const domain = await context.ports.accounts.domain(name)
-    if (!domain?.active) throw new Refusal('unknown-domain', `${name} is not a domain of this array`)
   }
 }
 

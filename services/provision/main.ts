@@ -15,6 +15,7 @@ import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createResolver } from '#lib/platform/resolver.ts'
 import { readTlsMaterial } from '#lib/tls/material.ts'
 import { ProvisionConfig } from './config.ts'
+import { Expiry } from './expiry.ts'
 import { CommandHandler } from './handler.ts'
 import { PROBE_EVERY_MS } from './limits.ts'
 import { createShards } from './shard-accounts.ts'
@@ -80,6 +81,13 @@ const queue: WorkQueue = startWorkQueue({
   handle: (delivery) => handler.handle(delivery),
 })
 
+const expiry = new Expiry({
+  ports: { accounts: directory },
+  clock: nodeClock,
+  logger,
+  expire: (account) => handler.expire(account),
+})
+
 let directoryProblem: string | null = 'the directory was not asked yet'
 let stopping = false
 function probe(): void {
@@ -113,6 +121,7 @@ logger.info({ host: config.listenHost, metricsPort: config.metricsPort }, 'provi
 stopOnSignal(logger, config.stopSeconds * 1000, async (signal) => {
   logger.info({ signal }, 'provision stops')
   stopping = true
+  await expiry.close()
   await queue.close()
   events.close()
   await link.close()

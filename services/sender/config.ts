@@ -27,7 +27,21 @@ export const SenderConfig = z.object({
     .enum(['opportunistic', 'required', 'never'])
     .default('opportunistic')
     .describe('TLS to remote servers: where they have it, always, or never.'),
+  remoteCaFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      'File with authorities (PEM) that vouch for servers of domains with an MTA-STS policy; null: those that Node knows.',
+    ),
   ...dnsSettings(),
+  sealFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      'File with the words that open the keys of Domains in the directory; null: letters of Domains with keys wait.',
+    ),
   lettersMax: z.int().min(1).max(2_000).default(200).describe('Letters in its hands at once.'),
   tlsDir: z.string().describe('Folder with tls.crt, tls.key, ca.crt of the role edge.'),
   socketDir: socketDir(),

@@ -2,8 +2,9 @@
  * One connection to a remote server: a socket on one side, the sending side of SMTP (`lib/smtp/sending`) on the other. Carries out what
  * the sender asks and watches the time; decides nothing about hosts or retries.
  */
+import { X509Certificate } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import {
@@ -14,14 +15,28 @@ import {
   SmtpSender,
   TIMES_MS,
 } from '#lib/smtp/mod.ts'
+import type { TlsFailure } from '#lib/tls-policy/tls-report.ts'
 import type { Letter } from './letter.ts'
 import { CONFIRM_FRESH_MS, CONNECT_TIMEOUT_MS, TLS_TIMEOUT_MS } from './limits.ts'
+import {
+  demandsTls,
+  type Handshake,
+  handshakeProblem,
+  policyOf,
+  type TlsDemand,
+  type TlsProblem,
+} from './tls-demand.ts'
+
+/** Certificates of a chain that are looked at. */
+const CHAIN_MAX = 10
 
 export interface RemoteAddress {
   /** Name from MX: for TLS, and in reports. */
   readonly host: string
   readonly address: string
   readonly port: number
+  /** What TLS must show. */
+  readonly demand: TlsDemand
 }
 
 export interface ConnectionOptions {
@@ -29,6 +44,8 @@ export interface ConnectionOptions {
   readonly tls: SenderOptions['tls']
   /** Address of our own that the connection comes from; null: as the system likes. */
   readonly localAddress: string | null
+  /** Authorities that vouch for servers with an MTA-STS policy, as PEM; null: those that Node knows. */
+  readonly ca: string | null
   readonly clock: Clock
 }
 
@@ -37,16 +54,23 @@ export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure'
   /** The handshake of TLS failed: without it the server might do. */
   readonly inHandshake: boolean
+  /** For reports: what was wrong with TLS; null: it did not come to that. */
+  readonly tls: TlsFailure | null
 
-  constructor(reason: string, inHandshake = false) {
+  constructor(
+    reason: string,
+    { inHandshake = false, tls = null }: Partial<Pick<ConnectionFailure, 'inHandshake' | 'tls'>> = {},
+  ) {
     super(oneLine(reason))
     this.inHandshake = inHandshake
+    this.tls = tls
   }
 }
 
 export class RemoteConnection {
   readonly remote: RemoteAddress
   readonly #clock: Clock
+  readonly #ca: string | null
   readonly #sender: SmtpSender
   #socket: Socket
   #usable = false
@@ -54,6 +78,8 @@ export class RemoteConnection {
   #wake: (() => void) | null = null
   #cancelTimer: () => void = () => undefined
   letters = 0
+  /** What TLS did not show though it should have, where that is only looked at. */
+  tlsProblem: TlsProblem | null = null
 
   /** Connects, greets, and secures the connection as wished. @throws {ConnectionFailure} */
   static async open(remote: RemoteAddress, options: ConnectionOptions): Promise<RemoteConnection> {
@@ -68,11 +94,12 @@ export class RemoteConnection {
     return connection
   }
 
-  private constructor(remote: RemoteAddress, socket: Socket, { hostname, tls, clock }: ConnectionOptions) {
+  private constructor(remote: RemoteAddress, socket: Socket, { hostname, tls, clock, ca }: ConnectionOptions) {
     this.remote = remote
     this.#clock = clock
+    this.#ca = ca
     this.#socket = socket
-    this.#sender = new SmtpSender({ hostname, secure: false, tls })
+    this.#sender = new SmtpSender({ hostname, secure: false, tls: demandsTls(remote.demand) ? 'required' : tls })
     this.#listen(socket)
   }
 
@@ -90,7 +117,7 @@ export class RemoteConnection {
     const { item } = letter
     this.letters++
     this.#usable = false
-    this.#sender.begin(item)
+    this.#sender.begin({ ...item, sizeBytes: letter.signature.length + item.sizeBytes })
     this.#flush()
     for (;;) {
       const action = await this.#next()
@@ -140,15 +167,19 @@ export class RemoteConnection {
         this.#usable = true
         return
       }
-      if (action.kind === 'closed') throw new ConnectionFailure(action.reason)
+      if (action.kind === 'closed') {
+        const withoutTls = demandsTls(this.remote.demand) && !this.secure && this.#sender.greeted
+        throw new ConnectionFailure(action.reason, { tls: withoutTls ? 'starttls-not-supported' : null })
+      }
       if (action.kind === 'start-tls') await this.#startTls()
     }
   }
 
   /** @returns `lost`: it is another's by now; else why it could not go on */
   async #body(letter: Letter): Promise<'ended' | 'lost' | string> {
-    const { item } = letter
+    const { item, signature } = letter
     try {
+      this.#sender.write(signature)
       for await (const piece of letter.read(0, item.sizeBytes)) {
         if (letter.lost.aborted) return 'lost'
         this.#sender.write(piece)
@@ -176,21 +207,31 @@ export class RemoteConnection {
     plain.removeAllListeners('end')
     plain.removeAllListeners('error')
     plain.removeAllListeners('close')
-    const secure = await new Promise<Socket>((resolve, reject) => {
+    const { host, demand } = this.remote
+    const secure = await new Promise<TLSSocket>((resolve, reject) => {
       const fail = (reason: string) => {
         cancel()
         plain.destroy()
-        reject(new ConnectionFailure(`TLS with ${this.remote.host} failed: ${reason}`, true))
+        const tls = policyOf(demand) === 'no-policy-found' ? null : 'validation-failure'
+        reject(new ConnectionFailure(`TLS with ${host} failed: ${reason}`, { inHandshake: true, tls }))
       }
       const cancel = this.#clock.after(TLS_TIMEOUT_MS, () => fail('no answer in time'))
-      // Opportunistic (RFC 7435): a certificate that nobody vouches for is better than none.
-      const socket = connectTls({ socket: plain, servername: this.remote.host, rejectUnauthorized: false }, () => {
+      // What the certificate must be is judged below: mostly nobody asks for anything (RFC 7435).
+      const options = { socket: plain, servername: sniOf(this.remote), rejectUnauthorized: false }
+      const socket = connectTls({ ...options, ...(this.#ca === null ? {} : { ca: this.#ca }) }, () => {
         cancel()
         resolve(socket)
       })
       socket.once('error', (error) => fail(errorMessage(error)))
       plain.once('close', () => fail('the connection ended'))
     })
+    const problem = handshakeProblem(demand, shownBy(secure), this.#clock.nowMs())
+    if (problem !== null && demandsTls(demand)) {
+      secure.destroy()
+      const reason = `451 4.7.5 ${host} cannot be trusted: ${problem.reason}`
+      throw new ConnectionFailure(reason, { inHandshake: true, tls: problem.failure })
+    }
+    this.tlsProblem = problem
     secure.removeAllListeners('error')
     plain.removeAllListeners('close')
     this.#socket = secure
@@ -295,4 +336,23 @@ function connected(
       resolve(socket)
     })
   })
+}
+
+/** RFC 7672 section 8.1: with DANE the base domain of the records. */
+function sniOf({ host, demand }: RemoteAddress): string {
+  return demand.kind === 'dane' ? (demand.names[0] ?? host) : host
+}
+
+function shownBy(socket: TLSSocket): Handshake {
+  const chain: X509Certificate[] = []
+  let shown: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  while (shown?.raw !== undefined && chain.length < CHAIN_MAX) {
+    chain.push(new X509Certificate(shown.raw))
+    // The last one is its own issuer.
+    shown = shown.issuerCertificate === shown ? undefined : shown.issuerCertificate
+  }
+  // Node gives an error, and types it so; `code` is what names the kind.
+  const error: unknown = socket.authorizationError
+  const code = error instanceof Error && 'code' in error ? error.code : error
+  return { chain, problem: socket.authorized ? null : String(code) }
 }

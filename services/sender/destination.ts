@@ -5,6 +5,7 @@
  */
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
+import type { TlsSession } from '#lib/tls-policy/tls-report.ts'
 import { ConnectionFailure, type ConnectionOptions, RemoteConnection } from './connection.ts'
 import { type Letter, type Outcome, same } from './letter.ts'
 import {
@@ -17,6 +18,7 @@ import {
   WAITING_PER_CONNECTION,
 } from './limits.ts'
 import type { Route } from './remote-route.ts'
+import { demandsTls, policyOf, type TlsDemand, type TlsProblem } from './tls-demand.ts'
 
 export interface DestinationOptions {
   readonly domain: string
@@ -24,6 +26,8 @@ export interface DestinationOptions {
   readonly route: (domain: string) => Promise<Route>
   readonly clock: Clock
   readonly onConnection: (how: 'opened' | 'opened-tls' | 'failed') => void
+  /** What TLS with a server came to. */
+  readonly onTls: (session: Omit<TlsSession, 'domain'>) => void
 }
 
 export class Destination {
@@ -112,8 +116,9 @@ export class Destination {
 
   /** The first server that can be used; null: none can, and what waits was told so. */
   async #connect(): Promise<RemoteConnection | null> {
-    const { domain, route, connection, onConnection } = this.#options
+    const { domain, route, connection, onConnection, onTls } = this.#options
     const found = await route(domain)
+    for (const notice of found.notices) onTls(notice)
     if (found.kind !== 'addresses') {
       // For good: nothing to wait for. For now: a question to DNS costs little, the pause is the queue's.
       this.#giveBack((letter) => same(letter, found.kind, found.reply))
@@ -122,15 +127,22 @@ export class Destination {
     let reason = ''
     let host = ''
     for (const remote of found.addresses) {
-      for (const tls of connection.tls === 'opportunistic' ? (['opportunistic', 'never'] as const) : [connection.tls]) {
+      const { host: name, address, demand } = remote
+      const session = { policy: policyOf(demand), host: name, address }
+      const mayGoWithout = connection.tls === 'opportunistic' && !demandsTls(demand)
+      for (const tls of mayGoWithout ? (['opportunistic', 'never'] as const) : [connection.tls]) {
         try {
           const opened = await RemoteConnection.open(remote, { ...connection, tls })
           onConnection(opened.secure ? 'opened-tls' : 'opened')
+          const problem = opened.secure ? opened.tlsProblem : withoutTls(demand)
+          onTls({ ...session, failure: problem?.failure ?? null, reason: problem?.reason ?? '' })
           this.#pauseMs = UNREACHABLE_PAUSE_MS
           return opened
         } catch (error) {
           onConnection('failed')
           reason = errorMessage(error)
+          if (error instanceof ConnectionFailure && error.tls !== null)
+            onTls({ ...session, failure: error.tls, reason })
           host = remote.host
           if (!(error instanceof ConnectionFailure && error.inHandshake)) break
         }
@@ -171,4 +183,9 @@ export class Destination {
   #giveBack(outcome: (letter: Letter) => Outcome): void {
     for (const letter of this.#waiting.splice(0)) letter.settle(outcome(letter))
   }
+}
+
+/** A policy that only looks has seen a server without TLS. */
+function withoutTls({ kind }: TlsDemand): TlsProblem | null {
+  return kind === 'sts' ? { failure: 'starttls-not-supported', reason: 'it offers no TLS that works' } : null
 }

@@ -5,6 +5,8 @@ export interface Letter {
   readonly item: QueueItem
   /** Names the letter among all shards, the same at each attempt. */
   readonly name: string
+  /** Fields that go before it; the size in `item` does not count them. */
+  readonly signature: Buffer
   /** Trace fields and body, or a part of it. */
   read(from: number, to: number): AsyncIterable<Buffer>
   /** Asked just before its end. */

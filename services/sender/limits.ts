@@ -31,3 +31,24 @@ export const UNREACHABLE_PAUSE_MS = 30_000
 export const UNREACHABLE_PAUSE_MS_MAX = 15 * 60_000
 /** Destinations remembered without work; then the oldest are forgotten. */
 export const DESTINATIONS_IDLE_MAX = 5_000
+
+/** A letter up to this size, one answer of a shard, is held between signing and sending, and not read twice. */
+export const HELD_LETTER_BYTES_MAX = 128 * 1024
+/** Signatures kept for the other destinations of a letter and for its next try. */
+export const SIGNED_LETTERS_KEPT = 2_000
+export const SIGNATURE_FRESH_MS = 3_600_000
+/** Domains whose keys are kept opened. */
+export const KEYS_KEPT = 1_000
+/** The file with what opens keys is read again after so long. */
+export const SEAL_KEPT_MS = 10_000
+/** Domains in From that are asked for; real letters have one. */
+export const AUTHORS_MAX = 5
+
+/** MTA-STS policies that are kept, and fetches that failed. */
+export const STS_POLICIES_KEPT = 20_000
+/** A policy is a few lines (RFC 8461 section 3.3 lets a sender bound it). */
+export const STS_POLICY_BYTES_MAX = 64 * 1024
+/** RFC 8461 section 3.3 proposes a minute; letters of the domain wait meanwhile. */
+export const STS_FETCH_MS = 20_000
+/** After a fetch that failed: five minutes, as section 3.3 proposes. */
+export const STS_FETCH_PAUSE_MS = 300_000

@@ -1,9 +1,7 @@
 /** The container command of a sender: wiring only. */
-import { getServers } from 'node:dns'
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
-import { type NameServer, udpResolver } from '#lib/dns/udp-resolver.ts'
-import { zoneFileResolver } from '#lib/dns/zone-file.ts'
+import { type Sealing, sealingOf } from '#lib/directory/domain-sending.ts'
+import { openResolver } from '#lib/dns/from-settings.ts'
 import { openDirectory } from '#lib/ldap/client.ts'
 import { createDialer } from '#lib/link/dialer.ts'
 import { createShardRouter } from '#lib/link/shard-router.ts'
@@ -15,13 +13,18 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createResolver } from '#lib/platform/resolver.ts'
 import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
+import { TlsReports } from '#lib/tls-policy/tls-report.ts'
 import { SenderConfig } from './config.ts'
-import { createSenderMetrics } from './metrics.ts'
+import { LetterSigner } from './letter-signer.ts'
+import { SEAL_KEPT_MS } from './limits.ts'
+import { createSenderMetrics, type SenderMetrics } from './metrics.ts'
+import { createPolicyFetch } from './policy-fetch.ts'
 import { routeTo } from './remote-route.ts'
 import { Sender } from './sender.ts'
+import { StsPolicies } from './sts-policies.ts'
 
 const TLS_LOOK_MS = 10_000
-const DNS_PORT = 53
+const HTTPS_PORT = 443
 
 const config = configure('sender', SenderConfig)
 const logger = createLogger(config.logLevel, { service: 'sender', pod: config.pod })
@@ -47,31 +50,42 @@ const router = createShardRouter({
   caller: `sender ${config.pod}`,
 })
 
-/** As `192.0.2.1`, `192.0.2.1:5353`, `[2001:db8::1]:5353`. */
-function nameServer(text: string): NameServer {
-  if (isIP(text) !== 0) return { address: text, port: DNS_PORT }
-  const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text) ?? []
-  return { address: bracketed ?? plain ?? text, port: Number(port ?? DNS_PORT) }
-}
-
-const resolver =
-  config.zoneFile === null
-    ? udpResolver({
-        servers: (config.dnsServers?.split(',').map((one) => one.trim()) ?? getServers()).map(nameServer),
-        trustAd: false, // until a validating resolver comes with the chart
-        clock: nodeClock,
-        random: nodeRandom,
-      })
-    : zoneFileResolver(config.zoneFile)
+const resolver = openResolver(config, nodeClock, nodeRandom, () => material.ca)
+/** Authorities of other people's servers. */
+const trusted = config.remoteCaFile === null ? null : readFileSync(config.remoteCaFile, 'utf8')
 const routeOptions = {
   resolver,
   random: nodeRandom,
   ownNames: new Set([config.hostname]),
   port: config.remotePort,
+  policies:
+    config.tls === 'never'
+      ? null
+      : new StsPolicies({
+          resolver,
+          fetch: createPolicyFetch({ resolver, clock: nodeClock, port: HTTPS_PORT, ca: trusted }),
+          clock: nodeClock,
+          logger,
+        }),
 }
+const tlsReports = new TlsReports(nodeClock, (reports) => {
+  const failing = reports.filter(({ policies: [one] }) => (one?.summary['total-failure-session-count'] ?? 0) > 0)
+  for (const report of failing) logger.info({ report }, 'TLS with a domain failed on this day')
+})
 
 const registry = createRegistry('sender')
+let seal: { readonly sealing: Sealing | null; readonly untilMs: number } | null = null
+const sealing = () => {
+  const nowMs = nodeClock.monotonicMs()
+  if (config.sealFile === null) return null
+  if (seal === null || seal.untilMs < nowMs) {
+    seal = { sealing: sealingOf(readFileSync(config.sealFile, 'utf8')), untilMs: nowMs + SEAL_KEPT_MS }
+  }
+  return seal.sealing
+}
+const metrics: SenderMetrics = createSenderMetrics(registry, () => sender)
 const sender: Sender = new Sender({
+  signer: new LetterSigner({ directory, sealing, clock: nodeClock, metrics }),
   shards: Array.from({ length: config.shards }, (_, index) => toShardName(`${config.mailNode}/${index}`)),
   router,
   directory,
@@ -80,12 +94,14 @@ const sender: Sender = new Sender({
     hostname: config.hostname,
     tls: config.tls,
     localAddress: config.egressAddress,
+    ca: trusted,
     clock: nodeClock,
   },
+  tlsReports,
   lettersMax: config.lettersMax,
   clock: nodeClock,
   logger,
-  metrics: createSenderMetrics(registry, () => sender),
+  metrics,
 })
 
 const stopWatching = watchTlsMaterial(
@@ -110,6 +126,7 @@ logger.info({ shards: config.shards, dns: config.zoneFile ?? config.dnsServers ?
 stopOnSignal(logger, (config.stopSeconds + 4) * 1_000, async () => {
   stopping = true
   await sender.stop(config.stopSeconds * 1_000)
+  tlsReports.end()
   stopWatching()
   router.close()
   await directory.close()

@@ -5,6 +5,8 @@ export interface SenderMetrics {
   readonly results: Counter<'result'>
   readonly connections: Counter<'result'>
   readonly seconds: Histogram
+  readonly signed: Counter<'result'>
+  readonly tls: Counter<'policy' | 'result'>
 }
 
 /** @param now Asked at each scrape. */
@@ -34,6 +36,18 @@ export function createSenderMetrics(
     connections: new Counter({
       name: 'twinpost_sender_connections_total',
       help: 'Connections to remote servers: opened with and without TLS, or failed.',
+      labelNames: ['result'],
+      registers,
+    }),
+    tls: new Counter({
+      name: 'twinpost_sender_tls_sessions_total',
+      help: 'Connections by the policy of the destination (tlsa, sts, no-policy-found) and what TLS came to: good, or a failure as RFC 8460 names it.',
+      labelNames: ['policy', 'result'],
+      registers,
+    }),
+    signed: new Counter({
+      name: 'twinpost_sender_signatures_total',
+      help: 'Letters by what DKIM made of them: signed, no-keys: their Domain has none yet, sealed: keys cannot be opened.',
       labelNames: ['result'],
       registers,
     }),

@@ -8,14 +8,18 @@
  */
 import { domainToASCII } from 'node:url'
 import type { Directory } from '#lib/directory/port.ts'
+import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { QueueItem } from '#lib/frames/queue.ts'
 import type { ShardRouter } from '#lib/link/shard-router.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { ShardName } from '#lib/mail/types.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
+import { oneLine } from '#lib/smtp/mod.ts'
+import type { TlsReports } from '#lib/tls-policy/tls-report.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { Destination } from './destination.ts'
 import { type Letter, type Outcome, same } from './letter.ts'
+import type { LetterSigner } from './letter-signer.ts'
 import { DESTINATIONS_IDLE_MAX, HOLDING_EVERY_MS, TAKE_PAUSE_MS, TAKE_WAIT_MS } from './limits.ts'
 import { LocalDelivery } from './local-delivery.ts'
 import type { SenderMetrics } from './metrics.ts'
@@ -26,7 +30,9 @@ export interface SenderOptions {
   readonly shards: readonly ShardName[]
   readonly router: ShardRouter
   readonly directory: Directory
+  readonly signer: Pick<LetterSigner, 'prepare'>
   readonly route: (domain: string) => Promise<Route>
+  readonly tlsReports: Pick<TlsReports, 'count'>
   readonly connection: ConnectionOptions
   readonly lettersMax: number
   readonly clock: Clock
@@ -40,6 +46,7 @@ interface Held {
   readonly beganMs: number
 }
 
+const NO_SIGNATURE = Buffer.alloc(0)
 /** One answer to `take`. */
 const ITEMS_MAX = 50
 
@@ -132,6 +139,7 @@ export class Sender {
     const letter: Letter = {
       item,
       name: `${queue.shard} ${item.entry} ${item.traceId} ${item.addedMs}`,
+      signature: NO_SIGNATURE,
       read: (from, to) => queue.read(item, from, to),
       mayEnd: () => queue.confirm(item.attempt),
       lost: give.signal,
@@ -142,9 +150,20 @@ export class Sender {
       (ours) => {
         if (this.#stop.signal.aborted) letter.settle(same(letter, 'untried', ''))
         else if (ours) void this.#local.deliver(letter).then(letter.settle)
-        else this.#destination(item.destination).add(letter)
+        else this.#send(letter)
       },
       () => letter.settle(same(letter, 'deferred', '451 4.4.3 The directory cannot be reached')),
+    )
+  }
+
+  #send(letter: Letter): void {
+    const { signer } = this.#options
+    signer.prepare(letter).then(
+      (ready) => this.#destination(letter.item.destination).add(ready.letter),
+      (error: unknown) => {
+        if (letter.lost.aborted) letter.settle(null)
+        else letter.settle(same(letter, 'deferred', oneLine(errorMessage(error))))
+      },
     )
   }
 
@@ -205,6 +224,10 @@ export class Sender {
       route,
       clock,
       onConnection: (how) => metrics.connections.inc({ result: how }),
+      onTls: (session) => {
+        metrics.tls.inc({ policy: session.policy, result: session.failure ?? 'good' })
+        this.#options.tlsReports.count({ ...session, domain })
+      },
     })
     this.#destinations.set(domain, made)
     return made

@@ -2,7 +2,6 @@
  * `twinpost backup`: looks at an archive and brings shards back out of it. Exit code 0: all is well; 1: something is missing or
  * damaged; 2: it could not be looked at. Prints words, or JSON with --json.
  */
-import { readFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { errorMessage } from '#lib/errors/coded-error.ts'
@@ -14,6 +13,7 @@ import { FolderArchive } from './backup/archive.ts'
 import { isComplete, reachOf } from './backup/catalogue.ts'
 import { BackupError } from './backup/errors.ts'
 import { listGenerations, listShards } from './backup/generations.ts'
+import { readSecret } from './backup/replica-backup.ts'
 import { type BackupReport, replay } from './backup/restore.ts'
 import { restoreReplica } from './backup/restore-replica.ts'
 import { Seal } from './backup/seal.ts'
@@ -103,10 +103,6 @@ async function list(archive: FolderArchive, shards: readonly ShardName[]): Promi
     }
   }
   return 0
-}
-
-function readSecret(path: string): Buffer {
-  return Buffer.from(readFileSync(path, 'utf8').trim())
 }
 
 function timeOf(text: string): number {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { logLevel } from '#lib/config/settings.ts'
+import { QUARANTINE_MS } from './mailbox/limits.ts'
 import { RETENTION_MS } from './upkeep/limits.ts'
 
 const Settings = z.object({
@@ -54,11 +55,39 @@ const Settings = z.object({
     .describe(
       'After so long with both members in sync a shard goes back to the member it prefers. -1: never by itself.',
     ),
+  backupFolder: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Folder, of another machine at best, that what is committed is written to; null: no backup.'),
+  backupSecretFile: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('File with the secret that the backup is encrypted with; null: it is not.'),
+  backupEverySeconds: z.int().min(1).default(10).describe('How often what is new is written to the backup.'),
+  backupBaseEveryHours: z
+    .int()
+    .min(1)
+    .default(168)
+    .describe('How often the whole log is written anew, so that older backups can go.'),
+  backupKeepHours: z.int().min(1).default(336).describe('How far back in time a restore can go.'),
   expungedRetentionSeconds: z
     .int()
     .min(1)
     .default(RETENTION_MS / 1_000)
     .describe('How long the bytes of an expunged message stay on disk at least; on a full disk an hour at most.'),
+  learnHost: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Name of all pods of a filter pool that is told what users call junk, as default-filter.mail.svc.'),
+  learnPort: z.int().min(1).max(65_535).default(9150).describe('Its milter port.'),
+  quarantineSeconds: z
+    .int()
+    .min(1)
+    .default(QUARANTINE_MS / 1_000)
+    .describe('How long a letter stays in quarantine.'),
   messageBytesMax: z
     .int()
     .min(64 * 1024)

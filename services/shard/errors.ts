@@ -11,6 +11,17 @@ export const STORE_ERRORS = {
     retry: false,
     meaning: 'This shard does not own the account.',
   },
+  STORE_MOVED: {
+    smtp: '451 4.3.0',
+    imap: 'UNAVAILABLE',
+    retry: true,
+    meaning: 'The account lives on another shard: ask there. A client that connects again is led to it.',
+  },
+  STORE_MOVE: {
+    retry: false,
+    meaning:
+      'The account cannot be moved so: it is there already, another move of it is under way, or the members are not of one version.',
+  },
   STORE_SUSPENDED: { smtp: '550 5.2.1', imap: 'CONTACTADMIN', retry: false, meaning: 'The account is suspended.' },
   STORE_GENERATION: {
     retry: false,

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { replicaAddress, SHARD_PORT_BASE, shardSocketPath } from '#lib/link/address.ts'
 import { createDialer } from '#lib/link/dialer.ts'
 import { listenLinks } from '#lib/link/server.ts'
+import { createShardRouter } from '#lib/link/shard-router.ts'
 import { createLogger } from '#lib/log/logger.ts'
 import { toShardName } from '#lib/mail/types.ts'
 import { createRegistry, serveMetrics } from '#lib/metrics/metrics.ts'
@@ -10,13 +11,17 @@ import { nodeClock } from '#lib/platform/node-clock.ts'
 import { NodeDisk } from '#lib/platform/node-disk.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
-import { createResolver } from '#lib/platform/resolver.ts'
+import { createManyResolver, createResolver } from '#lib/platform/resolver.ts'
 import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
+import { backupTarget } from './backup/replica-backup.ts'
 import { ShardConfig } from './config.ts'
 import { followFenceWish } from './fence-wish.ts'
+import { createPoolTeacher } from './learning/pool-teacher.ts'
 import { openLedger } from './ledger/open-ledger.ts'
 import { SqliteLock } from './log/sqlite-lock.ts'
 import { createShardMetrics } from './metrics.ts'
+import { linkPeers } from './move/link-peers.ts'
+import { createMoveMetrics } from './move/metrics.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
 import { Replica } from './replica.ts'
 import { LinkNetwork } from './replication/link-network.ts'
@@ -46,6 +51,14 @@ const network = new LinkNetwork({
   clock: nodeClock,
   onBroken: (reason) => turnedAway({ reason }, 'replication channel closed'),
 })
+const moveRouter = createShardRouter({
+  dialer: dialer(),
+  // Never the unix socket of a shard in this pod: a move is between members, and says so by its certificate.
+  addressing: { hostPattern: config.shardHostPattern, pod: null, socketDir: null },
+  clock: nodeClock,
+  caller: `member ${config.pod}`,
+})
+const { learnHost } = config
 const replica = new Replica({
   shard,
   member,
@@ -72,7 +85,21 @@ const replica = new Replica({
   },
   messageBytesMax: config.messageBytesMax,
   hostname: config.hostname,
+  teacher:
+    learnHost === null
+      ? null
+      : createPoolTeacher({
+          host: learnHost,
+          port: config.learnPort,
+          resolve: createManyResolver(process.env['TWINPOST_HOSTS_FILE'] ?? null),
+          tls: () => readTlsMaterial(config.tlsDir),
+          logger,
+          told: (outcome) => metrics.lessons.inc({ outcome }),
+        }),
+  backup: backupTarget(config, nodeRandom),
+  quarantineMs: config.quarantineSeconds * 1_000,
   expungedRetentionMs: config.expungedRetentionSeconds * 1_000,
+  movePeers: linkPeers(moveRouter),
   giveBackAfterMs: config.giveBackAfterSeconds < 0 ? null : config.giveBackAfterSeconds * 1_000,
   onPeerRefused: () => metrics.brokenStreams.inc(),
   onFailure: () => {
@@ -93,6 +120,7 @@ const metrics = createShardMetrics(
   () => replica.textIndexLsn,
 )
 createQueueMetrics(registry, () => replica.queue, nodeClock)
+createMoveMetrics(registry, () => replica.moves)
 const openSession = createSessionHost({
   served: replica,
   clock: nodeClock,
@@ -150,6 +178,7 @@ stopOnSignal(logger, config.stopSeconds * 1_000, async (signal) => {
   stopFollowing()
   await replica.retire('Server is shutting down', config.stopSeconds * HANDOVER_SHARE * 1_000)
   network.close()
+  moveRouter.close()
   await links.close()
   probes.close()
 })

@@ -8,6 +8,7 @@ export interface ShardMetrics {
   readonly deliverySeconds: Histogram
   readonly sessionsOpened: Counter<'protocol'>
   readonly brokenStreams: Counter
+  readonly lessons: Counter<'outcome'>
 }
 
 /** @param status The last known state; asked at each scrape. @param upkeep Null: the log is not open yet */
@@ -99,6 +100,12 @@ export function createShardMetrics(
       name: 'twinpost_shard_sessions_opened_total',
       help: 'Client sessions opened, by protocol.',
       labelNames: ['protocol'],
+      registers,
+    }),
+    lessons: new Counter({
+      name: 'twinpost_shard_lessons_total',
+      help: 'Letters that users have sorted, by whether a pod of the filter pool heard of it (told, failed); one for each pod.',
+      labelNames: ['outcome'],
       registers,
     }),
     brokenStreams: new Counter({

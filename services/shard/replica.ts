@@ -18,6 +18,8 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { PeerNetwork } from '#lib/ports/network.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
+import type { BackupCounts, BackupKeeper } from './backup/keeper.ts'
+import { type BackupTarget, startBackup } from './backup/replica-backup.ts'
 import { StoreError } from './errors.ts'
 import { GiveBack } from './give-back.ts'
 import {
@@ -31,12 +33,16 @@ import {
   type ShardIndex,
   startIndexMaintenance,
 } from './index/mod.ts'
+import type { Teacher } from './learning/learner.ts'
+import { LEVEL_OF_MOVES } from './ledger/feature-level.ts'
 import type { Ledger, LedgerReplica } from './ledger/types.ts'
 import type { ReplicaLock } from './log/lock.ts'
 import { Log } from './log/log.ts'
 import { ReplicaDirectory } from './log/replica-directory.ts'
 import { SpaceWait } from './log/space-wait.ts'
 import { type CommitSource, MailStore } from './mailbox/mod.ts'
+import type { Moves } from './move/moves.ts'
+import type { MovePeers } from './move/peer.ts'
 import type { OutgoingQueue } from './queue/outgoing-queue.ts'
 import { DELIVERY_MEMORY_MS } from './records/types.ts'
 import { noteStore } from './replication/directory-notes.ts'
@@ -85,8 +91,15 @@ export interface ReplicaOptions {
   readonly messageBytesMax: number
   /** Name under which notifications about letters are sent. */
   readonly hostname: string
+  /** Where what is committed is kept besides; null: nowhere. */
+  readonly backup: BackupTarget | null
+  /** Who is told what users call junk; null: nobody. */
+  readonly teacher: Teacher | null
+  readonly quarantineMs: number
   /** How long the bytes of an expunged message stay on disk at least. */
   readonly expungedRetentionMs: number
+  /** Other shards, for accounts that move. */
+  readonly movePeers: MovePeers
   /** After so long with both members in sync a shard goes back to the member it prefers; null: never by itself. */
   readonly giveBackAfterMs: number | null
   /** What the other member sent was refused: malformed, out of turn, of an epoch that is over. */
@@ -104,6 +117,7 @@ interface Opened {
   readonly reserve: Reserve
   readonly upkeep: Upkeep
   readonly text: TextService
+  readonly backup: BackupKeeper | null
 }
 
 export class Replica implements Served {
@@ -231,7 +245,9 @@ export class Replica implements Served {
     const upkeep = startUpkeep({ ...kept, policy: policyOf(this.#options.expungedRetentionMs) })
     log.onFailure(() => void upkeep.stop())
     const text = this.#startText(log, maintenance, how.kind === 'opened' ? index.appliedLsn : toLsn(0))
-    this.#opened = { directory, log, index, maintenance, machine, reserve, upkeep, text }
+    const { backup: target } = this.#options
+    const backup = target && startBackup(target, { shard, log, machine, clock, logger })
+    this.#opened = { directory, log, index, maintenance, machine, reserve, upkeep, text, backup }
     machine.onRole((event) => this.#roleChanged(event))
     machine.onReadRight((right) => {
       if (right.kind === 'may') return
@@ -275,6 +291,7 @@ export class Replica implements Served {
     opened.log.space.end()
     await store?.close(reason)
     await opened.upkeep.stop()
+    await opened.backup?.stop()
     await opened.machine.stop()
     this.#cancelFollow()
     await this.#giveBack?.stop()
@@ -375,6 +392,23 @@ export class Replica implements Served {
     }
   }
 
+  /** What a mirror of an older version could not read must not be in the log. */
+  #whyNoMoves(): string | null {
+    const level = this.#opened?.machine.status().entry?.featureLevel ?? 0
+    if (level >= LEVEL_OF_MOVES) return null
+    return `the members of ${this.shard} write at feature level ${level}, moves need ${LEVEL_OF_MOVES}`
+  }
+
+  /** Null: there is none, or the log is not open yet. */
+  get backup(): BackupCounts | null {
+    return this.#opened?.backup?.counts ?? null
+  }
+
+  /** Null: this replica is not primary. */
+  get moves(): Moves | null {
+    return this.#store?.moves ?? null
+  }
+
   /** Null: this replica is not primary. */
   get queue(): OutgoingQueue | null {
     return this.#store?.queue ?? null
@@ -432,7 +466,7 @@ export class Replica implements Served {
   #serve(commits: CommitSource): void {
     const opened = this.#opened
     if (!opened) return
-    const { clock, random, logger, messageBytesMax, hostname } = this.#options
+    const { clock, random, logger, messageBytesMax, hostname, quarantineMs, teacher } = this.#options
     const { log, index } = opened
     this.#store = new MailStore({
       log,
@@ -443,6 +477,14 @@ export class Replica implements Served {
       text: opened.text,
       limits: { bodyBytesMax: messageBytesMax },
       hostname,
+      quarantineMs,
+      ...(teacher && { teacher }),
+      moves: {
+        shard: this.shard,
+        peers: this.#options.movePeers,
+        mayNot: () => this.#whyNoMoves(),
+        onNotice: (notice) => logger.info(notice, 'move'),
+      },
       onFailure: (error) => this.#fail(error),
       refusal: (kind) => this.#writeRefusal(kind),
       doubt: (kind) => this.#writeDoubt(kind),

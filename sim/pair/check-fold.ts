@@ -124,6 +124,15 @@ export class Fold {
       case RecordType.queueDefer:
       case RecordType.queueDone:
         return
+      case RecordType.accountMoved: // no account moves in these histories: sim/moves
+      case RecordType.moveBegin:
+      case RecordType.moveReady:
+      case RecordType.moveCancel:
+      case RecordType.moveEnd:
+      case RecordType.copyAccount:
+      case RecordType.copyMessages:
+        claim(false, `record ${lsn} is of a move`)
+        return
       default:
         fact satisfies never
     }

@@ -32,6 +32,7 @@ const PASSWORD_CHARACTERS = 32
 export interface Passwords {
   readonly directory: Readonly<Record<Service, string>>
   readonly nats: Readonly<Record<NatsUser, string>>
+  readonly senderSeal: string
 }
 
 export interface ArrayServices {
@@ -74,6 +75,7 @@ export async function arrayServices(options: {
   const passwords: Passwords = {
     directory: Object.fromEntries(SERVICES.map((name) => [name, secret()])) as Passwords['directory'],
     nats: Object.fromEntries(NATS_USERS.map((name) => [name, secret()])) as Passwords['nats'],
+    senderSeal: secret(),
   }
   const store = nodeCertificates({
     authority,
@@ -107,6 +109,7 @@ export async function arrayServices(options: {
         stringData: Object.fromEntries([
           ...Object.entries(passwords.directory).map(([name, text]) => [`directory-${name}`, text]),
           ...Object.entries(passwords.nats).map(([name, text]) => [`nats-${name}`, text]),
+          ['sender-seal', passwords.senderSeal],
         ]),
       },
     ],

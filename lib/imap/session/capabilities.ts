@@ -41,13 +41,22 @@ export const SESSION_CAPABILITIES: readonly string[] = [
   'SORT=DISPLAY', // RFC 5957
   'THREAD=ORDEREDSUBJECT', // RFC 5256
   'THREAD=REFERENCES', // RFC 5256
+  'SEARCH=FUZZY', // RFC 6203
   'ESORT', // RFC 5267 section 3
   'CONTEXT=SEARCH', // RFC 5267 section 4
   'CONTEXT=SORT', // RFC 5267 section 4
   'MULTISEARCH', // RFC 7377
   'I18NLEVEL=1', // RFC 5255 section 4.3
   'INPROGRESS', // RFC 9585
+  'NOTIFY', // RFC 5465
   'COMPRESS=DEFLATE', // RFC 4978
+]
+
+/** Where mailboxes are shared. */
+const SHARING_CAPABILITIES: readonly string[] = [
+  'ACL', // RFC 4314
+  'RIGHTS=kxte', // RFC 4314 section 2.2
+  'LIST-MYRIGHTS', // RFC 8440
 ]
 
 /**
@@ -68,9 +77,11 @@ export function capabilitiesOff(account: Pick<ImapAccount, 'metadata'>): Readonl
 }
 
 /** The capability line of a session, for the edge's tagged OK. */
-export function sessionCapabilities(account: Pick<ImapAccount, 'appendLimitBytes' | 'metadata'>): string {
+export function sessionCapabilities(account: Pick<ImapAccount, 'appendLimitBytes' | 'metadata' | 'access'>): string {
   const off = capabilitiesOff(account)
-  const names = SESSION_CAPABILITIES.filter((name) => !off.has(name.toUpperCase()))
+  const offered =
+    account.access === undefined ? SESSION_CAPABILITIES : [...SESSION_CAPABILITIES, ...SHARING_CAPABILITIES]
+  const names = offered.filter((name) => !off.has(name.toUpperCase()))
   if (!off.has('APPENDLIMIT')) names.push(`APPENDLIMIT=${account.appendLimitBytes}`) // RFC 7889
   return names.join(' ')
 }

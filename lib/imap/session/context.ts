@@ -2,9 +2,12 @@
 import { assert } from '#lib/errors/assert.ts'
 import type { MailboxId } from '#lib/mail/types.ts'
 import type { ImapAccount, MailboxInfo } from '../store.ts'
+import type { NotifyWish, SelectedWish } from '../syntax/notify.ts'
 import { capabilitiesOff } from './capabilities.ts'
 import { Dialect } from './dialect.ts'
+import { fetchMessages, fetchPlan } from './fetch-messages.ts'
 import type { SessionHost } from './host.ts'
+import { Notifier } from './notify/notifier.ts'
 import type { Output } from './output.ts'
 import { QuotaWarner } from './quota.ts'
 import { SelectedMailbox } from './selected-mailbox.ts'
@@ -44,6 +47,7 @@ export class SessionContext {
   /** Of the command in progress, for answers that name it (RFC 4731 section 3.1). */
   tag = ''
   #selected: SelectedMailbox | null = null
+  #notifier: Notifier | null = null
   #loggedOut = false
   /** A mailbox that this session itself is deleting. */
   #closing: MailboxId | null = null
@@ -97,6 +101,46 @@ export class SessionContext {
    */
   useCondstore(): void {
     if (this.dialect.enable('CONDSTORE') && this.#selected !== null) this.#selected.tellHighestModSeq(this.out)
+  }
+
+  /** What the client hears of from now on (RFC 5465), in place of what it heard before. @param wish Null: nothing */
+  notify(wish: NotifyWish | null): Notifier {
+    this.#notifier?.stop()
+    this.#notifier = new Notifier(this, wish, () => this.conversation.wake())
+    return this.#notifier
+  }
+
+  /** The end of the session: nobody listens any more. */
+  endNotify(): void {
+    this.#notifier?.stop()
+  }
+
+  /**
+   * Tells what happened, as far as the client wants to hear it.
+   * @param expunges EXPUNGE may come now: by the command that was carried out, or because none is and the client works by UID.
+   * @param asked That command asks for news, or expunged by itself: the client hears of its mailbox in any case.
+   */
+  async tellNews(expunges: boolean, asked: boolean): Promise<void> {
+    const notifier = this.#notifier
+    const mailbox = this.#selected
+    if (mailbox !== null) {
+      const wish = notifier === null ? null : notifier.selected
+      if (wish !== null) await this.#tellOfSelected(mailbox, wish, expunges)
+      else if (notifier === null || asked) await mailbox.sync(this.out, expunges)
+    }
+    await notifier?.tell()
+  }
+
+  /** News that no command brought, while the session waits for one. Only a client that said NOTIFY expects any. */
+  async tellUnasked(): Promise<void> {
+    if (this.#notifier !== null) await this.tellNews(this.#notifier.selected?.atOnce ?? false, false)
+  }
+
+  async #tellOfSelected(mailbox: SelectedMailbox, wish: SelectedWish, expunges: boolean): Promise<void> {
+    const { uidNext } = mailbox.view
+    await mailbox.sync(this.out, expunges, wish.events.has('FlagChange'))
+    const fresh = mailbox.indexRanges([{ from: uidNext, to: mailbox.view.uidNext - 1 }])
+    if (wish.items !== null && fresh.length > 0) await fetchMessages(this, fresh, fetchPlan(wish.items))
   }
 
   /** Tells the client when its mail comes near the quota. */

@@ -17,6 +17,7 @@ import type { MessageReader } from './message-reader.ts'
 import type { Output } from './output.ts'
 import { preview } from './preview.ts'
 import type { SelectedMailbox } from './selected-mailbox.ts'
+import { threadId } from './thread/thread-id.ts'
 
 export type SectionItem = Extract<FetchItem, { kind: 'section' }>
 type FieldsPart = Extract<SectionPart, { kind: 'fields' | 'fields-not' }>
@@ -29,7 +30,6 @@ const FACTS: ReadonlySet<FetchItem['kind']> = new Set([
   'size',
   'mod-seq',
   'email-id',
-  'thread-id',
   'save-date',
 ])
 
@@ -40,12 +40,17 @@ export function isFact(item: FetchItem): boolean {
 
 /** Items that a parsed header answers. */
 export function isOfHeader(item: FetchItem): boolean {
-  return item.kind === 'envelope'
+  return item.kind === 'envelope' || item.kind === 'thread-id'
 }
 
 function envelopeText(known: KnownHeader): string {
   known.envelope ??= formatEnvelope(envelope(known.headers))
   return `ENVELOPE ${known.envelope}`
+}
+
+function threadIdText(known: KnownHeader, { emailId }: MessageFacts): string {
+  known.threadId ??= threadId(known.headers, emailId)
+  return `THREADID (${known.threadId})`
 }
 
 /** `name value` of an item that needs no bytes. @param header Null: no item is of the header. */
@@ -64,7 +69,7 @@ function factText(item: FetchItem, facts: MessageFacts, mailbox: SelectedMailbox
     case 'email-id':
       return `EMAILID (${facts.emailId})`
     case 'thread-id':
-      return 'THREADID NIL' // RFC 8474 section 5.2: of a server that keeps no threads
+      return header === null ? '' : threadIdText(header, facts)
     case 'save-date':
       return `SAVEDATE ${formatDateTime(facts.saveDateMs)}`
     case 'mod-seq':
@@ -153,6 +158,8 @@ async function itemPieces(
   switch (item.kind) {
     case 'envelope':
       return [envelopeText(await message.header())]
+    case 'thread-id':
+      return [threadIdText(await message.header(), facts)]
     case 'body':
       return [`BODY ${formatBody((await message.structure()).root, false)}`]
     case 'body-structure':

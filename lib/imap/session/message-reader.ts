@@ -45,7 +45,10 @@ export class MessageReader {
   async header(): Promise<KnownHeader> {
     const known = this.#host.headers.get(this.#key)
     if (known !== undefined) return known
-    return this.#host.headers.set(this.#key, new Headers(Buffer.from(await this.headerBlock())))
+    const headers = new Headers(Buffer.from(await this.headerBlock()))
+    const header: KnownHeader = { headers, envelope: null, threadId: null }
+    this.#host.headers.set(this.#key, header)
+    return header
   }
 
   async structure(): Promise<MessageStructure> {

@@ -98,6 +98,11 @@ export class SelectedMailbox {
     return this.store.readOnly
   }
 
+  /** Whether the session has this right here (RFC 4314). */
+  may(right: string): boolean {
+    return this.store.info.rights?.includes(right) ?? true
+  }
+
   /** Number of messages; sequence numbers are 1..exists. */
   get exists(): number {
     return this.#view.exists
@@ -216,8 +221,9 @@ export class SelectedMailbox {
   /**
    * Tells the client what happened since the last time, as far as it may be told now.
    * @param expunges Whether EXPUNGE is allowed; if not and there are some, everything waits for a better moment.
+   * @param flags False: changes of flags are not told (RFC 5465).
    */
-  async sync(out: Output, expunges: boolean): Promise<void> {
+  async sync(out: Output, expunges: boolean, flags = true): Promise<void> {
     const before = this.#view
     const delta = this.store.delta(before)
     if (delta.view === before || (delta.vanished.length > 0 && !expunges)) return
@@ -231,7 +237,7 @@ export class SelectedMailbox {
       if (!this.#around.dialect.rev2) out.untagged(`${this.recentCount} RECENT`)
     }
     this.tellKeywords(out)
-    for (const facts of delta.changed) {
+    for (const facts of flags ? delta.changed : []) {
       if (this.#told.get(facts.uid) === facts.modSeq) continue
       const sequence = this.sequenceOf(facts.uid)
       if (sequence > 0) out.write(this.#around.dialect.flagsChanged(sequence, facts, this.flagText(facts)))

@@ -38,6 +38,9 @@ const BY_SEQUENCE: ReadonlySet<string> = new Set([
   'THREAD',
 ])
 
+/** After these a client hears what is new in its mailbox whatever NOTIFY says: it asked. */
+const ASKS_FOR_NEWS: ReadonlySet<string> = new Set(['NOOP', 'CHECK'])
+
 /** Commands whose literals may be as large as a letter. */
 const BRINGS_LETTERS: ReadonlySet<string> = new Set(['APPEND', 'REPLACE', 'UID REPLACE'])
 
@@ -97,6 +100,7 @@ export class ImapSession {
     this.#ended = true
     this.#reader.clear()
     this.#context.unselect()
+    this.#context.endNotify()
     this.#out.flush()
     this.#endCompression()
     this.#feedMe()
@@ -156,6 +160,7 @@ export class ImapSession {
       }
       const event = this.#reader.next()
       if (event === null) {
+        await this.#context.tellUnasked()
         await this.#wait()
         continue
       }
@@ -226,9 +231,9 @@ export class ImapSession {
     this.#running = command.name
     this.#context.tag = command.tag
     const outcome = await this.#outcome(command)
-    const selected = this.#context.selected
     const expunges = SESSION_COMMANDS.get(command.name)?.expunges ?? false
-    if (selected !== null && !this.#ending) await selected.sync(this.#out, expunges)
+    const asked = outcome.expunged === true || ASKS_FOR_NEWS.has(command.name)
+    if (!this.#ending) await this.#context.tellNews(expunges, asked)
     this.#answer(command.tag, outcome.expunged === true ? this.#withHighestModSeq(outcome) : outcome)
     if (this.#nextCompression === null) return
     this.#out.flush()

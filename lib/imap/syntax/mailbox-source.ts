@@ -10,21 +10,24 @@ export type MailboxSource =
 
 /** filter-mailboxes *(SP filter-mailboxes), up to ")". */
 export function mailboxSources(args: Tokens): MailboxSource[] {
-  return args.list(() => {
-    const kind = args.word().toLowerCase()
-    switch (kind) {
-      case 'selected':
-      case 'inboxes':
-      case 'personal':
-      case 'subscribed':
-        return { kind }
-      case 'mailboxes':
-      case 'subtree':
-      case 'subtree-one':
-        args.space()
-        return { kind, names: args.peek() === '(' ? args.list(() => mailboxArgument(args)) : [mailboxArgument(args)] }
-      default:
-        throw syntaxError(`Unknown mailbox filter ${kind.toUpperCase()}`)
-    }
-  })
+  return args.list(() => mailboxSource(args, args.word()))
+}
+
+/** filter-mailboxes. @param word Its first word, read already */
+export function mailboxSource(args: Tokens, word: string): MailboxSource {
+  const kind = word.toLowerCase()
+  switch (kind) {
+    case 'selected':
+    case 'inboxes':
+    case 'personal':
+    case 'subscribed':
+      return { kind }
+    case 'mailboxes':
+    case 'subtree':
+    case 'subtree-one':
+      args.space()
+      return { kind, names: args.peek() === '(' ? args.list(() => mailboxArgument(args)) : [mailboxArgument(args)] }
+    default:
+      throw syntaxError(`Unknown mailbox filter ${word}`)
+  }
 }

@@ -1,12 +1,13 @@
 /**
  * The keys of SEARCH (RFC 3501 section 6.4.4), as a table: an extension adds a line. With those of WITHIN (RFC 5032), CONDSTORE
- * (RFC 7162 section 3.1.5), OBJECTID (RFC 8474 section 6) and SAVEDATE (RFC 8514 section 4.4).
+ * (RFC 7162 section 3.1.5), OBJECTID (RFC 8474 section 6), SAVEDATE (RFC 8514 section 4.4) and FUZZY (RFC 6203).
  */
 import iconv from 'iconv-lite'
 import { Flag } from '#lib/mail/flags.ts'
 import { NESTING_MAX, SEARCH_KEYS_MAX } from '../limits.ts'
 import { type Day, dateArgument } from './dates.ts'
 import { keyword } from './flags.ts'
+import { type FuzzyWord, fuzzy } from './fuzzy-key.ts'
 import { SequenceSet } from './sequence-set.ts'
 import { refusal, syntaxError } from './syntax-error.ts'
 import type { Tokens } from './tokens.ts'
@@ -28,10 +29,12 @@ export type SearchKey =
   | { readonly kind: 'older' | 'younger'; readonly seconds: number }
   /** Changed at or after this MODSEQ. */
   | { readonly kind: 'mod-seq'; readonly modSeq: number }
-  | { readonly kind: 'email-id'; readonly id: string }
+  | { readonly kind: 'email-id' | 'thread-id'; readonly id: string }
   /** `text` as typed; empty: the field is there. */
   | { readonly kind: 'header'; readonly field: string; readonly text: string }
   | { readonly kind: 'body' | 'text'; readonly text: string }
+  /** RFC 6203: the text, or some of its words; without words, as `exact`. */
+  | { readonly kind: 'fuzzy'; readonly exact: SearchKey; readonly words: readonly FuzzyWord[] }
 
 /** State of one parse: the charset of strings, the count of keys, the depth of NOT and OR. */
 class KeyParser {
@@ -78,6 +81,16 @@ class KeyParser {
     const parse = KEYS.get(name)
     if (parse === undefined) throw syntaxError(`Unknown search key ${name}`)
     return parse(this)
+  }
+
+  /** `key` as FUZZY takes it. Its words cost as much as keys. */
+  fuzzy(key: SearchKey): SearchKey {
+    const loose = fuzzy(key)
+    someKey(loose, (part) => {
+      if (part.kind === 'fuzzy') this.#count += 2 * part.words.length
+      return false
+    })
+    return isFuzzy(loose) ? loose : { kind: 'fuzzy', exact: key, words: [] }
   }
 
   /** SP astring, decoded. */
@@ -146,7 +159,7 @@ const KEYS: ReadonlyMap<string, KeyRule> = new Map<string, KeyRule>([
   ['OLDER', (parser) => ({ kind: 'older', seconds: parser.space().positive() })],
   ['YOUNGER', (parser) => ({ kind: 'younger', seconds: parser.space().positive() })],
   ['MODSEQ', modSeq],
-  ['THREADID', (parser) => noThread(parser.space().astring())],
+  ['THREADID', (parser) => ({ kind: 'thread-id', id: parser.space().astring() })],
   ['EMAILID', (parser) => ({ kind: 'email-id', id: parser.space().astring() })],
   ['BCC', header('bcc')],
   ['CC', header('cc')],
@@ -156,14 +169,10 @@ const KEYS: ReadonlyMap<string, KeyRule> = new Map<string, KeyRule>([
   ['HEADER', (parser) => ({ kind: 'header', field: parser.space().astring(), text: parser.text() })],
   ['BODY', (parser) => ({ kind: 'body', text: parser.text() })],
   ['TEXT', (parser) => ({ kind: 'text', text: parser.text() })],
+  ['FUZZY', (parser) => parser.fuzzy(nested(parser))],
   ['NOT', (parser) => not(nested(parser))],
   ['OR', (parser) => ({ kind: 'or', keys: [nested(parser), nested(parser)] })],
 ])
-
-/** No message has a THREADID: FETCH says NIL (RFC 8474 section 5.2). */
-function noThread(_id: string): SearchKey {
-  return not({ kind: 'all' })
-}
 
 function nested(parser: KeyParser): SearchKey {
   parser.args.space()
@@ -218,9 +227,20 @@ export function asksForModSeq(key: SearchKey): boolean {
   return someKey(key, ({ kind }) => kind === 'mod-seq')
 }
 
+/** RFC 6203 section 4: without FUZZY every match is as good as another. */
+export function relevancyAlone(): Error {
+  return syntaxError('RELEVANCY needs FUZZY')
+}
+
+/** A key says how well a letter matches (RFC 6203). */
+export function isFuzzy(key: SearchKey): boolean {
+  return someKey(key, ({ kind }) => kind === 'fuzzy')
+}
+
 /** Whether `test` holds for any key, however deep. */
 export function someKey(key: SearchKey, test: (key: SearchKey) => boolean): boolean {
   if (test(key)) return true
   if (key.kind === 'and' || key.kind === 'or') return key.keys.some((part) => someKey(part, test))
+  if (key.kind === 'fuzzy') return someKey(key.exact, test)
   return key.kind === 'not' && someKey(key.key, test)
 }

@@ -1,6 +1,6 @@
 /**
- * The result options of SEARCH, SORT and their UID forms: ESEARCH (RFC 4731), SEARCHRES (RFC 5182), CONTEXT (RFC 5267) and
- * PARTIAL (RFC 9394).
+ * The result options of SEARCH, SORT and their UID forms: ESEARCH (RFC 4731), SEARCHRES (RFC 5182), CONTEXT (RFC 5267),
+ * PARTIAL (RFC 9394) and RELEVANCY (RFC 6203).
  */
 import { syntaxError } from './syntax-error.ts'
 import type { Tokens } from './tokens.ts'
@@ -24,6 +24,8 @@ export interface SearchReturn {
   readonly partial: PartialRange | null
   /** Changes of the result are told from now on (RFC 5267 section 4.3). */
   readonly update: boolean
+  /** How well each message matches (RFC 6203 section 4). */
+  readonly relevancy: boolean
 }
 
 /** What SEARCH gives without options once IMAP4rev2 is enabled (RFC 9051 section 6.4.4). */
@@ -35,6 +37,7 @@ export const RETURN_ALL: SearchReturn = {
   save: false,
   partial: null,
   update: false,
+  relevancy: false,
 }
 
 const RANGE = /^(-?)([1-9]\d{0,9}):(-?)([1-9]\d{0,9})$/
@@ -65,11 +68,22 @@ export function searchReturn(args: Tokens): SearchReturn | null {
     save: given.has('SAVE'),
     partial,
     update: given.has('UPDATE'),
+    relevancy: given.has('RELEVANCY'),
   }
 }
 
 /** CONTEXT is a hint that more of the kind will follow (RFC 5267 section 4.2): nothing has to be done for it. */
-const OPTIONS: ReadonlySet<string> = new Set(['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE', 'PARTIAL', 'UPDATE', 'CONTEXT'])
+const OPTIONS: ReadonlySet<string> = new Set([
+  'MIN',
+  'MAX',
+  'ALL',
+  'COUNT',
+  'SAVE',
+  'PARTIAL',
+  'UPDATE',
+  'CONTEXT',
+  'RELEVANCY',
+])
 
 export function partialRange(args: Tokens): PartialRange {
   args.space()

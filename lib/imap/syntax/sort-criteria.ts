@@ -1,9 +1,20 @@
-/** "(" sort-criterion *(SP sort-criterion) ")" (RFC 5256 section 5, RFC 5957 section 4). */
+/** "(" sort-criterion *(SP sort-criterion) ")" (RFC 5256 section 5, RFC 5957 section 4, RFC 6203 section 5). */
 import { SORT_CRITERIA_MAX } from '../limits.ts'
 import { syntaxError } from './syntax-error.ts'
 import type { Tokens } from './tokens.ts'
 
-const SORT_KEYS = ['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO', 'DISPLAYFROM', 'DISPLAYTO'] as const
+const SORT_KEYS = [
+  'ARRIVAL',
+  'CC',
+  'DATE',
+  'FROM',
+  'SIZE',
+  'SUBJECT',
+  'TO',
+  'DISPLAYFROM',
+  'DISPLAYTO',
+  'RELEVANCY',
+] as const
 export type SortKey = (typeof SORT_KEYS)[number]
 
 export interface SortCriterion {

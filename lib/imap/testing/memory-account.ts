@@ -8,15 +8,17 @@ import { Flag } from '#lib/mail/flags.ts'
 import type { AccountId, MailboxId, Uid } from '#lib/mail/types.ts'
 import { toAccountId, toMailboxId } from '#lib/mail/types.ts'
 import type {
+  AccountChange,
   Appended,
   AppendRequest,
-  ImapAccount,
+  Grant,
   MailboxChange,
   MailboxInfo,
   MailboxStatus,
   MetadataChange,
   MetadataEntry,
   NewLetter,
+  OwnerAccount,
   Quota,
   SpecialUse,
   TextFilter,
@@ -24,6 +26,9 @@ import type {
 } from '../store.ts'
 import { MemoryMailbox, type MemoryMessage } from './memory-mailbox.ts'
 import { OpenMemoryMailbox } from './open-memory-mailbox.ts'
+
+/** For digits, in ids. */
+const LETTERS = 'abcdefghij'
 
 export class MemoryStoreError extends CodedError {
   override readonly name = 'MemoryStoreError'
@@ -37,10 +42,12 @@ export function storeError(imap: string, message: string): MemoryStoreError {
 export interface MemoryAccountOptions {
   readonly nowMs: () => number
   readonly appendLimitBytes?: number
+  /** Tells accounts of one test apart, in ids too. Default: 0 */
+  readonly number?: number
 }
 
-export class MemoryAccount implements ImapAccount {
-  readonly id: AccountId = toAccountId('aaaaaaaaaaaaaaaa')
+export class MemoryAccount implements OwnerAccount {
+  readonly id: AccountId
   readonly appendLimitBytes: number
   readonly #nowMs: () => number
   readonly #boxes = new Map<string, MemoryMailbox>()
@@ -48,7 +55,10 @@ export class MemoryAccount implements ImapAccount {
   readonly #metadata = new Map<string, Map<string, Uint8Array>>()
   readonly metadataValueBytesMax = 1_000
   #modSeq = 0
-  #uidValidity = 1000
+  #uidValidity: number
+  readonly #grants = new Map<MailboxId, Map<string, string>>()
+  readonly #watchers = new Set<(change: AccountChange) => void>()
+  address = ''
   #emailCount = 0
   /** Thrown by the next write instead of doing it: a disk that is full, a bug. */
   failNextWrite: Error | null = null
@@ -58,6 +68,9 @@ export class MemoryAccount implements ImapAccount {
   limitBytes: number | null = null
 
   constructor(options: MemoryAccountOptions) {
+    const number = options.number ?? 0
+    this.id = toAccountId('a'.repeat(15) + LETTERS.charAt(number))
+    this.#uidValidity = 1000 * (number + 1)
     this.#nowMs = options.nowMs
     this.appendLimitBytes = options.appendLimitBytes ?? 1_000_000
     this.#make('INBOX', null)
@@ -88,6 +101,15 @@ export class MemoryAccount implements ImapAccount {
     return new OpenMemoryMailbox(this, this.box(mailbox), readOnly, listener)
   }
 
+  watch(listener: (change: AccountChange) => void): () => void {
+    this.#watchers.add(listener)
+    return () => this.#watchers.delete(listener)
+  }
+
+  tell(change: AccountChange = { kind: 'changed' }): void {
+    for (const watcher of [...this.#watchers]) watcher(change)
+  }
+
   async create(given: string, specialUse: SpecialUse | null): Promise<MailboxInfo> {
     this.beginWrite()
     const name = given.normalize('NFC')
@@ -98,6 +120,7 @@ export class MemoryAccount implements ImapAccount {
       if (!this.#boxes.has(name.slice(0, at))) this.#make(name.slice(0, at), null)
     }
     this.#make(name, specialUse)
+    this.tell()
     return this.#info(name)
   }
 
@@ -118,6 +141,7 @@ export class MemoryAccount implements ImapAccount {
       moved.name = to + name.slice(from.length)
       this.#boxes.set(moved.name, moved)
     }
+    this.tell()
   }
 
   async delete(name: string): Promise<void> {
@@ -128,12 +152,14 @@ export class MemoryAccount implements ImapAccount {
     }
     this.#boxes.delete(name)
     box.tell({ kind: 'closed', reason: 'Mailbox is deleted' })
+    this.tell()
   }
 
   async subscribe(name: string, on: boolean): Promise<void> {
     this.beginWrite()
     if (on) this.#subscriptions.add(name)
     else this.#subscriptions.delete(name)
+    this.tell()
   }
 
   async append(request: AppendRequest): Promise<{ uidValidity: number; uid: Uid }> {
@@ -180,6 +206,7 @@ export class MemoryAccount implements ImapAccount {
       if (value === null) all.delete(name)
       else all.set(name, value)
     }
+    this.tell({ kind: 'metadata', mailbox, names: entries.map(({ name }) => name) })
   }
 
   deletedBytes(mailbox: MailboxId): number {
@@ -189,11 +216,34 @@ export class MemoryAccount implements ImapAccount {
     return deleted.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
+  grants(mailbox: MailboxId): readonly Grant[] {
+    return [...(this.#grants.get(mailbox) ?? [])].map(([identifier, rights]) => ({ identifier, rights }))
+  }
+
+  async setGrant(mailbox: MailboxId, identifier: string, rights: string): Promise<void> {
+    this.beginWrite()
+    const grants = this.#grants.get(mailbox) ?? new Map<string, string>()
+    this.#grants.set(mailbox, grants)
+    if (rights === '') grants.delete(identifier)
+    else grants.set(identifier, rights)
+    this.box(mailbox).tell({ kind: 'changed' })
+    this.tell()
+  }
+
+  async setAddress(address: string): Promise<void> {
+    this.address = address
+  }
+
   // For OpenMemoryMailbox.
 
   box(id: MailboxId): MemoryMailbox {
     for (const box of this.#boxes.values()) if (box.id === id) return box
     throw storeError('NONEXISTENT', 'No such mailbox')
+  }
+
+  /** The account of a copy's target. */
+  sibling(account: unknown): MemoryAccount {
+    return account instanceof MemoryAccount ? account : this
   }
 
   /** The target of COPY and MOVE. */
@@ -227,9 +277,10 @@ export class MemoryAccount implements ImapAccount {
 
   #make(name: string, specialUse: SpecialUse | null): MemoryMailbox {
     const uidValidity = ++this.#uidValidity
-    const letters = [...String(uidValidity)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
+    const letters = [...String(uidValidity)].map((digit) => LETTERS.charAt(Number(digit))).join('')
     const id = toMailboxId(letters.padStart(13, 'a'))
     const box = new MemoryMailbox(id, name, uidValidity, specialUse, this.nextModSeq())
+    box.listen(() => this.tell())
     this.#boxes.set(name, box)
     return box
   }

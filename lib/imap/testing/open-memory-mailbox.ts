@@ -4,6 +4,7 @@ import type { Uid } from '#lib/mail/types.ts'
 import type {
   Appended,
   AppendRequest,
+  CopyOptions,
   CopyResult,
   MailboxChange,
   MailboxDelta,
@@ -123,13 +124,15 @@ export class OpenMemoryMailbox implements OpenMailbox {
     return gone
   }
 
-  async copy(uids: readonly Uid[], target: string): Promise<CopyResult> {
-    this.#account.beginWrite()
-    const box = this.#account.target(target)
+  async copy(uids: readonly Uid[], target: string, options?: CopyOptions): Promise<CopyResult> {
+    const account = this.#account.sibling(options?.account)
+    account.beginWrite()
+    const box = account.target(target)
+    const keep = options?.keep ?? ((flags) => flags)
     const source = uids.filter((uid) => this.#box.exists(uid))
     const copies = source.flatMap((uid) => {
       const message = this.#box.message(uid)
-      return message === undefined ? [] : [this.#account.copyInto(box, message)]
+      return message === undefined ? [] : [account.copyInto(box, { ...message, flags: keep(message.flags) })]
     })
     return { uidValidity: box.uidValidity, source, target: copies }
   }

@@ -7,6 +7,7 @@
  *     C~: abc                 sent as it stands, without CRLF
  *     S: a1 OK Done           what came back (S1:, S2:)
  *     E: logout               the session ended, and why; in a login: what the engine asks of its host
+ *     @user 2 bob@example.test   C2: is a session of this user, and mailboxes are shared; before its first line
  *     @letter INBOX plain \Seen   a letter of letters.ts arrives
  *     @fail OVERQUOTA         the next write of the store fails with this response code (`bug`: by an exception)
  *     @quota 100000           the account may have so many bytes
@@ -17,10 +18,13 @@
  */
 import { flagsFromNames, NO_FLAGS } from '#lib/mail/flags.ts'
 import { ImapSession } from '../session/session.ts'
+import { SharedView } from '../sharing/shared-view.ts'
+import type { ImapAccount } from '../store.ts'
 import { LETTERS } from './letters.ts'
 import { LoginPeer } from './login-peer.ts'
 import { MemoryAccount, storeError } from './memory-account.ts'
 import { MemoryHost, settle, TEST_NOW_MS } from './memory-host.ts'
+import { MemoryNeighbours } from './memory-neighbours.ts'
 
 /** Somebody at the other end of the lines of one label. */
 export interface Peer {
@@ -29,12 +33,38 @@ export interface Peer {
   take(): { readonly output: string; readonly events: readonly string[] }
 }
 
+/** The users of a transcript in which mailboxes are shared. The first has the account that letters go to. */
+class Users {
+  readonly #neighbours = new MemoryNeighbours()
+  readonly #views = new Map<string, ImapAccount>()
+  readonly #accounts = new Map<string, MemoryAccount>()
+  readonly #first: MemoryAccount
+
+  constructor(first: MemoryAccount) {
+    this.#first = first
+  }
+
+  add(label: string, address: string): void {
+    const number = this.#accounts.size
+    const account =
+      this.#accounts.get(address) ??
+      (number === 0 ? this.#first : new MemoryAccount({ nowMs: () => TEST_NOW_MS, appendLimitBytes: 100_000, number }))
+    this.#accounts.set(address, account)
+    this.#neighbours.add(account)
+    this.#views.set(label, new SharedView(account, { address, addresses: [address] }, this.#neighbours))
+  }
+
+  account(label: string): ImapAccount {
+    return this.#views.get(label) ?? this.#first
+  }
+}
+
 class SessionPeer implements Peer {
   readonly #host = new MemoryHost()
   readonly #session: ImapSession
   readonly #events: string[] = []
 
-  constructor(account: MemoryAccount) {
+  constructor(account: ImapAccount) {
     this.#session = new ImapSession(account, this.#host, { serverId: ['name', 'Twinpost'] })
     this.#session.run().then((end) => {
       this.#events.push(end.kind === 'bye' ? `bye: ${end.reason}` : end.kind)
@@ -58,6 +88,7 @@ export async function runTranscript(text: string): Promise<string> {
   const account = new MemoryAccount({ nowMs: () => TEST_NOW_MS, appendLimitBytes: 100_000 })
   const peers = new Map<string, Peer>()
   const lines: string[] = []
+  const users = new Users(account)
   let login: LoginPeer | null = null
   let unsent: Buffer[] = []
 
@@ -79,11 +110,14 @@ export async function runTranscript(text: string): Promise<string> {
       if (mark === '>') continue
       let peer = peers.get(label)
       if (peer === undefined) {
-        peer = login ?? new SessionPeer(account)
+        peer = login ?? new SessionPeer(users.account(label))
         peers.set(label, peer)
       }
       await peer.send(Buffer.concat(unsent))
       unsent = []
+    } else if (line.startsWith('@user ')) {
+      const [, label = '', address = ''] = line.split(' ')
+      users.add(label, address)
     } else if (line.startsWith('@login')) {
       login = new LoginPeer(line.split(' ')[1] ?? 'tls')
       peers.set('', login)

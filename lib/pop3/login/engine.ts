@@ -8,6 +8,7 @@
  * Read next: ../session/engine.ts (what follows), lib/sasl/plain.ts (PLAIN and LOGIN).
  */
 import { AssertionFailure, assert } from '#lib/errors/assert.ts'
+import type { MechanismMessage, PasswordAttempt, PasswordCredentials } from '#lib/sasl/attempt.ts'
 import { decodeBase64Line, decodeLogin, decodePlain } from '#lib/sasl/plain.ts'
 import { capabilitiesBeforeLogin, MECHANISMS, type Mechanism } from '../capabilities.ts'
 import { type Command, parseCommand, words } from '../command.ts'
@@ -29,36 +30,13 @@ export interface LoginOptions {
   readonly startTls: boolean
 }
 
-/** The same shape as the IMAP login engine's, so that an edge checks both with one function. */
-export interface Credentials {
-  readonly kind: 'password'
-  readonly login: string
-  readonly password: string
-}
-
 export type CloseReason = 'quit' | 'too-many-errors' | 'too-many-logins' | 'too-much-input' | 'host'
 
 export type LoginAction =
   /** Answer with exactly one of `authenticated`, `denied`, `refused`, `unavailable`. */
-  | {
-      readonly kind: 'authenticate'
-      readonly mechanism: 'USER' | Mechanism
-      readonly credentials: Credentials
-      /** 1 for the first attempt on this connection: the host derives delay and limit from it. */
-      readonly attempt: number
-    }
-  /**
-   * One message of a mechanism that the host carries out, because it asks the directory on its way (SCRAM, OAUTHBEARER). Answer with
-   * `challenge` or with what ends an attempt.
-   */
-  | {
-      readonly kind: 'exchange'
-      readonly mechanism: string
-      readonly message: Buffer
-      /** Begins a new attempt: what was left of another is over. */
-      readonly first: boolean
-      readonly attempt: number
-    }
+  | PasswordAttempt<'USER' | Mechanism>
+  /** Answer with `challenge` or with what ends an attempt. */
+  | MechanismMessage
   /** Send the step's bytes in clear text, shake hands, answer with `tlsStarted`. */
   | { readonly kind: 'start-tls' }
   /** Send the step's bytes and end the connection. */
@@ -116,6 +94,7 @@ export class Pop3Login {
   #tls: boolean
   #commandErrors = 0
   #attempts = 0
+  #utf8 = false
   /** Of the attempt that the host carries out. */
   #mechanism = ''
   #output: string[] = []
@@ -124,6 +103,11 @@ export class Pop3Login {
   constructor(options: LoginOptions) {
     this.#options = options
     this.#tls = options.tls
+  }
+
+  /** The client said UTF8 (RFC 6856 section 2.1): the session serves it letters with international addresses. */
+  get utf8(): boolean {
+    return this.#utf8
   }
 
   /** The greeting: the first bytes of the connection. No APOP, so no timestamp in it (RFC 1939 section 7). */
@@ -249,6 +233,10 @@ export class Pop3Login {
         return this.#auth(words(command.argument))
       case 'STLS':
         return this.#stls()
+      case 'UTF8':
+        if (command.argument !== '') return this.#mistake('UTF8 takes no argument')
+        this.#utf8 = true
+        return ok('UTF8 is on')
       case 'QUIT':
         this.#close('quit') // RFC 1939 section 4: no UPDATE from here
         return ok('Bye')
@@ -303,6 +291,7 @@ export class Pop3Login {
   #stls(): string {
     if (this.#tls) return this.#mistake('TLS is already active') // RFC 2595 section 4
     if (!this.#options.startTls) return this.#mistake('TLS is not available here')
+    if (this.#utf8) return this.#mistake('Start TLS before UTF8') // RFC 6856 section 2.1
     this.#lines.rest()
     this.#state = { kind: 'waiting', for: 'tls' }
     this.#action = { kind: 'start-tls' }
@@ -310,7 +299,7 @@ export class Pop3Login {
   }
 
   /** Says nothing yet: the answer is the host's. */
-  #authenticate(credentials: Credentials, mechanism: 'USER' | Mechanism): string {
+  #authenticate(credentials: PasswordCredentials, mechanism: 'USER' | Mechanism): string {
     this.#state = { kind: 'waiting', for: 'verdict' }
     this.#action = { kind: 'authenticate', mechanism, credentials, attempt: ++this.#attempts }
     return ''

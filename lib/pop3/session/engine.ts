@@ -16,6 +16,7 @@ import { LineSplitter } from '../line-splitter.ts'
 import { err, multiLine, ok } from '../reply.ts'
 import type { Maildrop, MaildropMessage } from '../store.ts'
 import { DotStuffer } from './dot-stuffer.ts'
+import { needsUtf8 } from './needs-utf8.ts'
 import type { OutputSink } from './output.ts'
 import { TopCutter } from './top-cutter.ts'
 
@@ -34,6 +35,8 @@ export class Pop3Error extends CodedError<keyof typeof POP3_ERRORS> {
 export interface SessionOptions {
   /** Name and version for IMPLEMENTATION, without spaces. */
   readonly implementation: string
+  /** The client said UTF8 before it logged in (RFC 6856 section 2.1). */
+  readonly utf8: boolean
 }
 
 /** Fewest and most arguments of each command. */
@@ -187,6 +190,10 @@ export class Pop3Session {
     if (typeof found === 'string') return found
     const message = this.#maildrop.message(found.message.uid)
     if (message === null) return err('This message is no longer there')
+    if (!this.#options.utf8 && (await needsUtf8(message))) {
+      return err('This message has international addresses: say UTF8 before you log in', 'UTF8') // RFC 6856 section 5
+    }
+    if (this.#over) return ''
     this.#output.write(Buffer.from(ok(cutter === null ? `${message.sizeBytes} octets` : 'Top of message follows')))
     const stuffer = new DotStuffer()
     let done = false

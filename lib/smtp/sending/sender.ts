@@ -76,6 +76,11 @@ export class SmtpSender {
     return this.#capabilities
   }
 
+  /** The server has answered EHLO, so that `capabilities` says what it can do. */
+  get greeted(): boolean {
+    return this.#capabilities !== NO_CAPABILITIES
+  }
+
   get closed(): boolean {
     return this.#closed
   }

@@ -29,9 +29,10 @@ import {
   POD_SECURITY,
   podDefaults,
   probesOf,
+  SEAL_KEY,
   selectorOf,
 } from '../array-context.ts'
-import { COMPONENT, LISTENERS, SERVING_LABEL, shardHostPattern } from '../mailnode/build.ts'
+import { COMPONENT, LISTENERS, SENDER_SEAL, SERVING_LABEL, shardHostPattern } from '../mailnode/build.ts'
 
 export const NATS = 'nats'
 export const DIRECTORY = 'directory'
@@ -69,6 +70,14 @@ export function credentialsSecret(
     type: 'Opaque',
     stringData: files,
   }
+}
+
+/**
+ * What opens the keys of Domains in the directory (lib/directory/domain-sending.ts): mounted by senders and by nobody else.
+ * @param words The newest first
+ */
+export function senderSeal(context: ArrayContext, words: string): Secret {
+  return credentialsSecret(context, SENDER_SEAL, { [SEAL_KEY]: words })
 }
 
 /** @param config Text of the configuration file; it holds passwords, so it is a Secret. */

@@ -98,6 +98,9 @@ test('each service gets its own passwords, and servers those of all', () => {
     'directory-password': 'secret of directory-provision',
     'nats-password': 'secret of nats-provision',
   })
+  assert.deepEqual(secrets.get('sender-seal')?.stringData, { seal: 'secret of sender-seal' })
+  const sealed = [...secrets.values()].filter(({ stringData }) => JSON.stringify(stringData).includes('sender-seal'))
+  assert.equal(sealed.length, 1, 'nobody but senders has what opens keys')
   assert.deepEqual(Object.keys(secrets.get('twinpost-directory-passwords')?.stringData ?? {}).sort(), [
     ...[...SERVICES, 'replication'].sort(),
   ])

@@ -20,7 +20,7 @@ import {
   selectorOf,
 } from '../array-context.ts'
 import { EDGE_CREDENTIALS } from '../mailnode/build.ts'
-import { credentialsSecret, DIRECTORY, PROVISION } from './build.ts'
+import { credentialsSecret, DIRECTORY, PROVISION, senderSeal } from './build.ts'
 
 export const CLUSTER_SERVICES = {
   nats: 'twinpost-nats',
@@ -36,11 +36,12 @@ export const DIRECTORY_WRITER = `${CLUSTER_SERVICES.directory}-writer`
 const POD_NAME_LABEL = 'statefulset.kubernetes.io/pod-name'
 
 /** Keys of the Secret that all passwords are kept in, once; what pods mount is derived from it. */
-export type PasswordKey = `directory-${DirectoryService | 'replication'}` | `nats-${NatsUser}`
+export type PasswordKey = `directory-${DirectoryService | 'replication'}` | `nats-${NatsUser}` | 'sender-seal'
 export const PASSWORD_KEYS: readonly PasswordKey[] = [
   ...SERVICES.map((service) => `directory-${service}` as const),
   'directory-replication',
   ...NATS_USERS.map((user) => `nats-${user}` as const),
+  'sender-seal',
 ]
 export type Passwords = Readonly<Record<PasswordKey, string>>
 
@@ -98,6 +99,7 @@ export function passwordSecrets(
   return [
     client(EDGE_CREDENTIALS, 'edge'),
     client('provision-credentials', 'provision'),
+    senderSeal(context, passwords['sender-seal']),
     credentialsSecret(context, `${CLUSTER_SERVICES.nats}-auth`, { 'auth.conf': natsAuthorization(ofUsers) }),
     credentialsSecret(context, `${CLUSTER_SERVICES.directory}-passwords`, Object.fromEntries(ofServices)),
   ]

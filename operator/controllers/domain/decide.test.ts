@@ -14,6 +14,12 @@ test('directoryEntry() is what the directory keeps, in lower case and with its o
     owner: 'Domain mail/a',
   }))
 
+test('directoryEntry() has a filter only where the Domain wishes one', () => {
+  const filter = { level: 'low', deny: ['bad.example'] }
+  const entry = directoryEntry(domainOf('a', { name: 'example.test', filter }), false)
+  assert.deepEqual(entry.filter, { level: 'low', allow: [], deny: ['bad.example'] })
+})
+
 test('keptBy() knows entries of Domains from those of others', () => {
   const entry = directoryEntry(domainOf('a', { name: 'example.test' }), true)
   const { owner: _, ...byHand } = entry

@@ -50,7 +50,7 @@ export function keptBy(entry: StoredDomain): string | null {
 
 /** @param isDefault Whether logins without a domain mean this one: at most one Domain of an array has that. */
 export function directoryEntry(domain: Domain, isDefault: boolean): StoredDomain {
-  const { name, active, catchAll, postmaster } = domain.spec
+  const { name, active, catchAll, postmaster, filter } = domain.spec
   return {
     name: name.toLowerCase(),
     active,
@@ -58,6 +58,9 @@ export function directoryEntry(domain: Domain, isDefault: boolean): StoredDomain
     postmaster: postmaster?.toLowerCase() ?? null,
     isDefault,
     owner: ownerOf(claimOf(domain).key),
+    ...(filter === undefined
+      ? {}
+      : { filter: { level: filter.level ?? null, allow: filter.allow, deny: filter.deny } }),
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type KeySet,
   RETIRED_FOR_MS,
   readKeySets,
+  signingKeys,
   stateOf,
 } from './keys.ts'
 
@@ -127,4 +128,11 @@ test('a Secret that cannot be read is a problem in words, never an empty one', (
     const read = readKeySets({ ...secret, stringData })
     assert.ok('problem' in read && read.problem.startsWith('Secret mail/a-dkim '), JSON.stringify(read))
   }
+})
+
+test('signingKeys() gives those that the DNS has, never those that wait or are retired', () => {
+  const selectors = (sets: KeySet[]) => signingKeys(sets).map(({ selector }) => selector)
+  assert.deepEqual(selectors([waiting(1)]), [])
+  assert.deepEqual(selectors([waiting(3), active(2), retired(1, 2)]), ['tp2-rsa', 'tp2-ed25519'])
+  assert.deepEqual(selectors([retired(1, 2)]), [])
 })

@@ -63,6 +63,17 @@ export function stateOf({ seenAt, retiredAt }: Pick<KeySet, 'seenAt' | 'retiredA
   return seenAt === null ? 'waiting' : 'active'
 }
 
+/** What senders sign with: the active set, of which the DNS has all records. None: nothing is signed yet. */
+export function signingKeys(sets: readonly KeySet[]): { readonly selector: string; readonly pem: string }[] {
+  const active = sets.find((set) => stateOf(set) === 'active')
+  if (active === undefined) return []
+  const { rsa, ed25519 } = selectorsOf(active.keySet)
+  return [
+    { selector: rsa, pem: active.keys.rsa },
+    { selector: ed25519, pem: active.keys.ed25519 },
+  ]
+}
+
 export interface KeyDecision {
   /** Newest first, without those that may go. */
   readonly sets: readonly KeySet[]

@@ -6,6 +6,7 @@
  * left alone; the directory is written only by the Domain that holds the name.
  */
 
+import { type Sealing, sealSending } from '#lib/directory/domain-sending.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { DirectoryAdmin } from '#lib/ldap/admin.ts'
 import type { StoredDomain } from '#lib/ldap/entry.ts'
@@ -24,6 +25,7 @@ import {
   dkimSecretName,
   type KeySet,
   readKeySets,
+  signingKeys,
   stateOf,
 } from './keys.ts'
 import { domainStatus } from './status.ts'
@@ -40,6 +42,8 @@ export interface DomainPorts {
   /** Tells the services that the directory says something new of a domain. */
   readonly domainChanged: (name: string) => void
   readonly mailHostname: string
+  /** Closes what senders need to know, so that it can lie in the directory. */
+  readonly sealing: () => Promise<Sealing>
 }
 
 export interface DomainOutcome {
@@ -63,7 +67,8 @@ export async function reconcileDomain(domain: Domain, ports: DomainPorts, nowMs:
     return { status, againMs: null, failure: null }
   }
   const keys = await reconcileKeys(domain, key, ports, nowMs)
-  const written = await writeEntry(directoryEntry(domain, loginDefault && defaultConflict === null), ports)
+  const entry = directoryEntry(domain, loginDefault && defaultConflict === null)
+  const written = await writeEntry(entry, keys, ports)
   const status = domainStatus({ ...facts, ...keys, directory: written.problem }, nowMs)
   return { status, againMs: keys.againMs, failure: written.failure }
 }
@@ -128,15 +133,20 @@ async function write(secret: Secret, present: Secret | null, cluster: Cluster): 
 }
 
 async function writeEntry(
-  entry: StoredDomain,
-  { directory, domainChanged }: DomainPorts,
+  domain: StoredDomain,
+  { sets, keyProblem }: KeyOutcome,
+  { directory, domainChanged, sealing }: DomainPorts,
 ): Promise<{ readonly problem: Parameters<typeof domainStatus>[0]['directory']; readonly failure: unknown }> {
   if (directory === null) {
     const message = 'The operator was started without a directory: set directoryPasswordFile'
     return { problem: { reason: 'NoDirectory', message }, failure: null }
   }
   try {
-    if (await directory.ensureDomain(entry)) domainChanged(entry.name)
+    const keys = signingKeys(sets)
+    // Keys that cannot be read are no reason to take away those that senders have.
+    const kept = keyProblem !== null
+    const sending = keys.length === 0 ? null : sealSending(domain.name, { keys, smarthost: null }, await sealing())
+    if (await directory.ensureDomain({ ...domain, ...(kept ? {} : { sending }) })) domainChanged(domain.name)
     return { problem: null, failure: null }
   } catch (failure) {
     return { problem: { reason: 'DirectoryUnavailable', message: errorMessage(failure) }, failure }

@@ -101,6 +101,12 @@ export function deployment(pool: FilterPool, context: ArrayContext, seenReplicas
                 env('TWINPOST_METRICS_PORT', String(METRICS_PORTS.filter)),
                 // Part of the template: other engines roll the pods.
                 env('TWINPOST_ENGINES', JSON.stringify(pool.spec.engines.map(engineSetting))),
+                ...(learns(pool)
+                  ? [
+                      env('TWINPOST_PEERS_HOST', `${poolName(pool.metadata.name)}.${context.namespace}.svc`),
+                      env('TWINPOST_LEARNED_FILE', `${PATHS.temporary}/learned`),
+                    ]
+                  : []),
                 env('TWINPOST_TLS_DIR', PATHS.serviceTls),
                 env('TWINPOST_LOG_LEVEL', context.logLevel),
               ],
@@ -127,9 +133,18 @@ export function deployment(pool: FilterPool, context: ArrayContext, seenReplicas
   }
 }
 
+/** Its pods keep what users call junk, and tell it to each other. */
+function learns(pool: FilterPool): boolean {
+  return pool.spec.engines.some(({ kind }) => kind === 'bayes')
+}
+
 /** An engine as the filter's own settings have it (services/filter/config.ts). */
-function engineSetting({ name, kind, address, url, timeoutSeconds }: Engine) {
-  const where = { ...(address === undefined ? {} : { address }), ...(url === undefined ? {} : { url }) }
+function engineSetting({ name, kind, address, url, protect, timeoutSeconds }: Engine) {
+  const where = {
+    ...(address === undefined ? {} : { address }),
+    ...(url === undefined ? {} : { url }),
+    ...(protect && { protect }),
+  }
   return { kind, name, ...where, timeoutMs: timeoutSeconds * 1_000 }
 }
 
@@ -178,10 +193,27 @@ function networkPolicy(pool: FilterPool, context: ArrayContext): NetworkPolicy {
           from: [{ podSelector: { matchLabels: { 'app.kubernetes.io/component': MAIL_NODE } } }],
           ports: [{ protocol: 'TCP', port: 'milter' }],
         },
+        // A new pod asks the others what was learned.
+        ...(learns(pool)
+          ? [
+              {
+                from: [{ podSelector: { matchLabels: poolSelector(pool) } }],
+                ports: [{ protocol: 'TCP' as const, port: 'milter' }],
+              },
+            ]
+          : []),
         { ports: [{ protocol: 'TCP', port: 'metrics' }] },
       ],
       egress: [
         { ports: (['UDP', 'TCP'] as const).map((protocol) => ({ protocol, port: DNS_PORT })) },
+        ...(learns(pool)
+          ? [
+              {
+                to: [{ podSelector: { matchLabels: poolSelector(pool) } }],
+                ports: [{ protocol: 'TCP' as const, port: MILTER_PORT }],
+              },
+            ]
+          : []),
         // A rule without ports would let everything out.
         ...(ports.size === 0
           ? []

@@ -104,7 +104,7 @@ const services: [container: string, schema: z.ZodObject][] = [
 const FULL: ArrayContext = {
   ...CLUSTER,
   postmaster: 'postmaster@example.test',
-  dnsServers: 'twinpost-resolver.mail.svc',
+  dnsServers: 'tls://twinpost-resolver.mail.svc',
   otherAuthorities: ['directory', 'nats'],
   imagePullSecrets: ['registry'],
 }

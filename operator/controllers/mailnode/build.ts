@@ -37,9 +37,10 @@ import {
   POD_SECURITY,
   podDefaults,
   probesOf,
+  SEAL_KEY,
   selectorOf,
 } from '../array-context.ts'
-import { edgeFilterEnv, FILTER_FAILS_CLOSED, type OnFilterFailure } from './edge-filter.ts'
+import { asksNames, edgeFilterEnv, FILTER_FAILS_CLOSED, lessonsEnv, type OnFilterFailure } from './edge-filter.ts'
 
 export const COMPONENT = 'mailnode'
 /** The operator takes it off a pod whose node is gone, long before Kubernetes does (rules.md, Pods). */
@@ -54,6 +55,7 @@ const EDGE_LEAVES_SECONDS = 3
 /** Hand-over of all primaries and the end of sessions fit into it; nothing waits that long in practice. */
 const GRACE_SECONDS = 60
 export const EDGE_CREDENTIALS = 'edge-credentials'
+export const SENDER_SEAL = 'sender-seal'
 
 interface Listener {
   readonly name: ListenerName
@@ -261,6 +263,7 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
         'TWINPOST_GIVE_BACK_AFTER_SECONDS',
         String(node.spec.giveBackAfter === 'never' ? -1 : durationSeconds(node.spec.giveBackAfter)),
       ),
+      ...lessonsEnv(node, context),
       ...(node.spec.expungedRetention === undefined
         ? []
         : [env('TWINPOST_EXPUNGED_RETENTION_SECONDS', String(durationSeconds(node.spec.expungedRetention)))]),
@@ -290,7 +293,7 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
 
 function edgeContainer(node: MailNode, context: ArrayContext, onFilterFailure: OnFilterFailure): Container {
   const { outside } = context
-  const readsOutside = outside !== null && node.spec.edge.authentication !== 'off'
+  const readsOutside = outside !== null && asksNames(node)
   const open = openListeners(node).map((listener) => listener.name)
   return {
     name: 'edge',
@@ -364,6 +367,7 @@ function senderContainer(node: MailNode, context: ArrayContext): Container {
       env('TWINPOST_DIRECTORY_PASSWORD_FILE', `${PATHS.credentials}/${DIRECTORY_PASSWORD_KEY}`),
       ...authorityEnv(context, ['directory']),
       env('TWINPOST_BASE_DN', context.baseDn),
+      env('TWINPOST_SEAL_FILE', `${PATHS.seal}/${SEAL_KEY}`),
       env('TWINPOST_LOG_LEVEL', context.logLevel),
     ],
     ports: [{ name: 'metrics-sender', containerPort: METRICS_PORTS.sender }],
@@ -371,6 +375,7 @@ function senderContainer(node: MailNode, context: ArrayContext): Container {
       { name: 'sockets', mountPath: PATHS.sockets },
       { name: 'edge-tls', mountPath: PATHS.edgeTls, readOnly: true },
       { name: 'edge-credentials', mountPath: PATHS.credentials, readOnly: true },
+      { name: 'sender-seal', mountPath: PATHS.seal, readOnly: true },
       { name: 'tmp', mountPath: PATHS.temporary },
       ...(outside === null ? [] : [{ name: 'outside', mountPath: outside.folder, readOnly: true }]),
     ],
@@ -395,6 +400,7 @@ function volumes(node: MailNode, context: ArrayContext): Volume[] {
       secret: { secretName: node.spec.edge.certificateSecret ?? context.publicCertificateSecret, defaultMode: 0o440 },
     },
     { name: 'edge-credentials', secret: { secretName: EDGE_CREDENTIALS, defaultMode: 0o440 } },
+    { name: 'sender-seal', secret: { secretName: SENDER_SEAL, defaultMode: 0o440 } },
     ...(context.outside === null
       ? []
       : [{ name: 'outside', hostPath: { path: context.outside.folder, type: 'DirectoryOrCreate' } } as const]),

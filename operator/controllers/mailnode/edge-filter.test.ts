@@ -51,6 +51,8 @@ test('an edge asks the pods behind the Service of its pool, on its port, by its 
     onAttachment: 'tag',
     onImage: 'junk',
     level: 'low',
+    allow: [],
+    deny: [],
     patienceMs: 60_000,
   })
   const services = filterPoolObjects(pool, CLUSTER, null).flatMap((one) => (one.kind === 'Service' ? [one] : []))
@@ -66,6 +68,20 @@ test('authentication asks the names that senders ask: the world as a file, or na
   assert.deepEqual([local.authentication, local.zoneFile], ['enforce', '/at/home/a/.twinpost/outside/outside.zone'])
   const cluster = edgeOf(edge, { ...CLUSTER, dnsServers: '192.0.2.53' }).config
   assert.deepEqual([cluster.zoneFile, cluster.dnsServers], [null, '192.0.2.53'])
+})
+
+test('an edge judges clients as the MailNode says, and believes its proxies', () => {
+  const clientPolicy = { dnsLists: ['list.example'], trusted: ['192.0.2.0/24', '2001:db8::/32'], greetingDelayMs: 500 }
+  const { config } = edgeOf({ clientPolicy, proxyNetworks: ['10.0.0.0/8'] }, { ...CLUSTER, dnsServers: '192.0.2.53' })
+  assert.deepEqual(config.clientPolicy, {
+    ...clientPolicy,
+    dnsAllowLists: [],
+    reverseName: false,
+    senderDomain: false,
+    ownNameIsForged: true,
+  })
+  assert.deepEqual([config.proxyNetworks, config.dnsServers], [['10.0.0.0/8'], '192.0.2.53'])
+  assert.equal(edgeOf({}, CLUSTER).config.clientPolicy, null)
 })
 
 for (const [name, edge, found, words] of [

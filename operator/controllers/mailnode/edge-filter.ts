@@ -1,5 +1,5 @@
 /**
- * What a MailNode says about filters, as settings of its edges. Pure. The pool is another resource: it may not be there yet, and then
+ * What a MailNode says about filters and about clients from outside, as settings of its edges. Pure. The pool is another resource: it may not be there yet, and then
  * its edges ask in vain and refuse for now, as a pool without pods does.
  */
 import type { FilterPool, MailNode } from '#operator/api/mod.ts'
@@ -11,23 +11,40 @@ export type OnFilterFailure = FilterPool['spec']['onFailure']
 /** Where the pool is not known: mail waits at its senders, unjudged letters are not let in. */
 export const FILTER_FAILS_CLOSED: OnFilterFailure = 'tempfail'
 
-/** Settings of an edge by which it asks filters and authenticates letters; none where it does neither. */
+/** Settings of an edge by which it asks filters, authenticates letters and judges clients; none where it does none of it. */
 export function edgeFilterEnv(node: MailNode, context: ArrayContext, onFailure: OnFilterFailure): EnvVar[] {
-  const { filter, authentication } = node.spec.edge
+  const { filter, authentication, clientPolicy, proxyNetworks } = node.spec.edge
   const { outside, dnsServers } = context
   const env: EnvVar[] = []
   if (filter !== undefined) {
-    const { pool, level, required, onVirus, onAttachment, onImage } = filter
+    const { pool, ...rules } = filter
     const host = `${poolName(pool)}.${context.namespace}.svc`
-    const settings = { name: pool, host, port: MILTER_PORT, onFailure, required, onVirus, onAttachment, onImage, level }
+    const settings = { name: pool, host, port: MILTER_PORT, onFailure, ...rules }
     env.push({ name: 'TWINPOST_FILTER', value: JSON.stringify(settings) })
   }
-  if (authentication !== 'off') {
-    env.push({ name: 'TWINPOST_AUTHENTICATION', value: authentication })
+  if (authentication !== 'off') env.push({ name: 'TWINPOST_AUTHENTICATION', value: authentication })
+  if (clientPolicy !== undefined) env.push({ name: 'TWINPOST_CLIENT_POLICY', value: JSON.stringify(clientPolicy) })
+  if (proxyNetworks.length > 0) env.push({ name: 'TWINPOST_PROXY_NETWORKS', value: JSON.stringify(proxyNetworks) })
+  if (asksNames(node)) {
     if (outside !== null) env.push({ name: 'TWINPOST_ZONE_FILE', value: `${outside.folder}/${OUTSIDE_ZONE}` })
     if (dnsServers !== undefined) env.push({ name: 'TWINPOST_DNS_SERVERS', value: dnsServers })
   }
   return env
+}
+
+/** Settings of a shard by which it tells the pods of the pool what users call junk; none without a pool. */
+export function lessonsEnv(node: MailNode, context: ArrayContext): EnvVar[] {
+  const { filter } = node.spec.edge
+  if (filter === undefined) return []
+  return [
+    { name: 'TWINPOST_LEARN_HOST', value: `${poolName(filter.pool)}.${context.namespace}.svc` },
+    { name: 'TWINPOST_LEARN_PORT', value: String(MILTER_PORT) },
+  ]
+}
+
+/** Whether an edge asks the DNS of the world. */
+export function asksNames({ spec: { edge } }: MailNode): boolean {
+  return edge.authentication !== 'off' || edge.clientPolicy !== undefined
 }
 
 /** @param pool The one that it names, or null if there is none. @returns What is wrong between the two, in words, or null. */

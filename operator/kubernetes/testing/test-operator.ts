@@ -5,6 +5,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { sealingOf } from '#lib/directory/domain-sending.ts'
+import { known } from '#lib/errors/assert.ts'
 import type { StoredDomain } from '#lib/ldap/entry.ts'
 import { DirectoryError } from '#lib/ldap/errors.ts'
 import { silentLogger } from '#lib/log/logger.ts'
@@ -91,6 +93,8 @@ export function memoryDirectory() {
   return { directory, entries, state }
 }
 
+export const SEALING = known(sealingOf('a word for tests'), 'a word')
+
 let spareKeys: Promise<DkimKeyPair> | null = null
 /** One pair for all: making an RSA key takes a tenth of a second of a core. */
 export function sameKeys(): Promise<DkimKeyPair> {
@@ -143,6 +147,7 @@ export async function startTestOperator(
     domainChanged: (name) => changed.push(name),
     lookupTxt: async (name) => more.dns?.get(name) ?? [],
     makeKeys: more.makeKeys ?? generateDkimKeys,
+    sealing: async () => SEALING,
     imageHasFilter: more.imageHasFilter ?? true,
     poolChanged: (key) => poolsChanged.push(key),
     recorder,

@@ -6,6 +6,7 @@
 
 import type { Directory, DirectoryAccount, Scope } from '#lib/directory/port.ts'
 import { errorCode } from '#lib/errors/coded-error.ts'
+import { MAIN_SECRET } from '#lib/ldap/login.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import {
@@ -31,8 +32,16 @@ export interface LoginAttempt extends LoginFacts {
 }
 
 export type LoginVerdict =
-  | { readonly kind: 'ok'; readonly account: DirectoryAccount }
+  | {
+      readonly kind: 'ok'
+      readonly account: DirectoryAccount
+      /** The name of the app password that matched; absent: the account's own secret. */
+      readonly appPassword?: string
+    }
   | { readonly kind: 'denied' | 'suspended' | 'unavailable' }
+
+/** For the audit trail: what was tried, and what came of it. Never the password. */
+export type LoginListener = (attempt: LoginFacts, verdict: LoginVerdict) => void
 
 interface Failures {
   count: number
@@ -45,6 +54,7 @@ export class PasswordGate {
   readonly #logger: Logger
   readonly #metrics: EdgeMetrics
   readonly #delayMs: number
+  readonly #heard: LoginListener
   readonly #failures = new Map<string, Failures>()
 
   constructor(options: {
@@ -52,6 +62,8 @@ export class PasswordGate {
     readonly clock: Clock
     readonly logger: Logger
     readonly metrics: EdgeMetrics
+    /** Hears of every attempt, at once; must not throw. */
+    readonly heard?: LoginListener
     /** For tests. */
     readonly failureDelayMs?: number
   }) {
@@ -59,6 +71,7 @@ export class PasswordGate {
     this.#clock = options.clock
     this.#logger = options.logger
     this.#metrics = options.metrics
+    this.#heard = options.heard ?? (() => {})
     this.#delayMs = options.failureDelayMs ?? LOGIN_FAILURE_DELAY_MS
   }
 
@@ -71,6 +84,7 @@ export class PasswordGate {
   async settle(attempt: LoginFacts, verdict: LoginVerdict): Promise<LoginVerdict> {
     const protocol = attempt.scope
     const { mechanism, clientAddress, session } = attempt
+    this.#heard(attempt, verdict)
     if (verdict.kind === 'ok') {
       this.#failures.delete(clientAddress)
       this.#metrics.logins.inc({ protocol, mechanism })
@@ -87,7 +101,12 @@ export class PasswordGate {
       const verdict = await this.#directory.checkPassword(attempt.login, attempt.password, attempt.scope)
       switch (verdict.kind) {
         case 'ok':
-          return verdict.account.status === 'active' ? { kind: 'ok', account: verdict.account } : { kind: 'suspended' }
+          if (verdict.account.status !== 'active') return { kind: 'suspended' }
+          return {
+            kind: 'ok',
+            account: verdict.account,
+            ...(verdict.secret === MAIN_SECRET ? {} : { appPassword: verdict.secret }),
+          }
         case 'denied':
         case 'suspended':
           return { kind: verdict.kind }

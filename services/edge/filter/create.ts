@@ -33,11 +33,11 @@ export function createLetterFilter(
   const { clock, random, logger, metrics } = options
   const off = config.authentication === 'off'
   if (config.filter === null && off) return null
-  const { required, onVirus, onAttachment, onImage, onFailure, level } = config.filter ?? NO_POOL
+  const { required, onVirus, onAttachment, onImage, onFailure, level, allow, deny } = config.filter ?? NO_POOL
   const authenticator = off
     ? null
     : new Authenticator({
-        resolver: openResolver(config, clock, random),
+        resolver: openResolver(config, clock, random, () => options.tls().ca),
         hostname: config.hostname,
         clock,
         logger,
@@ -49,7 +49,7 @@ export function createLetterFilter(
     enforceDmarc: config.authentication === 'enforce',
     rules: { required: new Set(required), onVirus, onAttachment, onImage },
     onFailure,
-    level,
+    system: { level, allow, deny },
     clock,
     logger,
     metrics,

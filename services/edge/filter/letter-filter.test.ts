@@ -1,6 +1,7 @@
 /** SMTP clients, an edge and a real filter: what becomes of letters that are found wanting, small and streamed ones. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type FilterWish, NO_WISH } from '#lib/filter/settings.ts'
 import { EICAR, SignatureEngine } from '../../filter/engines/signatures.ts'
 import { type RunningFilter, runFilter, scriptedEngine } from '../../filter/testing/running-filter.ts'
 import { type EdgeFixture, openEdge } from '../testing/edge-fixture.ts'
@@ -82,8 +83,58 @@ test('spam goes to Junk, small or streamed, and says why', async () => {
   }
 })
 
+test('recipients of one letter have what each wishes: nearer wishes before farther ones, and one reply for all', async () => {
+  const wish = (more: Partial<FilterWish>): FilterWish => ({ ...NO_WISH, ...more })
+  const wishes: Record<string, FilterWish[]> = {
+    'off@example.test': [wish({ level: 'off' }), wish({ level: 'strict' })],
+    'strict@example.test': [wish({ level: 'strict' })],
+    'low@example.test': [wish({ allow: ['example.net'] }), wish({ level: 'low' })],
+    'deny@example.test': [wish({ level: 'off', deny: ['ben@example.net'] })],
+  }
+  for (const [address, list] of Object.entries(wishes)) {
+    fixture.directory.add({ address, home: 'n1/0', wishes: list })
+  }
+  const client = await fresh()
+  const all = ['anna@example.test', ...Object.keys(wishes)]
+  assert.match(await send(client, letterOf('1.6'), ...all), /^250 /)
+  const { recipients } = await fixture.shard.letterAt(0)
+  const seen = recipients.map(({ mailbox, headerBlock }) => [
+    mailbox,
+    /action=([a-z]+);\r\n\tlevel=([a-z]+)/.exec(headerBlock)?.slice(1).join(' '),
+  ])
+  assert.deepEqual(seen, [
+    ['\\Junk', 'junk standard'],
+    ['INBOX', 'accept off'],
+    ['\\Quarantine', 'quarantine strict'], // refused by this one alone: never with a reply that speaks for all
+    ['\\Junk', 'junk low'], // the author is on the allow list, and not proved
+    ['\\Junk', 'junk off'],
+  ])
+  assert.match(await send(await fresh(), letterOf('1.6'), 'strict@example.test'), /^550 5\.7\.1 /)
+})
+
 test('spam beyond doubt is refused', async () => {
   assert.match(await send(await fresh(), letterOf('7'), 'anna@example.test'), /^550 5\.7\.1 /)
+})
+
+test('a virus goes to quarantine where the rules say so, small or streamed; one that a user sends is refused all the same', async (t) => {
+  const edge = await openEdge({
+    filter: { ...poolAt(filter.port), onVirus: 'quarantine' },
+    deliveryPatienceMs: 20_000,
+  })
+  t.after(() => edge.close())
+  for (const [i, text] of [VIRUS, LARGE + VIRUS].entries()) {
+    assert.match(await send(await edge.smtp(), letterOf('0', text), 'anna@example.test'), /^250 /)
+    const { recipients, streamed } = await edge.shard.letterAt(i)
+    assert.equal(streamed, i === 1)
+    assert.equal(recipients[0]?.mailbox, '\\Quarantine')
+    assert.match(recipients[0]?.headerBlock ?? '', /action=quarantine;[\s\S]*reason="virus Eicar-Test-Signature/)
+  }
+  const user = await edge.submit('anna@example.test')
+  await user.ask('MAIL FROM:<anna@example.test>')
+  await user.ask('RCPT TO:<carl@example.test>')
+  await user.ask('DATA')
+  user.send(`${letterOf('0', VIRUS)}.\r\n`)
+  assert.match(await user.reply(), /^550 5\.7\.1 /)
 })
 
 test('evidence that a sender writes changes nothing', async () => {

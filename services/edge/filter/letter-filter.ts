@@ -5,6 +5,8 @@
  * Invariants: without a verdict of the pool the pool's rule decides, never chance; what the policy takes is never refused later.
  */
 import { EVIDENCE_HEADER, type Evidence, encodeEvidence } from '#lib/filter/evidence.ts'
+import { encodeOutcome, RESULT_HEADER } from '#lib/filter/result.ts'
+import { effectiveFilter, type FilterLevel, type FilterWish } from '#lib/filter/settings.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Reply, reply } from '#lib/smtp/mod.ts'
@@ -15,16 +17,26 @@ import type {
   Authenticator,
 } from '../authentication/authenticator.ts'
 import type { EdgeMetrics } from '../metrics.ts'
+import { authorOf } from './author.ts'
 import { evidenceOf } from './evidence-of.ts'
 import { type FilterEnvelope, FilterError, type FilterResult } from './filter-connection.ts'
 import type { FilterPool, FilterStream } from './filter-pool.ts'
-import { type FilterLevel, type Judgement, judge, type LetterFacts, type PoolRules, settle } from './policy.ts'
+import {
+  type Judgement,
+  judge,
+  judgeOutgoing,
+  type LetterFacts,
+  type PoolRules,
+  type RecipientSettings,
+  settle,
+} from './policy.ts'
 
 export interface FilterSettings {
   readonly rules: PoolRules
   /** What becomes of a letter that no pod of the pool has judged. */
   readonly onFailure: 'tempfail' | 'accept'
-  readonly level: FilterLevel
+  /** What holds where nobody nearer says otherwise. */
+  readonly system: { readonly level: FilterLevel; readonly allow: readonly string[]; readonly deny: readonly string[] }
 }
 
 export interface LetterFilterOptions extends FilterSettings {
@@ -39,7 +51,16 @@ export interface LetterFilterOptions extends FilterSettings {
   readonly metrics: EdgeMetrics
 }
 
+/** Somebody here who is to get the letter. */
+export interface FilteredRecipient {
+  readonly address: string
+  /** Of the filter, from near to far. */
+  readonly wishes: readonly FilterWish[]
+}
+
 export interface FilteredLetter {
+  /** Those of the envelope who are here; the others are asked nothing: the letter leaves. */
+  readonly recipients: readonly FilteredRecipient[]
   readonly envelope: FilterEnvelope
   /** It comes from outside; null: a user of ours sends it, who has logged in. */
   readonly origin: AuthenticationQuestion | null
@@ -47,11 +68,11 @@ export interface FilteredLetter {
   readonly fields: readonly string[]
 }
 
-export type Placement = 'inbox' | 'junk' | 'discard'
+export type Placement = 'inbox' | 'junk' | 'quarantine' | 'discard'
 
 export type FilterDecision =
   | { readonly kind: 'refuse'; readonly reply: Reply }
-  /** One entry for each recipient of the envelope. `fields`: header fields with their line ends. */
+  /** One entry for each of the letter's `recipients`. `fields`: header fields with their line ends. */
   | {
       readonly kind: 'take'
       readonly recipients: readonly { readonly placement: Placement; readonly fields: string }[]
@@ -69,8 +90,6 @@ const VIRUS = reply(550, '5.7.1 The letter holds a virus')
 /** RFC 9989 section 8.2 recommends to say why. */
 const NOT_FROM_THERE = reply(550, '5.7.1 The letter does not come from where it says: DMARC of its author')
 const UNJUDGED = reply(451, '4.7.1 The letter cannot be checked now, try again later')
-const RESULT_HEADER = 'X-Twinpost-Filter'
-const REASONS_SHOWN_MAX = 8
 
 export class LetterFilter {
   readonly #options: LetterFilterOptions
@@ -146,35 +165,65 @@ export class LetterFilter {
     evidence: readonly Evidence[] | null,
     authentication: Authentication | null,
   ): FilterDecision {
-    const { rules, level, metrics, logger, pool } = this.#options
+    const { rules, system, metrics, logger, pool } = this.#options
     const { envelope } = letter
     const applied = evidence === null ? { ...rules, required: NOBODY } : rules
-    // Settings of Domains and users are not built yet: all recipients have the level of this server.
-    const settings = { level, allow: [], deny: [] }
-    const judgement = judge(evidence ?? [], applied, settings, this.#facts(envelope, authentication))
-    const settlement = settle(envelope.recipients.map(() => judgement))
+    const facts = this.#facts(letter, authentication)
     const trace = envelope.traceId
-    if (settlement.kind === 'refuse') {
-      metrics.filterActions.inc({ action: settlement.permanent ? 'reject' : 'tempfail' }, envelope.recipients.length)
-      logger.info({ trace, reasons: judgement.reasons }, 'filter refuses a letter')
-      return { kind: 'refuse', reply: refusal(settlement.permanent, judgement, evidence ?? []) }
+    const fromUser = envelope.user !== null
+    if (fromUser) {
+      const outgoing = judgeOutgoing(evidence ?? [], applied, system.level)
+      if (outgoing.action !== 'accept') return this.#refuse(letter, outgoing.action === 'reject', outgoing, evidence)
     }
-    if (judgement.action !== 'accept') {
-      logger.info({ trace, action: judgement.action, reasons: judgement.reasons }, 'filter marks a letter')
+    const settings = letter.recipients.map((recipient) => this.#settingsOf(recipient))
+    const judgements = settings.map((one) => judge(evidence ?? [], applied, one, facts))
+    const settlement = settle(judgements)
+    const [first] = judgements
+    if (settlement.kind === 'refuse' && first !== undefined) {
+      const worst = judgements.find(({ action }) => action === 'tempfail') ?? first
+      return this.#refuse(letter, settlement.permanent, worst, evidence)
     }
     const found = (evidence ?? []).map(evidenceField).join('')
-    const recipients = settlement.actions.map((action) => {
+    const actions = settlement.kind === 'take' ? settlement.actions : []
+    const recipients = actions.map((said, i) => {
+      // Who has logged in is here to be told: what of a user's letter is wanted in quarantine was refused above.
+      const action = fromUser && said === 'quarantine' ? 'junk' : said
+      const judgement = judgements[i] ?? NOTHING_JUDGED
       metrics.filterActions.inc({ action })
+      if (action !== 'accept') {
+        const { address } = letter.recipients[i] ?? { address: '' }
+        logger.info({ trace, recipient: address, action, reasons: judgement.reasons }, 'filter marks a letter')
+      }
       const silent = pool === null && action === 'accept'
-      const result = silent ? '' : resultField(action, judgement, level, evidence !== null)
+      const level = settings[i]?.level ?? system.level
+      const { reasons, spam } = judgement
+      const outcome = encodeOutcome({ action, level, spam: evidence === null ? null : spam, reasons })
+      const result = silent ? '' : `${RESULT_HEADER}: ${outcome}\r\n`
       return { placement: placementOf(action), fields: (authentication?.field ?? '') + result + found }
     })
     return { kind: 'take', recipients }
   }
 
-  #facts(envelope: FilterEnvelope, authentication: Authentication | null): LetterFacts {
+  #settingsOf({ address, wishes }: FilteredRecipient): RecipientSettings {
+    return { ...effectiveFilter(this.#options.system, wishes), roleAddress: ROLE_ADDRESS.test(address) }
+  }
+
+  #refuse(
+    { envelope }: FilteredLetter,
+    permanent: boolean,
+    judgement: Judgement,
+    evidence: readonly Evidence[] | null,
+  ): FilterDecision {
+    const { metrics, logger } = this.#options
+    const action = permanent ? 'reject' : 'tempfail'
+    metrics.filterActions.inc({ action }, envelope.recipients.length)
+    logger.info({ trace: envelope.traceId, action, reasons: judgement.reasons }, 'filter refuses a letter')
+    return { kind: 'refuse', reply: refusal(permanent, judgement, evidence ?? []) }
+  }
+
+  #facts({ envelope, fields }: FilteredLetter, authentication: Authentication | null): LetterFacts {
     const sender = envelope.reversePath.toLowerCase()
-    if (authentication === null) return { sender, author: '', authorProved: false, dmarcAsks: null }
+    if (authentication === null) return { sender, author: authorOf(fields), authorProved: false, dmarcAsks: null }
     const { author, dmarc, dmarcPolicy, arcPass } = authentication
     const asks = this.#options.enforceDmarc && dmarc === 'fail' && dmarcPolicy !== 'none' ? dmarcPolicy : null
     // Forwarders break what they forward; where a chain of them vouches, the letter is not thrown away.
@@ -182,14 +231,17 @@ export class LetterFilter {
     return { sender, author, authorProved: dmarc === 'pass', dmarcAsks }
   }
 
-  #discard({ envelope }: FilteredLetter): FilterDecision {
+  #discard({ envelope, recipients }: FilteredLetter): FilterDecision {
     this.#options.metrics.filterActions.inc({ action: 'discard' }, envelope.recipients.length)
-    return { kind: 'take', recipients: envelope.recipients.map(() => ({ placement: 'discard', fields: '' })) }
+    return { kind: 'take', recipients: recipients.map(() => ({ placement: 'discard', fields: '' })) }
   }
 }
 
 const NOTHING_FOUND: FilterResult = { verdict: { kind: 'continue' }, refused: new Map(), edits: [] }
+const NOTHING_JUDGED: Judgement = { action: 'accept', reasons: [], spam: 0 }
 const NOBODY: ReadonlySet<string> = new Set()
+/** RFC 5321 section 4.5.1, RFC 2142 section 2. */
+const ROLE_ADDRESS = /^(?:postmaster|abuse)(?:@|$)/i
 
 function headerOf({ fields }: FilteredLetter): Buffer {
   return Buffer.from(`${fields.join('')}\r\n`, 'latin1')
@@ -210,7 +262,6 @@ async function endOf(stream: FilterStream | FilterError | undefined): Promise<Fi
   return (await stream?.end()) ?? NOTHING_FOUND
 }
 
-/** Until there is a quarantine, what belongs there goes to Junk; rules that say quarantine for viruses are refused at start (config.ts). */
 function placementOf(action: 'accept' | 'tag' | 'junk' | 'quarantine' | 'discard'): Placement {
   switch (action) {
     case 'accept':
@@ -218,9 +269,8 @@ function placementOf(action: 'accept' | 'tag' | 'junk' | 'quarantine' | 'discard
       return 'inbox'
     case 'junk':
     case 'quarantine':
-      return 'junk'
     case 'discard':
-      return 'discard'
+      return action
     default:
       return action satisfies never
   }
@@ -242,18 +292,4 @@ function foreignReply(verdict: FilterResult['verdict'] & { kind: 'reject' | 'tem
   if (said === null || !text) return verdict.kind === 'reject' ? REFUSED : UNJUDGED
   const code = said.code === 421 ? 451 : said.code // the connection is ours to end
   return reply(code, /^[245]\.[0-9]{1,3}\.[0-9]{1,3} /.test(text) ? text : `${code < 500 ? '4' : '5'}.7.1 ${text}`)
-}
-
-/** RFC 2047 is not needed: reasons are names of engines and of what they found, and other characters are replaced. */
-function resultField(action: string, { reasons, spam }: Judgement, level: FilterLevel, judged: boolean): string {
-  const shown = reasons
-    .slice(0, REASONS_SHOWN_MAX)
-    .map((reason) => reason.replace(/[^\x20-\x7e]|[;"]/g, '?').slice(0, 120))
-  const parts = [
-    `action=${action}`,
-    `level=${level}`,
-    judged ? `spam=${spam.toFixed(2)}` : 'unjudged',
-    ...shown.map((reason) => `reason="${reason}"`),
-  ]
-  return `${RESULT_HEADER}: ${parts.join(';\r\n\t')}\r\n`
 }

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Evidence, Finding } from '#lib/filter/evidence.ts'
+import { effectiveFilter, type FilterLevel } from '#lib/filter/settings.ts'
 import {
   type FilterAction,
-  type FilterLevel,
   type Judgement,
   judge,
+  judgeOutgoing,
   type LetterFacts,
   type PoolRules,
   settle,
@@ -38,6 +39,7 @@ interface Row {
   readonly level?: FilterLevel
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  readonly roleAddress?: boolean
   readonly facts?: Partial<LetterFacts>
   readonly rules?: Partial<PoolRules>
   readonly action: FilterAction
@@ -54,6 +56,14 @@ const ROWS: readonly Row[] = [
   { what: 'spam at the mark', evidence: [clean, spam(0.8)], action: 'tag' },
   { what: 'spam', evidence: [clean, spam(1)], action: 'junk', reason: /^spam 1\.00 \(rspamd\) at level standard$/ },
   { what: 'spam beyond doubt', evidence: [clean, spam(2.5)], action: 'reject' },
+  { what: 'spam beyond doubt to postmaster', evidence: [clean, spam(9)], roleAddress: true, action: 'junk' },
+  {
+    what: 'a virus to postmaster',
+    evidence: [virus],
+    rules: { onVirus: 'reject' },
+    roleAddress: true,
+    action: 'reject',
+  },
   { what: 'spam at a low level', evidence: [clean, spam(1)], level: 'low', action: 'tag' },
   { what: 'spam at a strict level', evidence: [clean, spam(0.7)], level: 'strict', action: 'junk' },
   { what: 'spam without a filter', evidence: [clean, spam(9)], level: 'off', action: 'accept' },
@@ -150,16 +160,32 @@ for (const {
   level = 'standard',
   allow = [],
   deny = [],
+  roleAddress = false,
   facts = {},
   rules = {},
   action,
   reason,
 } of ROWS) {
   test(`${what}: ${action}`, () => {
-    const judgement = judge(evidence, { ...RULES, ...rules }, { level, allow, deny }, { ...FACTS, ...facts })
+    const settings = { ...effectiveFilter({ level, allow, deny }, []), roleAddress }
+    const judgement = judge(evidence, { ...RULES, ...rules }, settings, { ...FACTS, ...facts })
     assert.equal(judgement.action, action)
     if (reason !== undefined) assert.match(judgement.reasons.join(), reason)
     if (action !== 'accept') assert.notEqual(judgement.reasons.length, 0)
+  })
+}
+
+const attachment = engine('clamd', { kind: 'attachment', name: 'program', weight: 1 })
+for (const [what, evidence, rules, action] of [
+  ['a virus, whatever becomes of those that come in', [virus], { onVirus: 'discard' }, 'reject'],
+  ['spam beyond doubt', [clean, spam(2.5)], {}, 'reject'],
+  ['spam', [clean, spam(2.4)], {}, 'accept'],
+  ['an engine that must look and failed', [{ engine: 'clamd', state: 'failed', findings: [] }], {}, 'tempfail'],
+  ['a program where they go to Junk', [attachment], { onAttachment: 'junk' }, 'accept'],
+  ['a program where they go to quarantine', [attachment], { onAttachment: 'quarantine' }, 'reject'],
+] as const satisfies readonly (readonly [string, readonly Evidence[], Partial<PoolRules>, FilterAction])[]) {
+  test(`a user sends ${what}: ${action}`, () => {
+    assert.equal(judgeOutgoing(evidence, { ...RULES, ...rules }, 'standard').action, action)
   })
 }
 

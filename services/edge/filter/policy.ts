@@ -6,18 +6,13 @@
  * every decision names its reasons.
  */
 import type { EngineState, Evidence, Finding } from '#lib/filter/evidence.ts'
-
-export const FILTER_LEVELS = ['off', 'low', 'standard', 'strict'] as const
-/** How much spam a recipient wants to see. Viruses are none of it. */
-export type FilterLevel = (typeof FILTER_LEVELS)[number]
+import { type EffectiveFilter, type FilterLevel, listedIn } from '#lib/filter/settings.ts'
 
 export type FilterAction = 'accept' | 'tag' | 'junk' | 'quarantine' | 'reject' | 'tempfail' | 'discard'
 
-export interface RecipientSettings {
-  readonly level: FilterLevel
-  /** Addresses (`ann@example.net`) or domains (`example.net`, their subdomains included), in lower case. */
-  readonly allow: readonly string[]
-  readonly deny: readonly string[]
+export interface RecipientSettings extends EffectiveFilter {
+  /** `postmaster` and `abuse` must hear even of spam: for them it goes to Junk and is never refused (rules.md, Delivery). */
+  readonly roleAddress: boolean
 }
 
 export interface PoolRules {
@@ -78,11 +73,26 @@ export function judge(
   const listed = listVote(settings, facts)
   const soft = listed?.action === 'accept' ? [] : softVotes(evidence, rules, settings, spam)
   const votes = [...hard, ...(listed === null ? [] : [listed]), ...soft]
-  const action = votes.reduce<FilterAction>((worst, vote) => worse(worst, vote.action), 'accept')
-  const reasons = votes
-    .toSorted((a, b) => SEVERITY.indexOf(b.action) - SEVERITY.indexOf(a.action))
-    .map((vote) => vote.reason)
-  return { action, reasons, spam: spam.weight }
+  return judgementOf(votes, spam.weight)
+}
+
+/**
+ * A letter that a user of ours submits, before anybody gets it: what must not leave is refused, to the one who has logged in and hears
+ * of it at once. Spam counts only where it is beyond doubt; what recipients here think of it is theirs to say.
+ */
+export function judgeOutgoing(evidence: readonly Evidence[], rules: PoolRules, level: FilterLevel): Judgement {
+  const { onAttachment } = rules
+  const spam = spamWeight(evidence)
+  const threshold = level === 'off' ? Number.POSITIVE_INFINITY : THRESHOLDS[level].reject
+  const votes: Vote[] = [
+    ...virusVotes(evidence, rules).map(({ reason }): Vote => ({ action: 'reject', reason })),
+    ...silenceVotes(evidence, rules).filter(({ action }) => action === 'tempfail'),
+    ...(onAttachment === 'reject' || onAttachment === 'quarantine' ? attachmentVotes(evidence, 'reject') : []),
+  ]
+  if (spam.weight >= threshold) {
+    votes.push({ action: 'reject', reason: `spam ${spam.weight.toFixed(2)} (${spam.engine}) at level ${level}` })
+  }
+  return judgementOf(votes, spam.weight)
 }
 
 /** The one reply for all, and what becomes of each recipient (rules.md, Delivery). */
@@ -100,6 +110,14 @@ export function settle(judgements: readonly Judgement[]): Settlement {
     kind: 'take',
     actions: judgements.map(({ action }) => (action === 'reject' || action === 'tempfail' ? 'quarantine' : action)),
   }
+}
+
+function judgementOf(votes: readonly Vote[], spam: number): Judgement {
+  const action = votes.reduce<FilterAction>((worst, vote) => worse(worst, vote.action), 'accept')
+  const reasons = votes
+    .toSorted((a, b) => SEVERITY.indexOf(b.action) - SEVERITY.indexOf(a.action))
+    .map((vote) => vote.reason)
+  return { action, reasons, spam }
 }
 
 function virusVotes(evidence: readonly Evidence[], rules: PoolRules): Vote[] {
@@ -136,14 +154,12 @@ function dmarcVotes({ dmarcAsks, author }: LetterFacts): Vote[] {
 }
 
 function listVote(settings: RecipientSettings, { sender, author, authorProved }: LetterFacts): Vote | null {
-  for (const address of [author, sender]) {
-    if (address !== '' && onList(settings.deny, address))
-      return { action: 'junk', reason: `${address} is on the deny list` }
-  }
-  if (author !== '' && authorProved && onList(settings.allow, author)) {
-    return { action: 'accept', reason: `${author} is on the allow list` }
-  }
-  return null
+  const byAuthor = author === '' ? null : listedIn(settings.wishes, author)
+  if (byAuthor?.list === 'deny') return { action: 'junk', reason: `${author} is on the deny list` }
+  // Anybody can write any name: only what is proved is allowed.
+  if (byAuthor?.list === 'allow' && authorProved) return { action: 'accept', reason: `${author} is on the allow list` }
+  const bySender = sender === '' ? null : listedIn(settings.wishes, sender)
+  return bySender?.list === 'deny' ? { action: 'junk', reason: `${sender} is on the deny list` } : null
 }
 
 function softVotes(
@@ -152,10 +168,7 @@ function softVotes(
   settings: RecipientSettings,
   { engine: surest, weight: spam }: SpamWeight,
 ): Vote[] {
-  const votes: Vote[] = []
-  for (const [engine, { name }] of found(evidence, 'attachment')) {
-    votes.push({ action: rules.onAttachment, reason: `attachment ${name} (${engine})` })
-  }
+  const votes = attachmentVotes(evidence, rules.onAttachment)
   for (const [engine, { name, weight }] of found(evidence, 'image')) {
     if (weight >= 1) votes.push({ action: rules.onImage, reason: `image ${name} (${engine})` })
   }
@@ -165,10 +178,17 @@ function softVotes(
   if (settings.level === 'off') return votes.filter(({ action }) => action !== 'junk' && action !== 'tag')
   const { tag, junk, reject } = THRESHOLDS[settings.level]
   const reason = `spam ${spam.toFixed(2)} (${surest}) at level ${settings.level}`
-  if (spam >= reject) votes.push({ action: 'reject', reason })
+  if (spam >= reject) votes.push({ action: settings.roleAddress ? 'junk' : 'reject', reason })
   else if (spam >= junk) votes.push({ action: 'junk', reason })
   else if (spam >= tag) votes.push({ action: 'tag', reason })
   return votes
+}
+
+function attachmentVotes(evidence: readonly Evidence[], action: FilterAction): Vote[] {
+  return found(evidence, 'attachment').map(([engine, { name }]) => ({
+    action,
+    reason: `attachment ${name} (${engine})`,
+  }))
 }
 
 /** The surest engine speaks: several that see the same signs are no more sure than one. */
@@ -188,11 +208,4 @@ function found(evidence: readonly Evidence[], kind: Finding['kind']): [engine: s
 
 function worse(a: FilterAction, b: FilterAction): FilterAction {
   return SEVERITY.indexOf(b) > SEVERITY.indexOf(a) ? b : a
-}
-
-function onList(list: readonly string[], address: string): boolean {
-  const domain = address.slice(address.lastIndexOf('@') + 1)
-  return list.some((entry) =>
-    entry.includes('@') ? entry === address : domain === entry || domain.endsWith(`.${entry}`),
-  )
 }

@@ -3,7 +3,7 @@
  * written once. The engines speak the protocol; this file only translates.
  */
 
-import type { SessionProtocol } from '#lib/frames/shard-protocol.ts'
+import { POP3_UTF8, type SessionProtocol } from '#lib/frames/shard-protocol.ts'
 import { LoginEngine } from '#lib/imap/mod.ts'
 import { Pop3Login } from '#lib/pop3/login/engine.ts'
 import { IMAP_IDLE_MS, LOGIN_FAILURES_MAX, POP3_IDLE_MS } from '../limits.ts'
@@ -47,7 +47,7 @@ export interface LoginDialogue {
   bye(text: string): Buffer
   /** After `accepted`: what the client sent behind its login. */
   rest(): Buffer
-  /** RFC 2971 ID parameters given before login. */
+  /** What the client said of itself before login, as `SessionOpen` has it. */
   readonly clientId: readonly string[]
 }
 
@@ -168,6 +168,8 @@ function pop3Dialogue(engine: Pop3Login): LoginDialogue {
     },
     bye: () => engine.bye().bytes,
     rest: () => engine.rest(),
-    clientId: [],
+    get clientId() {
+      return engine.utf8 ? POP3_UTF8 : []
+    },
   }
 }

@@ -231,6 +231,38 @@ test('SessionFront hands a POP3 session over with what was pipelined', async () 
   assert.equal(await client.rest(), '+OK 0 0\r\n')
 })
 
+test('SessionFront tells the shard who the user is for others, where mailboxes are shared', async (t) => {
+  const sharing = await openEdge({ sharing: true })
+  t.after(() => sharing.close())
+  for (const [edge, identity] of [
+    [sharing, { address: 'anna@example.test', addresses: ['anna@example.test', 'a.miller@example.test'] }],
+    [fixture, undefined],
+  ] as const) {
+    const client = await edge.connectTls('imaps')
+    await client.expect(/ready\r\n/)
+    const opened = edge.shard.nextSession()
+    client.send('a LOGIN anna@example.test secret\r\n')
+    const session = await opened
+    assert.deepEqual(session.open.identity, identity)
+    await gone(client, session)
+  }
+})
+
+test('SessionFront tells the shard that a POP3 client said UTF8 (RFC 6856)', async () => {
+  for (const [said, clientId] of [
+    ['UTF8\r\n', ['utf8', '']],
+    ['', []],
+  ] as const) {
+    const client = await fixture.connectTls('pop3s')
+    await client.expect(/ready\r\n/)
+    const opened = fixture.shard.nextSession()
+    client.send(`${said}USER anna@example.test\r\nPASS secret\r\n`)
+    const session = await opened
+    assert.deepEqual(session.open.clientId, clientId)
+    await gone(client, session)
+  }
+})
+
 test('SessionFront says nothing to a POP3 client whose shard is lost', async () => {
   const { client, session } = await pop3()
   session.stream.destroy()

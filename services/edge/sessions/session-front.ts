@@ -19,6 +19,7 @@ import type { ExchangeStep, SaslExchange } from '../auth/sasl-exchange.ts'
 import type { ConnectionLimits } from '../connection-limits.ts'
 import { LOGIN_IDLE_MS, MOVES_FOLLOWED_MAX } from '../limits.ts'
 import type { EdgeMetrics } from '../metrics.ts'
+import type { ProxiedClient } from '../policy/proxy-header.ts'
 import type { DialogueAction, DialogueStep, FrontProtocol, LoginDialogue, LoginFailure } from './login-dialogue.ts'
 import type { LiveSession, SessionRegistry } from './session-registry.ts'
 import { Splice } from './splice.ts'
@@ -37,6 +38,8 @@ export interface SessionFrontOptions {
   /** SCRAM is offered: every account has keys in the directory. */
   readonly scram: boolean
   readonly limits: ConnectionLimits
+  /** Shards are told under which addresses others share mailboxes with the account. */
+  readonly sharing: boolean
   readonly patienceMs: number
   readonly clock: Clock
   readonly random: Random
@@ -62,13 +65,8 @@ export class SessionFront {
   }
 
   /** Takes over an accepted socket, which was created with `allowHalfOpen`. */
-  accept(listener: SessionListener, socket: Socket): void {
-    const address = socket.remoteAddress
+  accept(listener: SessionListener, socket: Socket, { address, port }: ProxiedClient): void {
     socket.on('error', () => socket.destroy())
-    if (address === undefined) {
-      socket.destroy() // gone already
-      return
-    }
     const { limits } = this.options
     if (!limits.enter(listener.name, address)) {
       socket.destroy()
@@ -76,7 +74,7 @@ export class SessionFront {
     }
     socket.once('close', () => limits.leave(listener.name, address))
     socket.setNoDelay(true)
-    const phase = new LoginPhase(this, listener, socket, address)
+    const phase = new LoginPhase(this, listener, socket, { address, port })
     this.#logins.add(phase)
     void phase.run().finally(() => this.#logins.delete(phase))
   }
@@ -105,12 +103,12 @@ class LoginPhase {
   readonly #onEnd = () => this.#destroy()
   readonly #onTimeout = () => this.bye('Idle for too long')
 
-  constructor(front: SessionFront, listener: SessionListener, socket: Socket, address: string) {
+  constructor(front: SessionFront, listener: SessionListener, socket: Socket, { address, port }: ProxiedClient) {
     this.#front = front.options
     this.#listener = listener
     this.#socket = socket
     this.#clientAddress = address
-    this.#clientPort = socket.remotePort ?? 0
+    this.#clientPort = port
     this.#sessionId = randomId(this.#front.random, 16)
     this.#dialogue = listener.protocol.dialogue(listener.implicitTls, () =>
       offeredMechanisms(this.#front, this.#socket),
@@ -258,7 +256,7 @@ class LoginPhase {
   }
 
   async #openAtHome(login: string, account: DirectoryAccount): Promise<OpenedSession> {
-    const { router, directory, patienceMs } = this.#front
+    const { router, directory, patienceMs, sharing } = this.#front
     const open: SessionOpen = {
       protocol: this.#listener.protocol.protocol,
       account: account.id,
@@ -268,6 +266,7 @@ class LoginPhase {
       clientPort: this.#clientPort,
       tls: tlsFacts(this.#socket),
       clientId: this.#dialogue.clientId,
+      ...(sharing && { identity: { address: account.address, addresses: [account.address, ...account.aliases] } }),
     }
     let shard = account.home
     for (let moves = 0; ; moves++) {

@@ -5,6 +5,8 @@
  */
 import { CodedError, type ErrorSpec } from '#lib/errors/coded-error.ts'
 import { FRAME_PAYLOAD_BYTES_MAX } from '#lib/frames/codec.ts'
+import { fillFrames } from '#lib/frames/frame-filler.ts'
+import { QUARANTINE } from '#lib/frames/quarantine.ts'
 import { encodeQueueRequest, type QueueRequest } from '#lib/frames/queue.ts'
 import {
   type DeliveryAmendment,
@@ -20,7 +22,6 @@ import type { Logger } from '#lib/log/logger.ts'
 import { type AccountId, type ShardName, toShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { MOVES_FOLLOWED_MAX } from '../limits.ts'
-import { fillFrames } from './frame-filler.ts'
 
 export const DELIVERY_ERRORS = {
   DELIVERY_STREAM_BROKEN: {
@@ -203,8 +204,13 @@ function partOf(shard: ShardName, wanted: readonly (Delivery | QueuedPart)[]): S
   return { shard, deliveries, queue: queue[0] ?? null }
 }
 
-function beginType({ queue }: ShardPart): number {
-  return queue === null ? FrameType.deliverBegin : FrameType.queueBegin
+function beginType({ queue, deliveries }: ShardPart): number {
+  if (queue !== null) return FrameType.queueBegin // of a user, whose letters go to no quarantine
+  return deliveries.some(isQuarantined) ? FrameType.quarantineBegin : FrameType.deliverBegin
+}
+
+function isQuarantined({ mailbox }: { readonly mailbox: string }): boolean {
+  return mailbox === QUARANTINE
 }
 
 function beginFrame(envelope: Envelope, { deliveries, queue }: ShardPart, complete: boolean): Buffer {
@@ -302,7 +308,8 @@ class ShardStream {
 
   /** @returns Outcomes; of a letter that is not to be stored there are none, and nobody waits for them. */
   async end(commit: boolean, amendments: readonly DeliveryAmendment[]): Promise<DeliveryOutcome[]> {
-    await this.#request?.send(FrameType.deliverEnd, [encodeDeliverEnd({ commit, amendments })])
+    const type = amendments.some(isQuarantined) ? FrameType.quarantineEnd : FrameType.deliverEnd
+    await this.#request?.send(type, [encodeDeliverEnd({ commit, amendments })])
     return commit ? await this.#result : []
   }
 }

@@ -4,6 +4,7 @@
  */
 import { isIPv6 } from 'node:net'
 import type { DirectoryAccount } from '#lib/directory/port.ts'
+import { QUARANTINE } from '#lib/frames/quarantine.ts'
 import type { QueueRequest } from '#lib/frames/queue.ts'
 import type { DeliveryOutcome } from '#lib/frames/shard-protocol.ts'
 import {
@@ -67,10 +68,13 @@ interface Place {
   readonly fields: string
 }
 
-const MAILBOXES = { inbox: 'INBOX', junk: '\\Junk' } as const
+const MAILBOXES = { inbox: 'INBOX', junk: '\\Junk', quarantine: QUARANTINE, discard: '\\Junk' } as const
 const AS_IT_IS: Place = { placement: 'inbox', fields: '' }
 /** To its sender a letter that is thrown away is a letter that arrived. */
 const DISCARDED: DeliveryOutcome = { kind: 'stored', uid: 0, duplicate: false }
+
+/** A line of the log is no list of members. */
+const LOGGED_RECIPIENTS_MAX = 10
 
 /** A letter on its way, as its parts hand it on. */
 interface Reading {
@@ -97,12 +101,14 @@ export class LetterIntake {
     const { body, beganMs } = letter
     const traceId = randomId(random, 16)
     let result: LetterResult
+    const facts = { messageId: '' }
     try {
-      result = await this.#read(letter, traceId)
+      result = await this.#read(letter, traceId, facts)
     } finally {
       body.release()
     }
     const ms = Math.round(clock.monotonicMs() - beganMs)
+    const addresses = [...letter.transaction.recipients, ...letter.transaction.queued].map(({ address }) => address)
     const said = result.kind === 'refused' ? result.reply.text : summary(result.outcomes)
     metrics.letterBytes.inc({ source: letter.source }, body.bytes)
     countOutcomes(metrics, letter, result)
@@ -111,8 +117,10 @@ export class LetterIntake {
         trace: traceId,
         session: letter.session,
         source: letter.source,
+        messageId: facts.messageId,
         from: letter.transaction.reversePath,
-        recipients: letter.transaction.recipients.length + letter.transaction.queued.length,
+        to: addresses.slice(0, LOGGED_RECIPIENTS_MAX),
+        recipients: addresses.length,
         bytes: body.bytes,
         result: said,
         ms,
@@ -122,7 +130,8 @@ export class LetterIntake {
     return result
   }
 
-  async #read(letter: IncomingLetter, traceId: string): Promise<LetterResult> {
+  /** @param facts Filled in for the log. */
+  async #read(letter: IncomingLetter, traceId: string, facts: { messageId: string }): Promise<LetterResult> {
     const { clock, metrics } = this.#options
     const { body, beganMs } = letter
     const complete = body.complete
@@ -135,6 +144,7 @@ export class LetterIntake {
     if (wrong) return await refuse(wrong)
     const nowMs = clock.nowMs()
     const header = headerSection(pieces)
+    facts.messageId = messageIdOf(header)
     if (countHops(header) > HOPS_MAX) return await refuse(REPLIES.loop)
     // LMTP comes from the array itself, which has looked at the letter before.
     let whole = letter.source === 'lmtp' ? pieces : withoutForged(header, pieces, this.#options.hostname)
@@ -166,7 +176,9 @@ export class LetterIntake {
     // As received: what submission put before it has another date and id each time.
     const sender = letter.author?.id ?? letter.transaction.reversePath
     const identity: LetterIdentity = { sender, body: received }
-    const deliveryIds = letter.source === 'lmtp' ? keys.map(() => ids.newId()) : ids.idsFor(identity, keys)
+    // LMTP says of each recipient what became of it, so a client repeats only those that failed; but of a group all.
+    const repeats = letter.source !== 'lmtp' || letter.transaction.places.some((places) => places.length > 1)
+    const deliveryIds = repeats ? ids.idsFor(identity, keys) : keys.map(() => ids.newId())
     const deliveries = this.#deliveries(reading, deliveryIds, places)
     const queue = this.#queued(reading, deliveryIds.at(-1), () => whole.some(hasEightBits))
     const kept = deliveries.filter((_, i) => places[i]?.placement !== 'discard')
@@ -175,8 +187,7 @@ export class LetterIntake {
       ...deliveries.map((delivery) => (kept.includes(delivery) ? answers.shift() : undefined) ?? DISCARDED),
       ...answers,
     ]
-    // LMTP says of each recipient what became of it, so a client repeats only those that failed.
-    const reply = letter.source === 'lmtp' ? null : transactionReply(outcomes)
+    const reply = repeats ? transactionReply(outcomes) : null
     if (reply !== null && reply.code < 500) ids.keep(identity, keys, deliveryIds)
     return outcomes
   }
@@ -259,7 +270,11 @@ export class LetterIntake {
       address === null || author !== null
         ? null
         : { traceId, clientAddress: address, helo: transport.helo, reversePath: transaction.reversePath }
-    return { filtered: { envelope, origin, fields }, body }
+    const recipients = transaction.recipients.map((recipient) => ({
+      address: recipient.address,
+      wishes: recipient.wishes ?? [],
+    }))
+    return { filtered: { recipients, envelope, origin, fields }, body }
   }
 
   /** What of the letter goes into the author's queue; null: nothing. */
@@ -298,13 +313,18 @@ export class LetterIntake {
       const { placement, fields } = places[i] ?? AS_IT_IS
       if (!deliveryId || !block) return []
       const headerBlock = fields === '' ? block : Buffer.concat([block, Buffer.from(fields, 'latin1')])
-      return [{ account, shard, deliveryId, mailbox: MAILBOXES[placement === 'inbox' ? 'inbox' : 'junk'], headerBlock }]
+      return [{ account, shard, deliveryId, mailbox: MAILBOXES[placement], headerBlock }]
     })
   }
 }
 
 function envelopeOf({ letter, traceId }: Reading): Envelope {
   return { traceId, reversePath: letter.transaction.reversePath, fromUser: letter.source === 'submission' }
+}
+
+/** Without its angle brackets; empty: there is none that can be logged. */
+function messageIdOf(header: string): string {
+  return /^message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?<([\x21-\x3b\x3d\x3f-\x7e]{1,250})>/im.exec(header)?.[1] ?? ''
 }
 
 function hasEightBits(piece: Uint8Array): boolean {

@@ -3,11 +3,13 @@
  * accepted here is deliverable; nothing is ever bounced afterwards (rules.md, Delivery).
  */
 import { domainToASCII } from 'node:url'
-import type { Directory, DirectoryAccount } from '#lib/directory/port.ts'
+import type { AddressLookup, Directory, DirectoryAccount, DirectoryGroup } from '#lib/directory/port.ts'
+import type { FilterWish } from '#lib/filter/settings.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { AccountId, ShardName } from '#lib/mail/types.ts'
 import type { Reply } from '#lib/smtp/mod.ts'
 import type { EdgeMetrics } from '../metrics.ts'
+import { type Author, expandGroup } from './group-expansion.ts'
 import type { RecipientChecks } from './recipient-checks.ts'
 import { REPLIES, recipientReply } from './replies.ts'
 
@@ -16,10 +18,14 @@ export interface Recipient {
   readonly address: string
   readonly account: AccountId
   readonly shard: ShardName
+  /** What of the filter is wished for mail to this address, from near to far; absent: nothing. */
+  readonly wishes?: readonly FilterWish[]
 }
 
 export type RecipientDecision =
   | { readonly kind: 'accepted'; readonly recipient: Recipient }
+  /** Of a group: those of its members who can get the letter, at least one. */
+  | { readonly kind: 'group'; readonly recipients: readonly Recipient[] }
   /** Of a domain that is not ours, from one who may send there; domain in A-labels. */
   | { readonly kind: 'foreign'; readonly address: string }
   | { readonly kind: 'refused'; readonly reply: Reply }
@@ -66,8 +72,14 @@ export class Recipients {
   /**
    * @param said Forward-path of RCPT; `postmaster` may stand alone.
    * @param foreign Reply for domains that are not ours; `queue`: the client may send there.
+   * @param author Who has logged in: some groups take mail of their own people only.
    */
-  async decide(said: string, sizeBytes: number, foreign: Reply | 'queue'): Promise<RecipientDecision> {
+  async decide(
+    said: string,
+    sizeBytes: number,
+    foreign: Reply | 'queue',
+    author: Author = null,
+  ): Promise<RecipientDecision> {
     const bare = said.toLowerCase() === 'postmaster' // RFC 5321 section 4.1.1.3: stands alone, for this server
     const address = bare ? said : asciiAddress(said)
     if (address === null) return refused(REPLIES.recipientSyntax)
@@ -84,15 +96,44 @@ export class Recipients {
         if (bare || ALWAYS_REACHED.test(address)) return await this.#postmasterOf(address, sizeBytes)
         return refused(REPLIES.unknownAddress)
       default:
-        return await this.#atShard(address, found, sizeBytes)
+        return 'members' in found
+          ? await this.#atGroup(address, found, sizeBytes, author)
+          : await this.#atShard(address, found, sizeBytes)
     }
+  }
+
+  /**
+   * A member who can get no mail for good (gone, suspended, full) is left out: else one full mailbox would keep a letter from
+   * all the others. One whose shard does not answer makes the sender come again.
+   */
+  async #atGroup(
+    address: string,
+    group: DirectoryGroup,
+    sizeBytes: number,
+    author: Author,
+  ): Promise<RecipientDecision> {
+    const expansion = await this.#guarded(() => expandGroup(group, author, (one) => this.#directory.lookup(one)))
+    if (expansion === 'away') return refused(REPLIES.directoryAway)
+    if (expansion.kind === 'not-allowed') return refused(REPLIES.groupNotAllowed)
+    if (expansion.kind === 'too-large') return refused(REPLIES.groupTooLarge)
+    const decisions = await Promise.all(expansion.accounts.map((one) => this.#atShard(address, one, sizeBytes)))
+    const away = decisions.find((one) => one.kind === 'refused' && one.reply === REPLIES.shardAway)
+    if (away) return away
+    const recipients = decisions.flatMap((one) => (one.kind === 'accepted' ? [one.recipient] : []))
+    const leftOut = expansion.accounts.filter((_, i) => decisions[i]?.kind !== 'accepted').map((one) => one.address)
+    if (leftOut.length > 0 || expansion.lost.length > 0) {
+      this.#logger.warn({ group: group.address, leftOut, lost: expansion.lost }, 'members of a group get no mail')
+    }
+    return recipients.length === 0 ? refused(REPLIES.groupEmpty) : { kind: 'group', recipients }
   }
 
   async #postmasterOf(address: string, sizeBytes: number): Promise<RecipientDecision> {
     const found = this.#postmaster === null ? 'unknown-address' : await this.#lookup(this.#postmaster)
     if (found === 'away') return refused(REPLIES.directoryAway)
     if (typeof found === 'string') return refused(REPLIES.noPostmaster)
-    return await this.#atShard(address, found, sizeBytes)
+    return 'members' in found
+      ? await this.#atGroup(address, found, sizeBytes, null)
+      : await this.#atShard(address, found, sizeBytes)
   }
 
   async #atShard(address: string, account: DirectoryAccount, sizeBytes: number): Promise<RecipientDecision> {
@@ -100,13 +141,23 @@ export class Recipients {
     const { shard, verdict } = await this.#checks.check(account.home, account.id, sizeBytes)
     if (shard !== account.home) this.#directory.forget(account.id) // it told us an old home
     const reply = recipientReply(verdict)
-    return reply === null ? { kind: 'accepted', recipient: { address, account: account.id, shard } } : refused(reply)
+    if (reply !== null) return refused(reply)
+    const { id, wishes } = account
+    return { kind: 'accepted', recipient: { address, account: id, shard, ...(wishes && { wishes }) } }
   }
 
-  async #lookup(address: string): Promise<DirectoryAccount | 'unknown-address' | 'foreign-domain' | 'away'> {
+  async #lookup(
+    address: string,
+  ): Promise<DirectoryAccount | DirectoryGroup | 'unknown-address' | 'foreign-domain' | 'away'> {
+    const found = await this.#guarded<AddressLookup>(() => this.#directory.lookup(address))
+    if (found === 'away') return found
+    if (found.kind === 'account') return found.account
+    return found.kind === 'group' ? found.group : found.kind
+  }
+
+  async #guarded<T>(ask: () => Promise<T>): Promise<T | 'away'> {
     try {
-      const found = await this.#directory.lookup(address)
-      return found.kind === 'account' ? found.account : found.kind
+      return await ask()
     } catch (err) {
       this.#metrics.directoryErrors.inc()
       this.#logger.warn({ err }, 'cannot look up a recipient')

@@ -9,6 +9,7 @@ import { type Reply, reply } from '#lib/smtp/mod.ts'
 export const REPLIES = {
   tooManyConnections: reply(421, '4.7.0 Too many connections, try again later'),
   tooManyBadRecipients: reply(421, '4.7.0 Too many refused recipients, closing'),
+  earlyTalker: reply(554, '5.5.1 You spoke before the greeting'),
   idle: reply(421, '4.4.2 Idle for too long, closing'),
   stopping: reply(421, '4.3.2 Server is shutting down'),
 
@@ -21,6 +22,10 @@ export const REPLIES = {
   recipientSyntax: reply(553, '5.1.3 This recipient address cannot be used'),
   oneForNullSender: reply(452, '4.5.3 The null sender may have one recipient in a transaction'),
   oneShardOnly: reply(452, '4.5.3 Send this recipient in another transaction'), // RFC 5321 section 4.5.3.1.10
+  groupNotAllowed: reply(550, '5.7.2 You may not write to this group'), // RFC 3463 section 3.8
+  groupTooLarge: reply(550, '5.2.4 This group has more members than a letter may have'), // RFC 3463 section 3.3
+  groupLater: reply(452, '4.5.3 Send this group in another transaction'),
+  groupEmpty: reply(550, '5.2.4 This group has nobody who can get mail'),
   directoryAway: reply(451, '4.4.3 The directory cannot be reached, try again later'),
   shardAway: reply(451, '4.3.0 The mailbox cannot be reached, try again later'),
   noPostmaster: reply(451, '4.3.5 No mailbox is set up for this address yet'),

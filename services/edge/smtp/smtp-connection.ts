@@ -73,10 +73,36 @@ export class SmtpConnection {
   begin(): void {
     if (this.#listener.tls === 'implicit') void this.#secure(() => this.#receiver.greet())
     else {
-      this.#listen()
-      this.#receiver.greet()
-      this.#run()
+      const delayMs = this.#service.greetingDelayMs(this.#peer)
+      if (delayMs === 0) this.#greet()
+      else this.#greetLater(delayMs)
     }
+  }
+
+  #greet(): void {
+    this.#listen()
+    this.#receiver.greet()
+    this.#run()
+  }
+
+  /** Programs that send without listening do not wait for a greeting (RFC 5321 section 3.1: a client should). */
+  #greetLater(delayMs: number): void {
+    const socket = this.#socket
+    const over = () => {
+      cancel()
+      socket.off('data', early)
+      socket.off('close', over)
+    }
+    const early = () => {
+      over()
+      this.refuse(this.#service.earlyTalker())
+    }
+    const cancel = this.#service.clock.after(delayMs, () => {
+      over()
+      if (!this.#closed && !this.#parting) this.#greet()
+    })
+    socket.once('data', early)
+    socket.once('close', over)
   }
 
   /** Refuses the client before it has said anything. */
@@ -155,6 +181,7 @@ export class SmtpConnection {
         if (this.#body?.push(action.piece) === false) this.#bodyFull = true
         break
       case 'sender':
+        this.#peer.helo = this.#receiver.helo
         this.#settle(service.sender(this.#peer, action.mail))
         break
       case 'recipient':

@@ -1,20 +1,21 @@
 /** One mail listener: accepts clients while there may be more, and lets them go at the end. */
 import { createServer, type Server, type Socket } from 'node:net'
+import type { ProxiedClients } from '../policy/proxied-clients.ts'
 import { REPLIES } from './replies.ts'
 import { SmtpConnection } from './smtp-connection.ts'
 import type { Peer, SmtpListener, SmtpService } from './smtp-service.ts'
-
-const IPV4_MAPPED = /^::ffff:(?=\d+\.)/i
 
 export class SmtpServer {
   /** Not listening yet. */
   readonly server: Server
   readonly #service: SmtpService
   readonly #listener: SmtpListener
+  readonly #clients: Pick<ProxiedClients, 'take'>
   readonly #connections = new Set<SmtpConnection>()
   #stopping = false
 
-  constructor(service: SmtpService, listener: SmtpListener) {
+  constructor(service: SmtpService, listener: SmtpListener, clients: Pick<ProxiedClients, 'take'>) {
+    this.#clients = clients
     this.#service = service
     this.#listener = listener
     // Half-open: a client may end its side behind its last command and still read the replies.
@@ -34,11 +35,10 @@ export class SmtpServer {
   }
 
   #accept(socket: Socket): void {
-    const address = socket.remoteAddress?.replace(IPV4_MAPPED, '')
-    if (address === undefined) {
-      socket.destroy() // gone already
-      return
-    }
+    this.#clients.take(socket, ({ address }) => this.#admit(socket, address))
+  }
+
+  #admit(socket: Socket, address: string): void {
     const peer = this.#service.enter(this.#listener, address)
     if (peer === null) {
       this.#refuse(socket, address)

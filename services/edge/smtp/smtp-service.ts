@@ -19,11 +19,12 @@ import type { ExchangeStep, SaslExchange } from '../auth/sasl-exchange.ts'
 import type { ConnectionLimits } from '../connection-limits.ts'
 import { BUFFERED_LETTER_BYTES_MAX, LOGIN_FAILURES_MAX, REFUSED_RECIPIENTS_MAX } from '../limits.ts'
 import type { EdgeMetrics } from '../metrics.ts'
+import type { ClientPolicy } from '../policy/client-policy.ts'
 import type { BodyBudget } from './body-budget.ts'
 import { type BodyRules, type BodySource, LetterBody } from './letter-body.ts'
 import type { LetterIntake, LetterResult } from './letter-intake.ts'
 import { asciiAddress, type RecipientDecision, type Recipients } from './recipients.ts'
-import { accepted, outcomeReply, REPLIES, transactionReply } from './replies.ts'
+import { accepted, REPLIES, transactionReply } from './replies.ts'
 import { type Source, Transaction } from './transaction.ts'
 
 export interface SmtpServiceOptions {
@@ -40,6 +41,8 @@ export interface SmtpServiceOptions {
   readonly tokens: TokenVerifier | null
   /** SCRAM is offered: every account has keys in the directory. */
   readonly scram: boolean
+  /** What is asked of clients that bring mail from outside; null: nothing. */
+  readonly policy: ClientPolicy | null
   readonly limits: ConnectionLimits
   readonly clock: Clock
   readonly random: Random
@@ -64,6 +67,8 @@ export interface Peer {
   /** Connection id, for the log. */
   readonly session: string
   readonly address: string
+  /** As it calls itself; empty before it has. */
+  helo: string
   /** Who has logged in. */
   account: DirectoryAccount | null
   loginFailures: number
@@ -121,7 +126,16 @@ export class SmtpService {
   /** A client that has said nothing yet. */
   stranger({ source }: SmtpListener, address: string): Peer {
     const session = randomId(this.#options.random, SESSION_ID_CHARACTERS)
-    return { source, session, address, account: null, loginFailures: 0, refusedRecipients: 0, transaction: null }
+    return {
+      source,
+      session,
+      address,
+      helo: '',
+      account: null,
+      loginFailures: 0,
+      refusedRecipients: 0,
+      transaction: null,
+    }
   }
 
   leave(listener: SmtpListener, peer: Peer): void {
@@ -220,10 +234,16 @@ export class SmtpService {
     if (nullSender && transaction.recipients.length > 0) return REPLIES.oneForNullSender
     const beganMs = this.#options.clock.monotonicMs()
     const foreign = source === 'submission' && peer.account !== null ? 'queue' : REPLIES.relayDenied
-    const decision = await this.#options.recipients.decide(forwardPath, transaction.sizeBytes, foreign)
+    const decision = await this.#options.recipients.decide(
+      forwardPath,
+      transaction.sizeBytes,
+      foreign,
+      source === 'submission' ? peer.account : null,
+    )
     const seconds = (this.#options.clock.monotonicMs() - beganMs) / 1000
     this.#options.metrics.stageSeconds.observe({ stage: 'recipient' }, seconds)
-    const reply = this.#admit(source, transaction, decision, dsn)
+    const refusal = decision.kind === 'refused' ? null : await this.#policyRefusal(peer, transaction, forwardPath)
+    const reply = refusal ?? this.#admit(source, transaction, decision, dsn)
     this.#options.metrics.recipients.inc({ source, verdict: reply === null ? 'accepted' : String(reply.code) })
     const refused = reply !== null && reply.code >= 500
     if (refused && ++peer.refusedRecipients >= REFUSED_RECIPIENTS_MAX && source !== 'lmtp') {
@@ -232,10 +252,39 @@ export class SmtpService {
     return reply
   }
 
+  async #policyRefusal(peer: Peer, transaction: Transaction, forwardPath: string): Promise<Reply | null> {
+    const { policy } = this.#options
+    if (policy === null || peer.source !== 'smtp') return null
+    const { address, helo } = peer
+    return await policy.refusal({ address, helo, reversePath: transaction.reversePath }, forwardPath)
+  }
+
+  /** How long the greeting waits. */
+  greetingDelayMs({ source, address }: Peer): number {
+    return source === 'smtp' ? (this.#options.policy?.greetingDelayMs(address) ?? 0) : 0
+  }
+
+  /** A client spoke before it was greeted. */
+  earlyTalker(): Reply {
+    this.#options.metrics.clientsRefused.inc({ reason: 'early-talker' })
+    return REPLIES.earlyTalker
+  }
+
   #admit(source: Source, transaction: Transaction, decision: RecipientDecision, dsn: RecipientDsn): Reply | null {
     if (decision.kind === 'refused') return decision.reply
     if (decision.kind === 'foreign') {
       transaction.addQueued({ address: decision.address, dsn })
+      return null
+    }
+    if (decision.kind === 'group') {
+      // A letter to a group is one transaction whatever its shards; what one of them lacks comes with the repetition. Nobody is
+      // told of each member's delivery (RFC 3461 section 5.2.7.2 leaves that to the list).
+      const { recipients } = decision
+      const before = transaction.recipients.length
+      if (before > 0 && before + recipients.length > this.#options.recipientsMax) return REPLIES.groupLater
+      const elsewhere = recipients.some(({ shard }) => shard !== transaction.shard)
+      if (source === 'smtp' && before > 0 && elsewhere) return REPLIES.oneShardOnly
+      transaction.add(...recipients)
       return null
     }
     const { recipient } = decision
@@ -300,6 +349,8 @@ export class SmtpService {
   }
 }
 
+const UNAVAILABLE = { kind: 'unavailable' } as const
+
 function oneReply(result: LetterResult): Reply {
   const refusal = result.kind === 'refused' ? result.reply : transactionReply(result.outcomes)
   return refusal ?? accepted(result.traceId)
@@ -307,8 +358,9 @@ function oneReply(result: LetterResult): Reply {
 
 /** RFC 2033 section 4.2: one reply for each accepted RCPT, in their order. */
 function eachReply(transaction: Transaction, result: LetterResult): Reply[] {
-  return transaction.places.map((place) => {
+  return transaction.places.map((places) => {
     if (result.kind === 'refused') return result.reply
-    return outcomeReply(result.outcomes[place]?.kind ?? 'unavailable') ?? accepted(result.traceId)
+    const outcomes = places.map((place) => result.outcomes[place] ?? UNAVAILABLE)
+    return transactionReply(outcomes) ?? accepted(result.traceId)
   })
 }

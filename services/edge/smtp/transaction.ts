@@ -21,8 +21,8 @@ export class Transaction {
   readonly mail: MailParameters
   readonly #queued = new Map<string, QueuedAddress>()
   readonly #recipients: Recipient[] = []
-  /** For each accepted RCPT its place in `recipients`: two addresses of one account are one delivery. */
-  readonly #places: number[] = []
+  /** For each accepted RCPT its places in `recipients`: two addresses of one account are one delivery, a group is many. */
+  readonly #places: (readonly number[])[] = []
   readonly #byAccount = new Map<AccountId, number>()
 
   constructor(reversePath: string, mail: MailParameters) {
@@ -46,7 +46,7 @@ export class Transaction {
   }
 
   /** One entry for each accepted RCPT, in order: RFC 2033 section 4.2 wants one reply each, repeated ones included. */
-  get places(): readonly number[] {
+  get places(): readonly (readonly number[])[] {
     return this.#places
   }
 
@@ -55,10 +55,14 @@ export class Transaction {
     return this.#recipients[0]?.shard ?? null
   }
 
-  add(recipient: Recipient): void {
-    const known = this.#byAccount.get(recipient.account)
-    const place = known ?? this.#recipients.push(recipient) - 1
-    this.#byAccount.set(recipient.account, place)
-    this.#places.push(place)
+  /** What one RCPT has accepted: an account, or all of a group. */
+  add(...recipients: readonly Recipient[]): void {
+    const places = recipients.map((recipient) => {
+      const known = this.#byAccount.get(recipient.account)
+      const place = known ?? this.#recipients.push(recipient) - 1
+      this.#byAccount.set(recipient.account, place)
+      return place
+    })
+    this.#places.push([...new Set(places)])
   }
 }

@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { z } from 'zod'
+import type { DnsResolver } from '#lib/dns/types.ts'
+import { zoneResolver } from '#lib/dns/zone-file.ts'
 import { createDialer } from '#lib/link/dialer.ts'
 import { createShardRouter } from '#lib/link/shard-router.ts'
 import { type Logger, silentLogger } from '#lib/log/logger.ts'
@@ -11,10 +13,12 @@ import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import type { TlsMaterial } from '#lib/tls/material.ts'
 import type { TokenVerifier } from '../auth/oidc.ts'
+import type { LoginListener } from '../auth/password-gate.ts'
 import { EdgeConfig } from '../config.ts'
 import { Edge, type ListenerName } from '../edge.ts'
 import { createLetterFilter } from '../filter/create.ts'
 import { createEdgeMetrics } from '../metrics.ts'
+import { ClientPolicy } from '../policy/client-policy.ts'
 import { testTlsMaterial } from './certificates.ts'
 import { FakeDirectory } from './fake-directory.ts'
 import { FakeShard } from './fake-shard.ts'
@@ -44,7 +48,14 @@ let material: TlsMaterial | null = null
 
 export async function openEdge(
   settings: Partial<z.input<typeof EdgeConfig>> = {},
-  options: { readonly logger?: Logger; readonly loginFailureDelayMs?: number; readonly tokens?: TokenVerifier } = {},
+  options: {
+    readonly logger?: Logger
+    readonly loginFailureDelayMs?: number
+    readonly tokens?: TokenVerifier
+    readonly onLogin?: LoginListener
+    /** What the policy for clients asks. */
+    readonly names?: DnsResolver
+  } = {},
 ): Promise<EdgeFixture> {
   material ??= testTlsMaterial(HOSTNAME)
   const tls = material
@@ -102,17 +113,25 @@ export async function openEdge(
     logger,
     metrics,
   })
+  const { clientPolicy } = config
+  const resolver = options.names ?? zoneResolver(() => new Map())
+  const policy =
+    clientPolicy === null
+      ? null
+      : new ClientPolicy({ config: clientPolicy, hostname: HOSTNAME, resolver, clock: nodeClock, metrics })
   const edge = new Edge({
     config,
     directory,
     router,
     filter,
+    policy,
     publicTls: tls,
     clock: nodeClock,
     random: nodeRandom,
     logger,
     metrics,
     ...(options.tokens && { tokens: options.tokens }),
+    ...(options.onLogin && { onLogin: options.onLogin }),
     loginFailureDelayMs: options.loginFailureDelayMs ?? 1,
   })
   await edge.listen()

@@ -3,11 +3,14 @@ import type {
   AddressLookup,
   Directory,
   DirectoryAccount,
+  DirectoryGroup,
+  GroupSenders,
   PasswordVerdict,
   Scope,
   ScramRecord,
 } from '#lib/directory/port.ts'
 import { CodedError } from '#lib/errors/coded-error.ts'
+import type { FilterWish } from '#lib/filter/settings.ts'
 import { toAccountId, toShardName } from '#lib/mail/types.ts'
 import { deriveScramKeys, fakeScramKeys } from '#lib/sasl/scram.ts'
 
@@ -17,11 +20,13 @@ export interface FakeAccount {
   readonly password?: string
   readonly aliases?: readonly string[]
   readonly status?: DirectoryAccount['status']
+  readonly wishes?: readonly FilterWish[]
 }
 
 export class FakeDirectory implements Directory {
   readonly #accounts = new Map<string, { readonly account: DirectoryAccount; readonly password: string }>()
   readonly #domains = new Set<string>()
+  readonly #groups = new Map<string, DirectoryGroup>()
   /** Every question rejects while true. */
   down = false
   /** What `forget` was called with. */
@@ -39,6 +44,7 @@ export class FakeDirectory implements Directory {
       generation: 1,
       status: fake.status ?? 'active',
       quotaBytes: null,
+      ...(fake.wishes && { wishes: fake.wishes }),
     }
     for (const address of [fake.address, ...account.aliases]) {
       this.#accounts.set(address, { account, password: fake.password ?? 'secret' })
@@ -47,8 +53,15 @@ export class FakeDirectory implements Directory {
     return account
   }
 
+  addGroup(address: string, members: readonly string[], senders: GroupSenders = 'anyone'): void {
+    this.#groups.set(address, { address, aliases: [], displayName: address, senders, members })
+    this.#domains.add(address.slice(address.indexOf('@') + 1))
+  }
+
   async lookup(address: string): Promise<AddressLookup> {
     this.#check()
+    const group = this.#groups.get(address.toLowerCase())
+    if (group) return { kind: 'group', group }
     const [local = '', domain = ''] = address.toLowerCase().split('@')
     const plus = local.indexOf('+')
     const found = this.#accounts.get(`${plus === -1 ? local : local.slice(0, plus)}@${domain}`)

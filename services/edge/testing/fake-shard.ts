@@ -147,6 +147,7 @@ export class FakeShard extends EventEmitter {
         return
       }
       case FrameType.queueBegin:
+      case FrameType.quarantineBegin:
       case FrameType.deliverBegin: {
         const payload = this.forgetful ? frame.payload : Buffer.from(frame.payload)
         const queued = frame.type === FrameType.queueBegin ? decodeQueueRequest(payload) : null
@@ -159,6 +160,7 @@ export class FakeShard extends EventEmitter {
       case FrameType.deliverData:
         open.get(id)?.pieces.push(Buffer.from(frame.payload))
         return
+      case FrameType.quarantineEnd:
       case FrameType.deliverEnd: {
         const delivery = open.get(id)
         open.delete(id)

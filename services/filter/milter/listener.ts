@@ -15,6 +15,8 @@ export interface ListenerOptions extends ConnectionOptions {
   /** Null: plain. */
   readonly tls: TlsMaterial | null
   readonly connectionsMax: number
+  /** Takes the connection of a role that shows no letters; false: it does not. Default: nobody's. */
+  readonly others?: (socket: TLSSocket) => boolean
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -82,7 +84,7 @@ export class FilterListener {
   #acceptSecure(socket: TLSSocket): void {
     const identity = identityFromAltNames(socket.getPeerCertificate().subjectaltname)
     if (identity?.role === 'edge') this.#accept(socket)
-    else {
+    else if (this.#options.others?.(socket) !== true) {
       this.#options.logger.warn(
         { role: identity?.role ?? null, address: socket.remoteAddress },
         'mail server of another role',

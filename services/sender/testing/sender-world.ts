@@ -1,8 +1,10 @@
 /** A sender between a real queue of a shard in memory and remote servers on loopback. */
 import type { Duplex } from 'node:stream'
 import { PassThrough } from 'node:stream'
+import { sealingOf } from '#lib/directory/domain-sending.ts'
 import type { Directory } from '#lib/directory/port.ts'
 import { parseZone, zoneResolver } from '#lib/dns/zone-file.ts'
+import { known } from '#lib/errors/assert.ts'
 import { decodeDeliverBegin, encodeDeliverResult, FrameType } from '#lib/frames/shard-protocol.ts'
 import type { RpcClient } from '#lib/link/rpc-client.ts'
 import type { ShardRouter } from '#lib/link/shard-router.ts'
@@ -11,16 +13,21 @@ import { toShardName } from '#lib/mail/types.ts'
 import { createRegistry } from '#lib/metrics/metrics.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
+import type { TlsSession } from '#lib/tls-policy/tls-report.ts'
 import { SqliteIndex } from '#shard/index/sqlite-index.ts'
 import { MailStore } from '#shard/mailbox/mail-store.ts'
 import { MemoryLog } from '#shard/mailbox/testing/memory-log.ts'
 import { ANNA } from '#shard/mailbox/testing/world.ts'
 import { serveQueueFrame } from '#shard/server/queue-frames.ts'
+import { LetterSigner } from '../letter-signer.ts'
 import { createSenderMetrics } from '../metrics.ts'
 import { routeTo } from '../remote-route.ts'
 import { Sender, type SenderOptions } from '../sender.ts'
 
 export const SHARD = toShardName('n1/0')
+
+/** What opens `sending` of the domain. */
+export const SEALING = known(sealingOf('a word for tests'), 'a word')
 
 export class SenderWorld {
   store: MailStore
@@ -29,6 +36,8 @@ export class SenderWorld {
   /** The stream that attempts belong to. */
   stream: Duplex = new PassThrough()
   mayServe = true
+  /** What the directory says of example.test, sealed. */
+  sending: string | null = null
   /** Bodies that came into mailboxes of ours. */
   readonly delivered: {
     readonly account: string
@@ -36,6 +45,7 @@ export class SenderWorld {
     readonly header: string
     readonly body: string
   }[] = []
+  readonly tlsSessions: TlsSession[] = []
   readonly sender: Sender
   #letters = 0
 
@@ -54,17 +64,23 @@ export class SenderWorld {
       random: nodeRandom,
       ownNames: new Set(['mx.example.test']),
       port,
+      policies: null,
     }
+    const metrics = createSenderMetrics(createRegistry('sender'), () => ({ letters: 0, connections: 0 }))
+    const directory = this.#directory()
+    const sealing = () => SEALING
     this.sender = new Sender({
+      signer: new LetterSigner({ directory, sealing, clock: nodeClock, metrics }),
       shards: [SHARD],
       router: this.#router(),
-      directory: this.#directory(),
+      directory,
       route: (domain) => routeTo(domain, route),
-      connection: { hostname: 'mx.example.test', tls: 'opportunistic', localAddress: null, clock: nodeClock },
+      connection: { hostname: 'mx.example.test', tls: 'opportunistic', localAddress: null, ca: null, clock: nodeClock },
+      tlsReports: { count: (session) => this.tlsSessions.push(session) },
       lettersMax: 100,
       clock: nodeClock,
       logger: createLogger('error', { service: 'sender' }),
-      metrics: createSenderMetrics(createRegistry('sender'), () => ({ letters: 0, connections: 0 })),
+      metrics,
       ...given,
     })
   }
@@ -177,7 +193,8 @@ export class SenderWorld {
     const here: Pick<Directory, 'lookup' | 'domain'> = {
       lookup: async (address) =>
         address === account.address ? { kind: 'account', account, detail: null } : { kind: 'unknown-address' },
-      domain: async (name) => (name === 'example.test' ? { name, active: true, catchAll: null } : null),
+      domain: async (name) =>
+        name === 'example.test' ? { name, active: true, catchAll: null, sending: this.sending } : null,
     }
     return here as unknown as Directory // a sender asks nothing else
   }

@@ -17,6 +17,7 @@ import {
 } from '../records/types.ts'
 import { asArrays, bodyColumn, int, keywordsColumn } from './columns.ts'
 import { IndexError } from './errors.ts'
+import { MoveApplier } from './move-applier.ts'
 import type { AccountStatus, CommittedRecord, MailboxRow, RowKey } from './port.ts'
 import { QueueApplier } from './queue-applier.ts'
 import { ACCOUNT_STATUSES, MAILBOX_COLUMNS, mailboxRow } from './reader.ts'
@@ -115,12 +116,20 @@ export class RecordApplier {
   readonly #changes = new Map<MailboxId, MailboxChanges>()
   #touched = new Map<MailboxId, MailboxRow>()
   readonly #queue: QueueApplier
+  readonly #moves: MoveApplier
   /** Deliveries before are not noted. */
   deliveriesFromMs = Number.NEGATIVE_INFINITY
 
   constructor(db: DatabaseSync) {
     this.#writes = prepareWrites(db)
     this.#queue = new QueueApplier(db)
+    this.#moves = new MoveApplier(db, {
+      account: (id) => this.#account(id),
+      insert: (lsn, mailbox, message) => this.#insert(lsn, this.#mailbox(mailbox), message),
+      flags: (mailbox, change) => this.#flags({ type: RecordType.messagesFlags, ...change, mailbox }, true),
+      expunge: (lsn, mailbox, uid, modSeq) => this.#expunge(lsn, mailbox, [uid], modSeq, true),
+      flush: () => this.#flush(),
+    })
   }
 
   /** To be called inside of a transaction, which the caller rolls back if this throws. */
@@ -159,11 +168,12 @@ export class RecordApplier {
       case RecordType.epochStart:
         return
       case RecordType.recoveryJump:
-        this.#jump(record)
+        this.#jump(lsn, record)
         return
       case RecordType.accountOwn: {
         this.#flush()
         writes.own.run(record.account, record.generation, record.quotaBytes, record.modSeq)
+        this.#moves.owned(record.account)
         this.#create(this.#account(record.account), record.mailboxes, record.modSeq)
         return
       }
@@ -228,6 +238,16 @@ export class RecordApplier {
         return
       case RecordType.queueDone:
         this.#queue.done(lsn, record)
+        return
+      case RecordType.accountMoved:
+      case RecordType.moveBegin:
+      case RecordType.moveReady:
+      case RecordType.moveCancel:
+      case RecordType.moveEnd:
+      case RecordType.copyAccount:
+      case RecordType.copyMessages:
+        this.#flush()
+        this.#moves.apply(lsn, record)
         return
       default:
         unreachable(record)
@@ -306,8 +326,9 @@ export class RecordApplier {
   }
 
   /** Every row of every message is written: about a second for a million of them, once in the life of a shard. */
-  #jump({ uids, modSeqs, uidValidity }: RecoveryJump): void {
+  #jump(lsn: Lsn, { uids, modSeqs, uidValidity }: RecoveryJump): void {
     this.#flush()
+    this.#moves.jumped(lsn)
     this.#writes.jumpAccounts.run(uidValidity, modSeqs)
     if (uids > 0) this.#writes.jumpGaps.run(uids)
     this.#writes.jumpMailboxes.run(uids)

@@ -26,12 +26,12 @@ function prepareLines(db: DatabaseSync) {
   const prepare = (sql: string) => asArrays(db.prepare(sql))
   return {
     accounts: prepare(
-      "SELECT id || ',' || generation || ',' || quote(quota) || ',' || status || ',' || mod_seq || ',' || uid_validity_max FROM accounts ORDER BY id",
+      "SELECT id || ',' || generation || ',' || quote(quota) || ',' || status || ',' || mod_seq || ',' || uid_validity_max || ',' || quote(home) FROM accounts ORDER BY id",
     ),
     mailboxes: prepare(
       "SELECT m.id || ',' || a.id || ',' || quote(m.name) || ',' || m.uid_validity || ',' || quote(m.special_use) || ',' || m.gone || ',' || " +
         "m.uid_next || ',' || m.highest_mod_seq || ',' || m.recent_up_to || ',' || m.messages || ',' || m.unseen || ',' || m.deleted || ',' || " +
-        "m.recent || ',' || m.size FROM mailboxes m JOIN accounts a ON a.key = m.account ORDER BY m.id",
+        "m.recent || ',' || m.size || ',' || m.copied_lsn FROM mailboxes m JOIN accounts a ON a.key = m.account ORDER BY m.id",
     ),
     subscriptions: prepare(
       "SELECT a.id || ',' || s.name FROM subscriptions s JOIN accounts a ON a.key = s.account ORDER BY a.id, s.name",
@@ -51,6 +51,14 @@ function prepareLines(db: DatabaseSync) {
     metadata: prepare(
       "SELECT a.id || ',' || coalesce(m.id, '') || ',' || d.name || ',' || hex(d.value) FROM metadata d " +
         "JOIN accounts a ON a.key = d.account LEFT JOIN mailboxes m ON m.key = d.mailbox ORDER BY a.id, coalesce(m.id, ''), d.name",
+    ),
+    moves: prepare(
+      "SELECT account || ',' || direction || ',' || peer || ',' || generation || ',' || move || ',' || at_ms || ',' || phase || ',' || up_to || ',' || " +
+        "suspended || ',' || quote(reason) || ',' || status_before || ',' || quote(home_before) FROM moves ORDER BY account",
+    ),
+    arrivals: prepare(
+      "SELECT m.id || ',' || a.mod_seq || ',' || a.uid || ',' || a.gone_mod_seq || ',' || a.gone_uid || ',' || a.delivery_uid FROM arrivals a " +
+        'JOIN mailboxes m ON m.key = a.mailbox ORDER BY m.id',
     ),
     mailboxKeys: prepare('SELECT id, key FROM mailboxes ORDER BY id'),
     messages: prepare(messagesOf('messages', MESSAGE)),
@@ -86,6 +94,7 @@ export class Digester {
       messages: over(this.#perMailbox(messages)),
       expunged: over(this.#expunged()),
       deliveries: over(this.#deliveries(deliveriesFromMs)),
+      moves: over([this.#lines.moves.all(), this.#lines.arrivals.all()]),
       queue: over(this.#queue()),
     }
   }

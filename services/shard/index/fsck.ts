@@ -89,6 +89,7 @@ function differences(index: IndexDigest, rebuilt: IndexDigest): string[] {
     'messages',
     'expunged',
     'deliveries',
+    'moves',
     'queue',
   ]
   return kinds

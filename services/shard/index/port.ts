@@ -6,14 +6,16 @@
  */
 import type { MetadataEntry, SpecialUse, UidRange } from '#lib/imap/store.ts'
 import type { Flags } from '#lib/mail/flags.ts'
-import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
+import type { AccountId, Lsn, MailboxId, ModSeq, ShardName, Uid } from '#lib/mail/types.ts'
 import type { BodyReference, ShardRecord } from '../records/types.ts'
+import type { MoveReader } from './move-reader.ts'
 import type { QueueReader } from './queue-reader.ts'
 
 /** Row number of an account or mailbox in this index; has no meaning outside of it. */
 export type RowKey = number
 
-export type AccountStatus = 'active' | 'suspended' | 'deleted'
+/** `moved`: it belongs to another shard now. `arriving`: it is being copied, and belongs to another shard still. */
+export type AccountStatus = 'active' | 'suspended' | 'deleted' | 'moved' | 'arriving'
 
 export interface AccountRow {
   readonly key: RowKey
@@ -25,6 +27,8 @@ export interface AccountRow {
   readonly modSeq: ModSeq
   /** Highest UIDVALIDITY that any mailbox of the account ever had. */
   readonly uidValidityMax: number
+  /** Where it is, if not here: of an account that has moved or is arriving. */
+  readonly home: ShardName | null
 }
 
 export interface MailboxRow {
@@ -88,6 +92,11 @@ export interface CommittedRecord {
   readonly compacted?: boolean
 }
 
+export interface MailboxOfAccount {
+  readonly account: AccountId
+  readonly mailbox: MailboxId
+}
+
 /** A message by what the log calls it. */
 export interface MessageName {
   readonly mailbox: MailboxId
@@ -104,6 +113,7 @@ export interface IndexDigest {
   readonly messages: string
   readonly expunged: string
   readonly deliveries: string
+  readonly moves: string
   /** Entries with open recipients: when the others are swept is not part of the content. */
   readonly queue: string
 }
@@ -126,6 +136,8 @@ export interface ShardIndex {
   keywords(mailbox: RowKey): string[]
   /** Annotations by name, ascending. @param mailbox Null: those of the account as a whole */
   metadata(account: RowKey, mailbox: RowKey | null): MetadataEntry[]
+  /** Mailboxes of active accounts that have a grant by one of these names (`mailbox/grants.ts`), each once. */
+  granted(names: readonly string[]): MailboxOfAccount[]
   /** Annotations of the account and all its mailboxes. */
   metadataCount(account: RowKey): number
   /** UIDs of the mailbox, ascending. */
@@ -165,6 +177,7 @@ export interface ShardIndex {
   forgetExpunged(messages: readonly MessageName[]): void
   delivery(id: Uint8Array): DeliveryRow | null
   readonly queue: QueueReader
+  readonly moves: MoveReader
   /** Forgets entries that were done before `beforeMs`, `rowsMax` at most. */
   sweepQueue(beforeMs: number, rowsMax: number): void
   /** Forgets deliveries stored before `beforeMs`, looking at `rowsMax` rows per call and going round in turns. */
@@ -173,7 +186,7 @@ export interface ShardIndex {
   digest(deliveriesFromMs: number): IndexDigest
   /**
    * Brings what was applied into the write-ahead log of the file, in one transaction. Cheap when there is nothing.
-   * @throws {IndexError} INDEX_TAKEN_BACK: the index must be opened anew; other errors: nothing is lost, try again later
+   * @throws {IndexError} INDEX_TAKEN_BACK: the index must be opened anew; other errors (a full disk): nothing is lost, try again later
    */
   flush(): void
   /** Copies what is in the write-ahead log into the database file, without waiting for readers. */

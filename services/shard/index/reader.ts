@@ -10,17 +10,20 @@ import {
   toLsn,
   toMailboxId,
   toModSeq,
+  toShardName,
   toUid,
   type Uid,
 } from '#lib/mail/types.ts'
 import { asArrays, blob, bodyLsns, flagsOf, int, intOrNull, type Row, text, textOrNull } from './columns.ts'
 import { IndexError } from './errors.ts'
+import { MoveReader } from './move-reader.ts'
 import type {
   AccountRow,
   AccountStatus,
   BodyCursor,
   BodyHolder,
   DeliveryRow,
+  MailboxOfAccount,
   MailboxRow,
   MessageName,
   MessageRow,
@@ -29,7 +32,7 @@ import type {
 } from './port.ts'
 import { QueueReader } from './queue-reader.ts'
 
-export const ACCOUNT_STATUSES: readonly AccountStatus[] = ['active', 'suspended', 'deleted']
+export const ACCOUNT_STATUSES: readonly AccountStatus[] = ['active', 'suspended', 'deleted', 'moved', 'arriving']
 
 export const MAILBOX_COLUMNS =
   'key, id, name, uid_validity, special_use, uid_next, highest_mod_seq, recent_up_to, messages, unseen, deleted, recent, size'
@@ -58,11 +61,18 @@ const REMEMBERED = "email_id <> ''"
 export function prepareReads(db: DatabaseSync) {
   const prepare = (sql: string) => asArrays(db.prepare(sql))
   return {
-    account: prepare('SELECT key, id, generation, quota, status, mod_seq, uid_validity_max FROM accounts WHERE id = ?'),
+    account: prepare(
+      'SELECT key, id, generation, quota, status, mod_seq, uid_validity_max, home FROM accounts WHERE id = ?',
+    ),
     mailboxes: prepare(`SELECT ${MAILBOX_COLUMNS} FROM mailboxes WHERE account = ? AND gone = 0 ORDER BY key`),
     subscriptions: prepare('SELECT name FROM subscriptions WHERE account = ?'),
     keywords: prepare('SELECT keyword FROM keywords WHERE mailbox = ?'),
     metadata: prepare('SELECT name, value FROM metadata WHERE account = ? AND mailbox = ? ORDER BY name'),
+    granted: prepare(
+      'SELECT DISTINCT a.id, m.id FROM json_each(?) wanted CROSS JOIN metadata d INDEXED BY metadata_grants ON d.name = wanted.value ' +
+        "AND d.name >= '/acl/' AND d.name < '/acl0' JOIN accounts a ON a.key = d.account JOIN mailboxes m ON m.key = d.mailbox " +
+        'WHERE a.status = 0 AND m.gone = 0',
+    ),
     metadataCount: prepare('SELECT count(*) FROM metadata WHERE account = ?'),
     uidBounds: prepare(
       'SELECT (SELECT uid FROM messages WHERE mailbox = ?1 ORDER BY uid LIMIT 1), ' +
@@ -80,7 +90,11 @@ export function prepareReads(db: DatabaseSync) {
     messagesChangedSince: prepare(
       `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE mailbox = ? AND mod_seq > ? ORDER BY uid`,
     ),
-    lastUidUpTo: prepare('SELECT uid FROM messages WHERE mailbox = ? AND fact_lsn <= ? ORDER BY uid DESC LIMIT 1'),
+    // Messages that were copied by a move did not come in the order of their UIDs.
+    lastUidUpTo: prepare(
+      'SELECT uid FROM messages WHERE mailbox = ?1 AND fact_lsn <= ?2 AND (SELECT copied_lsn FROM mailboxes WHERE key = ?1) <= ?2 ' +
+        'ORDER BY uid DESC LIMIT 1',
+    ),
     uidsWithEmailIds: prepare(uidsWithEmailIds('messages')),
     expungedWithEmailIds: prepare(uidsWithEmailIds('expunged')),
     uidsMarkedDeleted: prepare(
@@ -103,10 +117,12 @@ export function prepareReads(db: DatabaseSync) {
 export class IndexReader {
   readonly #reads: ReturnType<typeof prepareReads>
   readonly queue: QueueReader
+  readonly moves: MoveReader
 
   constructor(db: DatabaseSync) {
     this.#reads = prepareReads(db)
     this.queue = new QueueReader(db)
+    this.moves = new MoveReader(db)
   }
 
   account(id: string): AccountRow | null {
@@ -128,6 +144,11 @@ export class IndexReader {
 
   metadata(account: RowKey, mailbox: RowKey | null): MetadataEntry[] {
     return this.#reads.metadata.all(account, mailbox ?? 0).map((row) => ({ name: text(row, 0), value: blob(row, 1) }))
+  }
+
+  granted(names: readonly string[]): MailboxOfAccount[] {
+    const rows = this.#reads.granted.all(JSON.stringify(names))
+    return rows.map((row) => ({ account: toAccountId(text(row, 0)), mailbox: toMailboxId(text(row, 1)) }))
   }
 
   metadataCount(account: RowKey): number {
@@ -263,6 +284,7 @@ function countOf(joined: string): number {
 
 function accountRow(row: Row): AccountRow {
   const status = ACCOUNT_STATUSES[int(row, 4)]
+  const home = textOrNull(row, 7)
   if (status === undefined) throw new IndexError('INDEX_DAMAGED', `Cannot use account status ${int(row, 4)}`)
   return {
     key: int(row, 0),
@@ -272,6 +294,7 @@ function accountRow(row: Row): AccountRow {
     status,
     modSeq: toModSeq(int(row, 5)),
     uidValidityMax: int(row, 6),
+    home: home === null ? null : toShardName(home),
   }
 }
 

@@ -10,12 +10,17 @@
  * mailbox of 100,000 reads all of it (12 ms and more), and an old account its whole history of expunges. The index of messages with
  * \Deleted is for EXPUNGE, which would read as much; few messages are in it at a time.
  *
- * `metadata` has 0 for the mailbox where an annotation is of the account as a whole.
+ * `metadata` has 0 for the mailbox where an annotation is of the account as a whole. Names that no client can say hold what the shard keeps
+ * beside annotations (`mailbox/grants.ts`); grants are found by whom they are for.
+ *
+ * `moves` are those under way: of accounts that are to leave (direction 0) or to come (1). `arrivals` says how far the messages of a
+ * mailbox that comes are copied, `copied_lsn` when the last of them came: they do not come in the order of their UIDs. `home` of an
+ * account is the shard where it is, if that is not this one. Ids of deliveries are found by mailbox when an account leaves.
  *
  * `uid_gaps` are the UIDs that a recovery jump passed over: clients may know messages there that are lost, so they count as
  * expunged with the MODSEQ of the jump.
  */
-export const INDEX_SCHEMA_VERSION = 5
+export const INDEX_SCHEMA_VERSION = 6
 
 export const INDEX_TABLES = [
   'state',
@@ -29,6 +34,8 @@ export const INDEX_TABLES = [
   'uid_gaps',
   'header_blocks',
   'deliveries',
+  'moves',
+  'arrivals',
   'queue',
   'queue_recipients',
   'queue_counts', // last: its triggers count what is taken out of the two before
@@ -74,7 +81,8 @@ CREATE TABLE accounts (
   quota INTEGER,
   status INTEGER NOT NULL,
   mod_seq INTEGER NOT NULL,
-  uid_validity_max INTEGER NOT NULL
+  uid_validity_max INTEGER NOT NULL,
+  home TEXT
 ) STRICT;
 CREATE TABLE mailboxes (
   key INTEGER PRIMARY KEY,
@@ -91,7 +99,8 @@ CREATE TABLE mailboxes (
   unseen INTEGER NOT NULL DEFAULT 0,
   deleted INTEGER NOT NULL DEFAULT 0,
   recent INTEGER NOT NULL DEFAULT 0,
-  size INTEGER NOT NULL DEFAULT 0
+  size INTEGER NOT NULL DEFAULT 0,
+  copied_lsn INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX mailboxes_of_account ON mailboxes (account);
 CREATE TABLE subscriptions (account INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (account, name)) STRICT, WITHOUT ROWID;
@@ -103,6 +112,7 @@ CREATE TABLE metadata (
   value BLOB NOT NULL,
   PRIMARY KEY (account, mailbox, name)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX metadata_grants ON metadata (name) WHERE name >= '/acl/' AND name < '/acl0';
 CREATE TABLE messages (${MESSAGE_COLUMNS}, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
 CREATE TABLE expunged (${MESSAGE_COLUMNS}, expunged_mod_seq INTEGER NOT NULL, expunged_lsn INTEGER NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
 CREATE INDEX messages_deleted ON messages (mailbox, uid) WHERE flags & 4;
@@ -122,6 +132,29 @@ CREATE TABLE deliveries (
   uid INTEGER NOT NULL,
   at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_of_mailbox ON deliveries (mailbox, uid);
+CREATE TABLE moves (
+  account TEXT PRIMARY KEY,
+  direction INTEGER NOT NULL,
+  peer TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  move TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  phase INTEGER NOT NULL DEFAULT 0,
+  up_to INTEGER NOT NULL DEFAULT 0,
+  suspended INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  status_before INTEGER NOT NULL,
+  home_before TEXT
+) STRICT;
+CREATE TABLE arrivals (
+  mailbox INTEGER PRIMARY KEY,
+  mod_seq INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  gone_mod_seq INTEGER NOT NULL,
+  gone_uid INTEGER NOT NULL,
+  delivery_uid INTEGER NOT NULL
+) STRICT;
 CREATE TABLE queue (
   entry INTEGER PRIMARY KEY,
   account TEXT,

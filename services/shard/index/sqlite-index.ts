@@ -105,6 +105,10 @@ export class SqliteIndex implements ShardIndex {
     return this.#reader.metadata(account, mailbox)
   }
 
+  granted(names: readonly string[]) {
+    return this.#reader.granted(names)
+  }
+
   metadataCount(account: RowKey) {
     return this.#reader.metadataCount(account)
   }
@@ -183,6 +187,10 @@ export class SqliteIndex implements ShardIndex {
 
   get queue() {
     return this.#reader.queue
+  }
+
+  get moves() {
+    return this.#reader.moves
   }
 
   sweepQueue(beforeMs: number, rowsMax: number): void {

@@ -5,6 +5,7 @@ import { type AccountId, toModSeq } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
 import { type AccountUpdate, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
+import { Admissions } from './admissions.ts'
 import { firstMailboxes } from './mailbox-tree.ts'
 import type { StoreCore } from './store-core.ts'
 
@@ -15,8 +16,11 @@ export class AccountCommands {
   /** The last command under way for an account: an `own` has no lock to wait for, the account is not there yet. */
   readonly #underWay = new Map<AccountId, Promise<unknown>>()
 
+  readonly admissions: Admissions
+
   constructor(core: StoreCore) {
     this.#core = core
+    this.admissions = new Admissions(core.clock)
   }
 
   /** @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_GENERATION, STORE_UNAVAILABLE */
@@ -48,6 +52,11 @@ export class AccountCommands {
         return this.#update(command.account, ({ row }) => ({ quotaBytes: row.quotaBytes, suspended: true }))
       case 'resume':
         return this.#update(command.account, ({ row }) => ({ quotaBytes: row.quotaBytes, suspended: false }))
+      case 'admit': {
+        this.#core.account(command.account) // must be here
+        const { account, ticket, seconds } = command
+        return { account, changed: this.admissions.admit(account, ticket, seconds) }
+      }
       default:
         return unreachable(command)
     }

@@ -15,7 +15,7 @@ export class AccountState {
   row: AccountRow
   /** Bytes of letters that are appended and not yet applied. */
   bytesPending = 0
-  /** The account was deleted from this shard. */
+  /** The account was deleted from this shard, or has moved to another one. */
   gone = false
   readonly #mailboxes = new Map<MailboxId, MailboxState>()
   #byName = new Map<string, MailboxState>()
@@ -129,7 +129,7 @@ export class AccountState {
    */
   reload(row: AccountRow, index: ShardIndex): MailboxState[] {
     this.row = row
-    this.gone = row.status === 'deleted'
+    this.gone = row.status !== 'active' && row.status !== 'suspended'
     this.#infos = null
     this.#subscriptions = new Set(index.subscriptions(row.key))
     this.#modSeqTaken = Math.max(this.#modSeqTaken, row.modSeq)

@@ -30,7 +30,7 @@ export class AccountTable {
       return loaded
     }
     const row = this.#index.account(id)
-    if (row === null || row.status === 'deleted') return null
+    if (row === null || (row.status !== 'active' && row.status !== 'suspended')) return null
     this.#evict()
     const account = new AccountState(row, this.#index)
     this.#accounts.set(id, account)

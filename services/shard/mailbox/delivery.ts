@@ -6,12 +6,15 @@
  * A delivery id that is known, or under way, is not stored again: it gets the outcome of the first (rule 7).
  */
 
+import { QUARANTINE } from '#lib/frames/quarantine.ts'
 import type { QueueRequest } from '#lib/frames/queue.ts'
 import type { DeliverBegin, DeliveryAmendment, DeliveryOutcome, DeliveryRecipient } from '#lib/frames/shard-protocol.ts'
 import { specialUseOf } from '#lib/imap/syntax/special-use.ts'
 import { NO_FLAGS } from '#lib/mail/flags.ts'
+import type { AccountId } from '#lib/mail/types.ts'
 import { randomId } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
+import { Quarantine } from '../quarantine/quarantine.ts'
 import { overSendingLimit, submissionFact } from '../queue/admission.ts'
 import {
   type BodyReference,
@@ -22,6 +25,7 @@ import {
 } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
 import { BodyWriter } from './body-writer.ts'
+import { elsewhere } from './elsewhere.ts'
 import { EMAIL_ID_LENGTH } from './limits.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { canonicalName } from './names.ts'
@@ -71,13 +75,19 @@ export class Delivery implements DeliveryStream {
   readonly #core: StoreCore
   readonly #pending: DeliveriesPending
   readonly #request: DeliveryRequest
+  readonly #quarantine: Pick<Quarantine, 'open'>
   readonly #body: BodyWriter
   #over = false
   #emailId: string | null = null
   #nowMs: number | null = null
 
   /** @throws {StoreError} STORE_LIMIT for more recipients or larger header blocks than are taken, STORE_UNAVAILABLE */
-  constructor(core: StoreCore, pending: DeliveriesPending, request: DeliveryRequest) {
+  constructor(
+    core: StoreCore,
+    pending: DeliveriesPending,
+    request: DeliveryRequest,
+    quarantine: Pick<Quarantine, 'open'>,
+  ) {
     core.check()
     const { recipientsMax, headerBlockBytesMax, queue } = core.limits
     if ((request.queue?.recipients.length ?? 0) > queue.recipientsPerLetterMax) {
@@ -96,6 +106,7 @@ export class Delivery implements DeliveryStream {
     this.#core = core
     this.#pending = pending
     this.#request = request
+    this.#quarantine = quarantine
     this.#body = new BodyWriter(core)
   }
 
@@ -108,10 +119,10 @@ export class Delivery implements DeliveryStream {
     if (this.#over) throw new StoreError('STORE_CLOSED', 'Cannot finish a delivery that has ended')
     this.#over = true
     checkHeaderBlocks(amendments, this.#core.limits.headerBlockBytesMax)
+    const recipients = this.#request.recipients.map((recipient, i) => ({ ...recipient, ...amendments[i] }))
+    if (recipients.some(({ mailbox }) => mailbox === QUARANTINE)) await this.#quarantine.open()
     const now: Turn[] = []
-    const outcomes = this.#request.recipients.map((recipient, i) =>
-      this.#begin({ ...recipient, ...amendments[i] }, now),
-    )
+    const outcomes = recipients.map((recipient) => this.#begin(recipient, now))
     let queueNow: QueueTurn | null = null
     if (this.#request.queue !== undefined) {
       const { outcome, turn } = this.#beginQueue(this.#request.queue)
@@ -134,7 +145,9 @@ export class Delivery implements DeliveryStream {
     const earlier = this.#core.index.delivery(recipient.deliveryId)
     if (earlier !== null) return { kind: 'stored', uid: earlier.uid, duplicate: true }
     const account = this.#core.accounts.get(recipient.account)
-    if (account === null) return { kind: 'unknown' }
+    if (account === null) return absent(this.#core, recipient.account)
+    const placed = Quarantine.placed(recipient)
+    if (placed !== recipient) return account.suspended ? { kind: 'suspended' } : this.#begin(placed, now)
     const { promise, resolve } = Promise.withResolvers<DeliveryOutcome>()
     this.#pending.set(key, promise)
     const settle = (outcome: DeliveryOutcome) => {
@@ -160,7 +173,7 @@ export class Delivery implements DeliveryStream {
     if (this.#core.index.queue.byDelivery(request.deliveryId) !== null)
       return { outcome: { kind: 'queued' }, turn: null }
     const refusal = this.#queueRefusal(request)
-    if (refusal !== null) return { outcome: { kind: refusal }, turn: null }
+    if (refusal !== null) return { outcome: refusal, turn: null }
     const { promise, resolve } = Promise.withResolvers<DeliveryOutcome>()
     this.#pending.set(key, promise)
     const settle = (outcome: DeliveryOutcome) => {
@@ -170,16 +183,14 @@ export class Delivery implements DeliveryStream {
     return { outcome: promise, turn: { request, settle } }
   }
 
-  #queueRefusal({
-    account: id,
-    recipients,
-  }: QueueRequest): 'unavailable' | 'unknown' | 'suspended' | 'rate-limited' | null {
-    if (!this.#core.serving) return 'unavailable'
+  #queueRefusal({ account: id, recipients }: QueueRequest): DeliveryOutcome | null {
+    if (!this.#core.serving) return { kind: 'unavailable' }
     const account = this.#core.accounts.get(id)
-    if (account === null || account.gone) return 'unknown'
-    if (account.suspended) return 'suspended'
+    if (account === null || account.gone) return absent(this.#core, id)
+    if (account.suspended) return { kind: 'suspended' }
     const { index, clock, limits } = this.#core
-    return overSendingLimit(index, id, recipients.length, clock.nowMs(), limits.queue) ? 'rate-limited' : null
+    const tooMany = overSendingLimit(index, id, recipients.length, clock.nowMs(), limits.queue)
+    return tooMany ? { kind: 'rate-limited' } : null
   }
 
   /** Decides and appends those whose turn it is, in one step. */
@@ -188,7 +199,7 @@ export class Delivery implements DeliveryStream {
     for (const turn of turns) {
       const refusal = this.#refusal(turn)
       if (refusal === null) placed.push(this.#take(turn))
-      else turn.settle({ kind: refusal })
+      else turn.settle(refusal)
     }
     if (placed.length === 0 && queued === null) return
     const settled = (error: StoreError | null) => {
@@ -213,13 +224,14 @@ export class Delivery implements DeliveryStream {
     }
   }
 
-  #refusal({ account, recipient }: Turn): 'unknown' | 'suspended' | 'over-quota' | 'unavailable' | null {
-    if (!this.#core.serving) return 'unavailable'
-    if (account.gone) return 'unknown'
-    if (account.suspended) return 'suspended'
-    if (!account.fits(recipient.headerBlock.byteLength + this.#body.sizeBytes)) return 'over-quota'
+  #refusal({ account, recipient }: Turn): DeliveryOutcome | null {
+    if (!this.#core.serving) return { kind: 'unavailable' }
+    if (account.gone) return absent(this.#core, account.id)
+    if (account.suspended) return { kind: 'suspended' }
+    if (!account.fits(recipient.headerBlock.byteLength + this.#body.sizeBytes)) return { kind: 'over-quota' }
     const { messagesTaken, uidsLeft } = this.#mailbox(account, recipient)
-    return messagesTaken >= this.#core.limits.messagesPerMailboxMax || uidsLeft === 0 ? 'over-quota' : null
+    const full = messagesTaken >= this.#core.limits.messagesPerMailboxMax || uidsLeft === 0
+    return full ? { kind: 'over-quota' } : null
   }
 
   /** Takes UID, MODSEQ and room: decided now, shown after commit. */
@@ -256,6 +268,13 @@ export class Delivery implements DeliveryStream {
   #mailbox(account: AccountState, recipient: DeliveryRecipient): MailboxState {
     return find(account, recipient.mailbox) ?? account.inbox()
   }
+}
+
+/** What is answered for an account that is not served here. */
+function absent({ index }: StoreCore, id: AccountId): DeliveryOutcome {
+  const place = elsewhere(index, id)
+  if (place.kind === 'moved') return place
+  return { kind: place.kind === 'handed-over' ? 'unavailable' : 'unknown' }
 }
 
 function find(account: AccountState, wanted: string): MailboxState | undefined {

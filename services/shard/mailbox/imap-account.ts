@@ -1,9 +1,10 @@
 /** One account as an IMAP session sees it. Holds no state of its own: an account that nobody uses may leave memory in between. */
 import { known } from '#lib/errors/assert.ts'
 import type {
+  AccountChange,
   Appended,
   AppendRequest,
-  ImapAccount,
+  Grant,
   MailboxChange,
   MailboxInfo,
   MailboxStatus,
@@ -11,6 +12,7 @@ import type {
   MetadataEntry,
   NewLetter,
   OpenMailbox,
+  OwnerAccount,
   Quota,
   SpecialUse,
 } from '#lib/imap/store.ts'
@@ -18,6 +20,7 @@ import type { AccountId, MailboxId, Uid } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
 import { type MailboxMetadata, type MessagesAdd, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
+import { addressEntry, addressOf, grantEntry, grantsOf } from './grants.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { decideCreate, decideDelete, decideRename, decideSubscribe } from './mailbox-tree.ts'
 import { canonicalName } from './names.ts'
@@ -25,7 +28,7 @@ import { letterTarget, NewLetters } from './new-letters.ts'
 import { OpenMailboxState, statusOf } from './open-mailbox.ts'
 import type { StoreCore } from './store-core.ts'
 
-export class ImapAccountState implements ImapAccount {
+export class ImapAccountState implements OwnerAccount {
   readonly id: AccountId
   readonly #core: StoreCore
 
@@ -59,7 +62,18 @@ export class ImapAccountState implements ImapAccount {
   async open(mailbox: MailboxId, readOnly: boolean, listener: (change: MailboxChange) => void): Promise<OpenMailbox> {
     this.#core.check()
     const account = this.#account()
-    return new OpenMailboxState(this.#core, account, this.#mailbox(account, mailbox), readOnly, listener)
+    // Whoever opens it, it closes with the sessions of its owner: they may end because the account goes elsewhere.
+    const detach = this.#core.sessions.attach(this.id, (reason) => listener({ kind: 'closed', reason }))
+    try {
+      return new OpenMailboxState(this.#core, account, this.#mailbox(account, mailbox), readOnly, listener, detach)
+    } catch (error) {
+      detach()
+      throw error
+    }
+  }
+
+  watch(listener: (change: AccountChange) => void): () => void {
+    return this.#core.watchers.watch(this.id, listener)
   }
 
   create(name: string, specialUse: SpecialUse | null): Promise<MailboxInfo> {
@@ -143,6 +157,20 @@ export class ImapAccountState implements ImapAccount {
           : [[{ type: RecordType.mailboxMetadata, account: account.id, mailbox, entries: changes }]]
       return { steps, answer: () => undefined }
     })
+  }
+
+  grants(mailbox: MailboxId): readonly Grant[] {
+    const account = this.#core.accounts.get(this.id)
+    const key = account?.mailbox(mailbox)?.row.key
+    return account === null || key === undefined ? [] : grantsOf(this.#core.index.metadata(account.row.key, key))
+  }
+
+  setGrant(mailbox: MailboxId, identifier: string, rights: string): Promise<void> {
+    return this.setMetadata(mailbox, [grantEntry(identifier, rights)])
+  }
+
+  async setAddress(address: string): Promise<void> {
+    if (addressOf(this.metadata(null)) !== address) await this.setMetadata(null, [addressEntry(address)])
   }
 
   deletedBytes(mailbox: MailboxId): number {

@@ -72,3 +72,5 @@ export const HEADER_BYTES_PER_RECORD_MAX = 8 * 1024 * 1024
 /** Old delivery ids are looked for in small turns: 2,000 rows (some ms) every 10 s go through 17 million a day. */
 export const SWEEP_INTERVAL_MS = 10_000
 export const SWEEP_ROWS = 2_000
+/** How long a letter stays in quarantine: who misses one asks within weeks. */
+export const QUARANTINE_MS = 30 * 24 * 60 * 60_000

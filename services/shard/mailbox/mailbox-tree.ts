@@ -1,4 +1,5 @@
 /** Decisions about the tree of mailboxes of an account: own, create, rename, delete, subscribe. Pure but for ids and UIDVALIDITY. */
+import { isForeign } from '#lib/imap/sharing/names.ts'
 import type { MailboxInfo, SpecialUse } from '#lib/imap/store.ts'
 import { type MailboxId, toMailboxId, toUid } from '#lib/mail/types.ts'
 import { randomId } from '#lib/ports/random.ts'
@@ -158,7 +159,8 @@ export function decideSubscribe(core: StoreCore, account: AccountState, given: s
   const subscriptions = account.subscriptions()
   if (subscriptions.has(name) === on) return { steps: [], answer: () => undefined }
   if (on) {
-    checkName(name, core.limits)
+    // Of a mailbox of another user all but the # is a name like others.
+    checkName(isForeign(name) ? name.slice(1) : name, core.limits)
     if (subscriptions.size >= core.limits.subscriptionsPerAccountMax) {
       throw new StoreError('STORE_LIMIT', `Cannot subscribe to more than ${subscriptions.size} names`)
     }

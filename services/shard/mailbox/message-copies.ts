@@ -6,6 +6,7 @@
  * MOVE; for COPY nothing can be promised to a client that got no answer.
  */
 import { known } from '#lib/errors/assert.ts'
+import type { Flags } from '#lib/mail/flags.ts'
 import { type MailboxId, type ModSeq, toUid, type Uid } from '#lib/mail/types.ts'
 import { type MessagesAdd, type MessagesMove, type NewMessage, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
@@ -16,6 +17,7 @@ import type { StoreCore } from './store-core.ts'
 
 /** What is copied or moved where. */
 export interface CopyOrder {
+  /** The one that gets them. */
   readonly account: AccountState
   readonly source: MailboxState
   readonly target: MailboxId
@@ -23,6 +25,8 @@ export interface CopyOrder {
   readonly uids: readonly Uid[]
   /** Gives the next UID of the target. */
   readonly takeUid: () => number
+  /** What of its flags a copy may have; absent: all. */
+  readonly keep?: ((flags: Flags) => Flags) | undefined
 }
 
 /** Filled while the steps are taken: `source[i]` became `target[i]`. */
@@ -57,7 +61,8 @@ interface Part {
 }
 
 /** Each part is decided only when the one before is applied. */
-function* parts(core: StoreCore, { account, source, uids, takeUid }: CopyOrder, copied: Copied): Generator<Part> {
+function* parts(core: StoreCore, order: CopyOrder, copied: Copied): Generator<Part> {
+  const { account, source, uids, takeUid, keep = (flags) => flags } = order
   const { index, limits } = core
   let next = 0
   while (next < uids.length) {
@@ -71,7 +76,16 @@ function* parts(core: StoreCore, { account, source, uids, takeUid }: CopyOrder, 
       const copy = toUid(takeUid())
       // RFC 8514 section 3: the save date is that of the copy; the internal date stays (RFC 9051 section 6.4.7).
       const { modSeq } = part
-      part.messages.push({ uid: copy, modSeq, flags, internalDateMs, saveDateMs, emailId, headerBlock, body })
+      part.messages.push({
+        uid: copy,
+        modSeq,
+        flags: keep(flags),
+        internalDateMs,
+        saveDateMs,
+        emailId,
+        headerBlock,
+        body,
+      })
       part.sourceUids.push(uid)
       copied.source.push(uid)
       copied.target.push(copy)

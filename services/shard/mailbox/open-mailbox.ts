@@ -2,6 +2,7 @@
 import type {
   Appended,
   AppendRequest,
+  CopyOptions,
   CopyResult,
   MailboxChange,
   MailboxDelta,
@@ -17,6 +18,7 @@ import type {
   TextWish,
   UidRange,
 } from '#lib/imap/store.ts'
+import type { Flags } from '#lib/mail/flags.ts'
 import { type ModSeq, toUid, type Uid } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
 import { type MessagesExpunge, type MessagesMove, RecordType } from '../records/types.ts'
@@ -41,6 +43,7 @@ export class OpenMailboxState implements OpenMailbox {
   readonly #account: AccountState
   readonly #mailbox: MailboxState
   readonly #listener: (change: MailboxChange) => void
+  readonly #onClose: () => void
   #closed = false
 
   constructor(
@@ -49,7 +52,9 @@ export class OpenMailboxState implements OpenMailbox {
     mailbox: MailboxState,
     readOnly: boolean,
     listener: (change: MailboxChange) => void,
+    onClose: () => void = () => undefined,
   ) {
+    this.#onClose = onClose
     this.#core = core
     this.#account = account
     this.#mailbox = mailbox
@@ -137,7 +142,8 @@ export class OpenMailboxState implements OpenMailbox {
     })
   }
 
-  async copy(uids: readonly Uid[], target: string): Promise<CopyResult> {
+  /** Into another account under its lock alone: what is copied is read as it is committed then, bodies stay where they are. */
+  async copy(uids: readonly Uid[], target: string, options?: CopyOptions): Promise<CopyResult> {
     this.#check()
     return this.#exclusive((account) => {
       const into = letterTarget(this.#core, account, target, uids.length)
@@ -145,8 +151,8 @@ export class OpenMailboxState implements OpenMailbox {
       if (!account.fits(rows.reduce((sum, row) => sum + row.sizeBytes, 0))) {
         throw new StoreError('STORE_OVER_QUOTA', 'Cannot copy: the account would be over its quota')
       }
-      return this.#copying(copySteps, account, uids, into)
-    })
+      return this.#copying(copySteps, account, uids, into, options?.keep)
+    }, options?.account.id)
   }
 
   async move(uids: readonly Uid[], target: string): Promise<CopyResult> {
@@ -190,6 +196,7 @@ export class OpenMailboxState implements OpenMailbox {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#onClose()
     this.#mailbox.listeners.delete(this.#listener)
     this.#core.openMailboxes--
     if (this.#mailbox.listeners.size === 0) this.#core.closedMailboxes.closed(this.#mailbox)
@@ -200,9 +207,10 @@ export class OpenMailboxState implements OpenMailbox {
     account: AccountState,
     uids: readonly Uid[],
     into: MailboxState,
+    keep?: (flags: Flags) => Flags,
   ): Decision<CopyResult> {
     const copied: Copied = { source: [], target: [] }
-    const order = { account, source: this.#mailbox, target: into.id, uids, takeUid: () => into.takeUid() }
+    const order = { account, source: this.#mailbox, target: into.id, uids, takeUid: () => into.takeUid(), keep }
     const answer = () => ({ uidValidity: into.row.uidValidity, ...copied })
     return { steps: steps(this.#core, order, copied), answer }
   }
@@ -236,8 +244,9 @@ export class OpenMailboxState implements OpenMailbox {
     return { account: this.#account.id, mailbox: this.#mailbox.id }
   }
 
-  async #exclusive<T>(decide: (account: AccountState) => Decision<T>): Promise<T> {
-    return this.#core.exclusive(this.#account.id, (account) => {
+  /** @param owner Whose account is changed: mostly that of the mailbox. */
+  async #exclusive<T>(decide: (account: AccountState) => Decision<T>, owner = this.#account.id): Promise<T> {
+    return this.#core.exclusive(owner, (account) => {
       this.#check()
       if (this.#mailbox.gone) throw new StoreError('STORE_CLOSED', 'Cannot change this mailbox: it was deleted')
       return decide(account)

@@ -14,6 +14,8 @@ interface Session {
 export class SessionRegistry {
   readonly #sessions = new Map<AccountId, Set<Session>>()
   readonly #perAccountMax: number
+  /** What others have open of an account: ended with its sessions, and not counted with them. */
+  readonly #attached = new Map<AccountId, Set<EndSession>>()
   #count = 0
 
   constructor(perAccountMax: number) {
@@ -37,8 +39,23 @@ export class SessionRegistry {
     return () => this.#release(account, session)
   }
 
-  /** @returns How many were told. */
+  /** @param end Called at most once, when the sessions of the account end. @returns The release, safe to call again. */
+  attach(account: AccountId, end: EndSession): () => void {
+    const attached = this.#attached.get(account) ?? new Set<EndSession>()
+    this.#attached.set(account, attached)
+    const own: EndSession = (reason) => end(reason)
+    attached.add(own)
+    return () => {
+      attached.delete(own)
+      if (attached.size === 0 && this.#attached.get(account) === attached) this.#attached.delete(account)
+    }
+  }
+
+  /** @returns How many were told, not counting what is attached. */
   end(account: AccountId, reason: string): number {
+    const attached = this.#attached.get(account)
+    this.#attached.delete(account)
+    for (const end of attached ?? []) end(reason)
     const sessions = [...(this.#sessions.get(account) ?? [])]
     for (const session of sessions) {
       this.#release(account, session)
@@ -48,7 +65,7 @@ export class SessionRegistry {
   }
 
   endAll(reason: string): void {
-    for (const account of [...this.#sessions.keys()]) this.end(account, reason)
+    for (const account of new Set([...this.#sessions.keys(), ...this.#attached.keys()])) this.end(account, reason)
   }
 
   #release(account: AccountId, session: Session): void {

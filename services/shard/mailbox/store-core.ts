@@ -8,14 +8,24 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
 import type { CommittedRecord, ShardIndex } from '../index/port.ts'
+import { type Lesson, lessonsOf } from '../learning/lesson.ts'
 import type { NewRecord, ShardLog } from '../log/types.ts'
-import { RecordType, type ShardRecord } from '../records/types.ts'
+import {
+  type MessagesAdd,
+  type MessagesFlags,
+  type MessagesMove,
+  RecordType,
+  type ShardRecord,
+} from '../records/types.ts'
 import type { TextIndex } from '../text/port.ts'
 import type { AccountState } from './account-state.ts'
 import { AccountTable } from './account-table.ts'
+import { AccountWatchers } from './account-watchers.ts'
 import { BodyCache } from './body-cache.ts'
 import { ClosedMailboxes } from './closed-mailboxes.ts'
 import { CommitPipeline, type CommitSource } from './commit-pipeline.ts'
+import { elsewhere } from './elsewhere.ts'
+import { isGrantEntry } from './grants.ts'
 import type { MailboxLimits } from './limits.ts'
 import type { MailboxListener, MailboxState } from './mailbox-state.ts'
 import { SessionRegistry } from './session-registry.ts'
@@ -45,6 +55,9 @@ export interface Decision<T> {
   readonly answer: () => T
 }
 
+/** With which words the sessions of an account end that is served elsewhere from now on. */
+const MOVED = 'The account has moved to another server, please connect again'
+
 export class StoreCore {
   readonly log: ShardLog
   readonly index: ShardIndex
@@ -57,10 +70,13 @@ export class StoreCore {
   readonly sessions: SessionRegistry
   readonly pipeline: CommitPipeline
   readonly closedMailboxes: ClosedMailboxes
+  readonly watchers = new AccountWatchers()
   /** Open mailboxes, counting each session. */
   openMailboxes = 0
   /** The queue follows what is applied: whom a record concerns can be read in the index when this is called. */
   onApplied: (records: readonly CommittedRecord[]) => void = () => undefined
+  /** A user has sorted letters: filters may learn from it. */
+  onSorted: (lesson: Lesson) => void = () => undefined
   #closing: string | null = null
 
   constructor(ports: StorePorts) {
@@ -101,11 +117,28 @@ export class StoreCore {
     this.#closing ??= reason
   }
 
-  /** @throws {StoreError} STORE_UNKNOWN_ACCOUNT */
+  /** @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_MOVED, STORE_UNAVAILABLE while it is handed over */
   account(id: AccountId): AccountState {
     const account = this.accounts.get(id)
     if (account !== null) return account
-    throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot find account ${id}: this shard does not own it`)
+    throw this.absence(id)
+  }
+
+  /** Why an account is not served here. */
+  absence(id: AccountId): StoreError {
+    const place = elsewhere(this.index, id)
+    switch (place.kind) {
+      case 'moved':
+        return new StoreError('STORE_MOVED', `Cannot use account ${id} here: it is at ${place.target}`, {
+          details: { target: place.target },
+        })
+      case 'handed-over':
+        return new StoreError('STORE_UNAVAILABLE', `Cannot use account ${id} now: it is being moved to this shard`)
+      case 'unknown':
+        return new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot find account ${id}: this shard does not own it`)
+      default:
+        return place satisfies never
+    }
   }
 
   /**
@@ -119,7 +152,7 @@ export class StoreCore {
     if (wait !== null) await wait
     try {
       this.check()
-      if (account.gone) throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot use account ${id}: it was deleted`)
+      if (account.gone) throw this.absence(id)
       const { steps, bodies, answer } = decide(account)
       let unwritten = bodies ?? []
       for (const facts of steps) {
@@ -140,7 +173,7 @@ export class StoreCore {
     if (wait !== null) await wait
     try {
       this.check()
-      if (account.gone) throw new StoreError('STORE_UNKNOWN_ACCOUNT', `Cannot use account ${id}: it was deleted`)
+      if (account.gone) throw this.absence(id)
       return await work(account)
     } finally {
       account.lock.releaseShared()
@@ -164,11 +197,13 @@ export class StoreCore {
         case RecordType.messagesAdd: {
           const mailbox = refreshed(record, record.mailbox)
           for (const message of record.messages) mailbox?.added(message.uid, message.flags.keywords)
+          this.#noteSorting(record)
           break
         }
         case RecordType.messagesFlags: {
           const mailbox = refreshed(record, record.mailbox)
           for (const { uids, flags } of record.changes) mailbox?.flagsChanged(record.modSeq, uids, flags.keywords)
+          this.#noteSorting(record)
           break
         }
         case RecordType.messagesExpunge:
@@ -178,12 +213,19 @@ export class StoreCore {
           refreshed(record, record.source)?.expunged(record.sourceUids)
           const target = refreshed(record, record.target)
           for (const message of record.messages) target?.added(message.uid, message.flags.keywords)
+          this.#noteSorting(record)
           break
         }
         case RecordType.mailboxRecent:
           refreshed(record, record.mailbox)
           break
-        case RecordType.mailboxMetadata: // read from the index when asked for
+        case RecordType.mailboxMetadata: {
+          // Read from the index when asked for. Whoever has the mailbox open must ask what it may do there now.
+          if (record.mailbox === null || !record.entries.some(isGrantEntry)) break
+          const mailbox = this.accounts.peek(record.account)?.mailbox(record.mailbox)
+          if (mailbox !== undefined) touched.add(mailbox)
+          break
+        }
         case RecordType.epochStart:
           break
         case RecordType.queueAdd:
@@ -200,15 +242,26 @@ export class StoreCore {
       }
     }
     const gone: MailboxState[] = []
-    for (const account of restructured) gone.push(...this.#reload(account))
+    for (const account of restructured) {
+      const left = this.#reload(account)
+      if (account.row.status !== 'moved') gone.push(...left) // its sessions end with other words
+    }
     for (const mailbox of touched) for (const listener of mailbox.listeners) call(listener, { kind: 'changed' })
     for (const mailbox of gone) {
       for (const listener of mailbox.listeners) call(listener, { kind: 'closed', reason: 'The mailbox was deleted' })
     }
+    this.watchers.tell(records)
     for (const account of restructured) {
-      if (account.gone) this.sessions.end(account.id, 'The account was deleted')
+      if (account.row.status === 'moved') this.sessions.end(account.id, MOVED)
+      else if (account.gone) this.sessions.end(account.id, 'The account was deleted')
       else if (account.suspended) this.sessions.end(account.id, 'The account is suspended')
     }
+  }
+
+  #noteSorting(record: MessagesAdd | MessagesMove | MessagesFlags): void {
+    const account = this.accounts.peek(record.account)
+    if (account === undefined) return
+    for (const lesson of lessonsOf(record, (id) => account.mailbox(id)?.row.specialUse ?? null)) this.onSorted(lesson)
   }
 
   #reload(account: AccountState): MailboxState[] {

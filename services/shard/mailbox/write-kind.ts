@@ -9,6 +9,9 @@ const KINDS: Readonly<Partial<Record<number, WriteKind>>> = {
   [RecordType.mailboxDelete]: 'relief',
   [RecordType.accountDelete]: 'relief',
   [RecordType.accountMoved]: 'relief',
+  [RecordType.moveReady]: 'relief',
+  [RecordType.moveCancel]: 'relief',
+  [RecordType.moveEnd]: 'relief',
   // What is in the queue must be able to leave it.
   [RecordType.queueAttempt]: 'relief',
   [RecordType.queueDefer]: 'relief',

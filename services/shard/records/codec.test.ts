@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { BytesError } from '#lib/bytes/reader.ts'
 import { NOTIFY_OCCASIONS } from '#lib/mail/notify.ts'
-import { toAccountId, toLsn, toMailboxId, toModSeq, toUid } from '#lib/mail/types.ts'
+import { toAccountId, toLsn, toMailboxId, toModSeq, toShardName, toUid } from '#lib/mail/types.ts'
 import { BODY_META, decodeBodyEnd, decodeRecord, encodeBodyEnd, encodeRecord } from './codec.ts'
 import { type NewMailbox, type NewMessage, RecordType, type ShardRecord } from './types.ts'
 
@@ -53,7 +53,79 @@ const newMessage: fc.Arbitrary<NewMessage> = plain({
 const quotaBytes = fc.option(fc.maxSafeNat())
 const mailboxes = fc.array(newMailbox, { maxLength: 4 })
 const messages = fc.array(newMessage, { maxLength: 3 })
+const shard = fc.constantFrom('n1/0', 'mail-2/13').map(toShardName)
+const change = { uid, modSeq }
+const moveFact: fc.Arbitrary<ShardRecord> = fc.oneof(
+  plain({ type: fc.constant(RecordType.accountMoved), account, target: shard, generation: fc.nat(), upTo: lsn }),
+  plain({
+    type: fc.constant(RecordType.moveBegin),
+    account,
+    direction: fc.constantFrom('out' as const, 'in' as const),
+    peer: shard,
+    generation: fc.nat(),
+    move: text,
+    atMs: fc.nat(),
+  }),
+  plain({ type: fc.constant(RecordType.moveReady), account, upTo: lsn }),
+  plain({ type: fc.constant(RecordType.moveCancel), account, reason: text }),
+  plain({ type: fc.constant(RecordType.moveEnd), account }),
+  plain({
+    type: fc.constant(RecordType.copyAccount),
+    account,
+    upTo: lsn,
+    quotaBytes,
+    suspended: fc.boolean(),
+    modSeq,
+    uidValidityMax: fc.nat(),
+    mailboxes: fc.array(
+      newMailbox.chain(({ subscribed: _, ...made }) =>
+        plain({
+          uidNext: fc.maxSafeNat(),
+          highestModSeq: modSeq,
+          recentUpTo: fc.maxSafeNat(),
+          keywords: fc.array(text, { maxLength: 3 }),
+          gaps: fc.array(plain({ first: uid, last: uid, modSeq }), { maxLength: 2 }),
+        }).map((rest) => ({ ...made, ...rest })),
+      ),
+      { maxLength: 3 },
+    ),
+    subscriptions: fc.array(text, { maxLength: 3 }),
+    metadata: fc.option(
+      fc.array(
+        plain({
+          mailbox: fc.option(mailbox),
+          entries: fc.array(plain({ name: text, value: bytes(20) }), { maxLength: 2 }),
+        }),
+        { maxLength: 2 },
+      ),
+    ),
+  }),
+  plain({
+    type: fc.constant(RecordType.copyMessages),
+    account,
+    mailbox,
+    messages,
+    flags: fc.array(plain({ ...change, flags }), { maxLength: 3 }),
+    gone: fc.array(plain(change), { maxLength: 3 }),
+    deliveries: fc.array(
+      plain({
+        id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((given) => Buffer.from(given)),
+        uid,
+        atMs: fc.nat(),
+      }),
+      { maxLength: 3 },
+    ),
+    cursor: plain({
+      modSeq: fc.maxSafeNat(),
+      uid: fc.maxSafeNat(),
+      goneModSeq: fc.maxSafeNat(),
+      goneUid: fc.maxSafeNat(),
+      deliveryUid: fc.maxSafeNat(),
+    }),
+  }),
+)
 const fact: fc.Arbitrary<ShardRecord> = fc.oneof(
+  moveFact,
   plain({ type: fc.constant(RecordType.epochStart), replica: text, bootId: text }),
   plain({
     type: fc.constant(RecordType.recoveryJump),

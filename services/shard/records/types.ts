@@ -8,6 +8,7 @@ import type { SpecialUse } from '#lib/imap/store.ts'
 import type { Flags } from '#lib/mail/flags.ts'
 import type { NotifyOccasion } from '#lib/mail/notify.ts'
 import type { AccountId, Lsn, MailboxId, ModSeq, Uid } from '#lib/mail/types.ts'
+import type { MoveRecord } from './move-records.ts'
 
 /** For so long a delivery id is remembered: the same one is never stored twice (rule 7). */
 export const DELIVERY_MEMORY_MS = 7 * 24 * 60 * 60 * 1000
@@ -24,7 +25,7 @@ export const RecordType = {
   accountOwn: 10,
   accountUpdate: 11,
   accountDelete: 12,
-  /** Reserved for moves: { target, generation }. */
+  /** The account belongs to another shard from here on: the decision of a move. */
   accountMoved: 13,
   mailboxCreate: 20,
   mailboxRename: 21,
@@ -47,6 +48,13 @@ export const RecordType = {
   segmentSeal: 50,
   /** Second record of an epoch that began by force: what was shown and is lost must not be used again (rule 11). */
   recoveryJump: 60,
+  /** Moves of accounts between shards: `move-records.ts`. */
+  moveBegin: 70,
+  moveReady: 71,
+  moveCancel: 72,
+  moveEnd: 73,
+  copyAccount: 74,
+  copyMessages: 75,
 } as const
 export type RecordType = (typeof RecordType)[keyof typeof RecordType]
 
@@ -307,3 +315,4 @@ export type ShardRecord =
   | QueueAttempt
   | QueueDefer
   | QueueDone
+  | MoveRecord

@@ -6,6 +6,8 @@ import type { Duplex } from 'node:stream'
 import { CodedError, errorMessage } from '#lib/errors/coded-error.ts'
 import { AccountCommand } from '#lib/frames/account-command.ts'
 import { type Frame, type FrameDecoder, FrameError } from '#lib/frames/codec.ts'
+import { ExplainQuery } from '#lib/frames/explain.ts'
+import { QuarantineOrder } from '#lib/frames/quarantine.ts'
 import { decodeQueueRequest } from '#lib/frames/queue.ts'
 import { RoleCommand } from '#lib/frames/role-command.ts'
 import * as protocol from '#lib/frames/shard-protocol.ts'
@@ -13,11 +15,13 @@ import { FrameType, type Refusal } from '#lib/frames/shard-protocol.ts'
 import { encodeStatusReport } from '#lib/frames/status-report.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { Logger } from '#lib/log/logger.ts'
+import { toAccountId } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { maySend, type PeerIdentity } from '#lib/tls/roles.ts'
 import type { DeliveryRequest, DeliveryStream, MailStore } from '../mailbox/mod.ts'
 import type { ShardMetrics } from '../metrics.ts'
 import type { OperationKind } from '../roles/admission.ts'
+import { OpenCopies, serveMoveAsk, serveMoveOrder } from './move-frames.ts'
 import { QUEUE_ANSWERS, serveQueueFrame } from './queue-frames.ts'
 import type { Served } from './served.ts'
 
@@ -37,6 +41,7 @@ export class RpcStream {
   readonly #decoder: FrameDecoder
   readonly #context: RpcContext
   readonly #deliveries = new Map<number, DeliveryStream>()
+  readonly #copies = new OpenCopies()
 
   /** @param decoder May hold frames that came with the hello; they are served first. */
   constructor(stream: Duplex, peer: PeerIdentity, decoder: FrameDecoder, context: RpcContext) {
@@ -96,7 +101,11 @@ export class RpcStream {
       }
       case FrameType.deliverData:
         return this.#deliverData(id, frame.payload)
+      case FrameType.moveData:
+        this.#copies.data(id, frame.payload)
+        return null
       case FrameType.deliverEnd:
+      case FrameType.quarantineEnd:
         this.#deliverEnd(id, protocol.decodeDeliverEnd(frame.payload))
         return null
       default: {
@@ -118,6 +127,7 @@ export class RpcStream {
         return
       }
       case FrameType.deliverBegin:
+      case FrameType.quarantineBegin:
         this.#deliverBegin(id, protocol.decodeDeliverBegin(frame.payload), store)
         return
       case FrameType.queueBegin: {
@@ -137,8 +147,33 @@ export class RpcStream {
         this.#answer(id, type, answer)
         return
       }
+      case FrameType.quarantineOrder: {
+        const order = QuarantineOrder.parse(JSON.parse(frame.payload.toString('utf8')))
+        const { kind } = order
+        const done = store.quarantine.order(order).then((report) => {
+          if (kind !== 'list') this.#context.logger.info({ order, changed: report.changed }, 'quarantine')
+          return Buffer.from(JSON.stringify(report))
+        })
+        this.#answer(id, FrameType.quarantineReport, done)
+        return
+      }
+      case FrameType.explainQuery: {
+        const { account, name } = ExplainQuery.parse(JSON.parse(frame.payload.toString('utf8')))
+        const done = store.explain(account === null ? null : toAccountId(account), name)
+        this.#answer(
+          id,
+          FrameType.explainReport,
+          done.then((report) => Buffer.from(JSON.stringify(report))),
+        )
+        return
+      }
       case FrameType.accountCommand: {
         const command = AccountCommand.parse(JSON.parse(frame.payload.toString('utf8')))
+        // Who opens sessions may not admit itself: provisioning writes the audit trail first.
+        if (command.kind === 'admit' && this.#peer.role !== 'provision') {
+          this.#refuse(id, { reason: 'forbidden', message: 'Only provisioning admits sessions', target: null })
+          return
+        }
         const done = store.runAccountCommand(command).then((result) => {
           this.#context.logger.info(
             { account: command.account, command: command.kind, changed: result.changed },
@@ -149,6 +184,15 @@ export class RpcStream {
         this.#answer(id, FrameType.accountResult, done)
         return
       }
+      case FrameType.moveOrder:
+        this.#answer(id, FrameType.moveReport, serveMoveOrder(frame.payload, store))
+        return
+      case FrameType.moveAsk:
+        this.#answer(id, FrameType.moveAnswer, serveMoveAsk(frame.payload, store, this.#peer))
+        return
+      case FrameType.moveEnd:
+        this.#answer(id, FrameType.moveAnswer, this.#copies.end(id, frame.payload, store, this.#peer))
+        return
       case FrameType.sessionsEnd: {
         const { account, reason } = protocol.decodeSessionsEnd(frame.payload)
         const ended = store.endSessions(account, reason)
@@ -254,10 +298,16 @@ export class RpcStream {
 
 /** What the asker is told about a failure: every failure of the store is temporary unless its code says otherwise. */
 export function refusalFor(error: unknown): Refusal {
+  if (error instanceof CodedError && error.code === 'STORE_MOVED') {
+    return { reason: 'moved', message: error.message, target: String(error.details['target']) }
+  }
   if (error instanceof CodedError && (error.code === 'STORE_UNKNOWN_ACCOUNT' || error.code === 'STORE_NOT_OWNED')) {
     return { reason: 'unknown-account', message: error.message, target: null }
   }
-  if (error instanceof CodedError && (error.code.startsWith('VALUE_') || error.code === 'STORE_NO_ENTRY')) {
+  if (
+    error instanceof CodedError &&
+    (error.code.startsWith('VALUE_') || error.code === 'STORE_NO_ENTRY' || error.code === 'STORE_MOVE')
+  ) {
     return { reason: 'malformed', message: error.message, target: null }
   }
   return { reason: 'unavailable', message: errorMessage(error), target: null }

@@ -13,6 +13,7 @@ import {
   FrameType,
   type Purpose,
   type Refusal,
+  type SessionOpen,
 } from '#lib/frames/shard-protocol.ts'
 import { deadline } from '#lib/link/deadline.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
@@ -32,6 +33,12 @@ export interface StreamContext extends RpcContext {
   readonly peerPod: string
   /** Takes over a channel of replication; false if nobody listens. */
   readonly openReplica: (kind: ChannelKind, stream: Duplex, early: Buffer) => boolean
+}
+
+/** An edge has checked a password; the command line needs the word of provisioning, which leaves a trace (`account.open`). */
+function admitted({ served }: StreamContext, open: SessionOpen): boolean {
+  const serving = served.serving()
+  return serving.kind !== 'primary' || serving.store.redeemTicket(open.account, open.sessionId)
 }
 
 export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamContext): void {
@@ -104,6 +111,10 @@ export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamC
         return
       }
       const open = decodeSessionOpen(frame.payload)
+      if (peer.role === 'cli' && !admitted(context, open)) {
+        refuse({ reason: 'forbidden', message: 'This session was not admitted, or was opened before', target: null })
+        return
+      }
       finish()
       stream.pause()
       context.openSession(stream, open, decoder.rest())

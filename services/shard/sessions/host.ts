@@ -12,6 +12,7 @@ import {
   encodeRefusal,
   encodeSessionOpened,
   FrameType,
+  POP3_UTF8,
   type Refusal,
   type RefusalReason,
   type SessionOpen,
@@ -71,10 +72,9 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
       return
     }
     const { store } = serving
-    const state = store.accountState(open.account)
-    if (state !== 'active') {
-      const reason: RefusalReason = state === 'suspended' ? 'suspended' : 'unknown-account'
-      refuse(stream, { reason, message: `The account is ${state} here`, target: null })
+    const absence = store.whyNotServed(open.account)
+    if (absence !== null) {
+      refuse(stream, refusal(absence))
       return
     }
     if (store.counts().sessions >= environment.sessionsMax) {
@@ -111,7 +111,7 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
     const mayServe = () => environment.served.mayServe()
     switch (open.protocol) {
       case 'imap': {
-        const account = store.openImapAccount(open.account)
+        const account = store.openImapAccount(open.account, open.identity)
         accept(stream, sessionCapabilities(account))
         const caches = { structures, headers, sortFields, compression }
         return serveImap({ stream, mayServe, early, account, ...caches, clock: environment.clock, logger })
@@ -119,7 +119,8 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
       case 'pop3': {
         const maildrop = await store.openMaildrop(open.account)
         accept(stream, '')
-        return servePop3({ stream, mayServe, early, maildrop, logger })
+        const utf8 = open.clientId[0] === POP3_UTF8[0]
+        return servePop3({ stream, mayServe, early, maildrop, utf8, logger })
       }
       case 'managesieve':
         throw new CodedError('SESSION_PROTOCOL', 'ManageSieve is not part of this version')
@@ -144,10 +145,12 @@ const REASONS: ReadonlyMap<string, RefusalReason> = new Map([
   ['STORE_LIMIT', 'limit'],
   ['STORE_UNKNOWN_ACCOUNT', 'unknown-account'],
   ['STORE_SUSPENDED', 'suspended'],
+  ['STORE_MOVED', 'moved'],
   ['SESSION_PROTOCOL', 'forbidden'],
 ])
 
 function refusal(error: unknown): Refusal {
   const reason = error instanceof CodedError ? REASONS.get(error.code) : undefined
-  return { reason: reason ?? 'unavailable', message: errorMessage(error), target: null }
+  const target = reason === 'moved' && error instanceof CodedError ? String(error.details['target']) : null
+  return { reason: reason ?? 'unavailable', message: errorMessage(error), target }
 }

@@ -13,11 +13,13 @@ export function servePop3(options: {
   /** Client bytes that came before the stream was handed over. */
   readonly early: Buffer
   readonly maildrop: Maildrop
+  readonly utf8: boolean
   readonly logger: Logger
 }): RunningSession {
   const { stream, early, logger } = options
   const session = new Pop3Session(options.maildrop, streamOutput(stream, options.mayServe), {
     implementation: 'Twinpost',
+    utf8: options.utf8,
   })
   let finish: (how: string) => void = () => {}
   const over = new Promise<string>((resolve) => {

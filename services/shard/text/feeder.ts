@@ -95,10 +95,16 @@ export async function feedStep(
   if (!stopped()) await text.commit(to)
 }
 
+const WITH_LETTERS: ReadonlySet<number> = new Set([
+  RecordType.messagesAdd,
+  RecordType.messagesMove,
+  RecordType.copyMessages,
+])
+
 function lettersOf({ type, meta }: LogRecord): NewLetter[] {
-  if (type !== RecordType.messagesAdd && type !== RecordType.messagesMove) return []
+  if (!WITH_LETTERS.has(type)) return []
   const record = decodeRecord(type, meta)
-  if (record.type !== RecordType.messagesAdd && record.type !== RecordType.messagesMove) return []
+  if (!('messages' in record)) return []
   const { account } = record
   return record.messages.map((message) => ({ account, message }))
 }

@@ -3,17 +3,24 @@
  * there, or goes away meanwhile, has none.
  */
 import { CodedError } from '#lib/errors/coded-error.ts'
-import type { ImapAccount, MailboxInfo } from '../../store.ts'
-import { SEPARATOR } from '../../syntax/mailbox-name.ts'
+import type { MailboxInfo } from '../../store.ts'
 import { type MailboxSource, mailboxSources } from '../../syntax/mailbox-source.ts'
-import { asksForModSeq, type SearchKey, searchProgram, someKey } from '../../syntax/search-keys.ts'
+import {
+  asksForModSeq,
+  isFuzzy,
+  relevancyAlone,
+  type SearchKey,
+  searchProgram,
+  someKey,
+} from '../../syntax/search-keys.ts'
 import { RETURN_ALL, type SearchReturn, searchReturn } from '../../syntax/search-return.ts'
 import { syntaxError } from '../../syntax/syntax-error.ts'
 import type { Command } from '../command.ts'
 import type { SessionContext } from '../context.ts'
+import { isNamed } from '../mailbox-filter.ts'
 import { bad, no, type Outcome, ok } from '../outcome.ts'
 import { find } from '../search/find.ts'
-import { asksForAnswer, concerned, highest, numbersOf, writeExtended } from '../search/result.ts'
+import { asksForAnswer, concerned, numbersOf, writeExtended } from '../search/result.ts'
 import { SelectedMailbox } from '../selected-mailbox.ts'
 
 export const esearch: Command = {
@@ -29,6 +36,7 @@ export const esearch: Command = {
     }
     const returns = searchReturn(args) ?? RETURN_ALL
     const { key, charsetNamed } = searchProgram(args)
+    if (returns.relevancy && !isFuzzy(key)) throw relevancyAlone()
     const selectedOnly = sources.every(({ kind }) => kind === 'selected')
     if (!selectedOnly) checkForMany(key, returns)
     return (session) => {
@@ -75,14 +83,14 @@ async function searchOne(
   const mailbox = isSelected ? selected : await openOrNull(session, info)
   if (mailbox === null) return true
   try {
-    const found = await find(session, mailbox, key)
+    const found = await find(session, mailbox, key, returns.relevancy)
     if (found === null) return false
     const part = concerned(found, returns)
     if (returns.save) mailbox.save(part.indexes)
     if (found.indexes.length === 0 || !asksForAnswer(returns)) return true
     const from = `(TAG "${session.tag}" MAILBOX ${session.dialect.name(info.name)} UIDVALIDITY ${info.uidValidity})`
     const numbers = numbersOf(found.indexes, 'uid', mailbox)
-    await writeExtended(session, from, 'uid', returns, { numbers, modSeq: highest(part.modSeqs) })
+    await writeExtended(session, from, 'uid', returns, { numbers, part })
     return true
   } finally {
     if (!isSelected) mailbox.close()
@@ -103,36 +111,8 @@ function chosen({ account, selected }: SessionContext, sources: readonly Mailbox
   const names = new Set<string>()
   const all = account.mailboxes()
   for (const source of sources) {
-    for (const info of all) if (isMeant(info, source, account, selected)) names.add(info.name)
+    for (const info of all)
+      if (source.kind === 'selected' ? info.id === selected?.store.info.id : isNamed(info, source)) names.add(info.name)
   }
   return all.filter(({ name }) => names.has(name))
-}
-
-function isMeant(
-  { id, name, subscribed }: MailboxInfo,
-  source: MailboxSource,
-  account: ImapAccount,
-  selected: SelectedMailbox | null,
-): boolean {
-  switch (source.kind) {
-    case 'selected':
-      return selected?.store.info.id === id
-    case 'inboxes':
-      return name === 'INBOX'
-    case 'personal':
-      return true
-    case 'subscribed':
-      return subscribed
-    case 'mailboxes':
-      return source.names.some((wanted) => account.find(wanted)?.id === id)
-    case 'subtree':
-      return source.names.some((root) => name === root || name.startsWith(root + SEPARATOR))
-    case 'subtree-one':
-      return source.names.some(
-        (root) =>
-          name === root || (name.startsWith(root + SEPARATOR) && !name.slice(root.length + 1).includes(SEPARATOR)),
-      )
-    default:
-      return source satisfies never
-  }
 }

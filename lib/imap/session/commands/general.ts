@@ -4,28 +4,15 @@ import { sessionCapabilities } from '../capabilities.ts'
 import type { Command } from '../command.ts'
 import { spelled } from '../dialect.ts'
 import { ok } from '../outcome.ts'
+import { plain } from './shapes.ts'
 
-export const capability: Command = {
-  state: 'any',
-  expunges: true,
-  prepare(args) {
-    args.end()
-    return ({ account, out }) => {
-      out.untagged(`CAPABILITY ${sessionCapabilities(account)}`)
-      return ok()
-    }
-  },
-}
+export const capability = plain(({ account, out }) => {
+  out.untagged(`CAPABILITY ${sessionCapabilities(account)}`)
+  return ok()
+})
 
 /** What it is for comes after every command: what changed in the mailbox. */
-export const noop: Command = {
-  state: 'any',
-  expunges: true,
-  prepare(args) {
-    args.end()
-    return () => ok()
-  },
-}
+export const noop = plain(() => ok())
 
 export const logout: Command = {
   state: 'any',

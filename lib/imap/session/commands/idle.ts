@@ -10,10 +10,11 @@ export const idle: Command = {
   expunges: true,
   prepare(args) {
     args.end()
-    return async ({ conversation, out, selected }) => {
+    return async (session) => {
+      const { conversation, out } = session
       out.write('+ idling\r\n')
       while (!conversation.ending) {
-        await selected?.sync(out, true)
+        await session.tellNews(true, false)
         const line = conversation.nextLine(LINE_BYTES_MAX)
         if (line === null) await conversation.wait()
         else if (line.kind === 'line' && line.text.toUpperCase() === 'DONE') return ok()

@@ -4,6 +4,8 @@
  * section 6.3.9).
  */
 import { LIST_PATTERN_BYTES_MAX, LIST_PATTERNS_MAX } from '../../limits.ts'
+import { isForeign } from '../../sharing/names.ts'
+import { ALL_RIGHTS } from '../../sharing/rights.ts'
 import type { MailboxInfo } from '../../store.ts'
 import { ListPattern } from '../../syntax/list-pattern.ts'
 import { canonicalInbox, decodeName, SEPARATOR } from '../../syntax/mailbox-name.ts'
@@ -11,6 +13,7 @@ import { entryName } from '../../syntax/metadata-entries.ts'
 import { specialUseAttribute } from '../../syntax/special-use.ts'
 import { syntaxError } from '../../syntax/syntax-error.ts'
 import type { Tokens } from '../../syntax/tokens.ts'
+import { myRightsResponse } from '../access.ts'
 import type { Command } from '../command.ts'
 import { metadataResponse, valuesOf } from '../metadata.ts'
 import { ok } from '../outcome.ts'
@@ -34,6 +37,8 @@ interface ListWish {
   readonly status: readonly StatusItem[] | null
   /** Names of annotations that are asked for (RFC 9590). */
   readonly metadata: readonly string[]
+  /** RFC 8440. */
+  readonly rights: boolean
 }
 
 export const list: Command = {
@@ -53,12 +58,15 @@ export const list: Command = {
       if (status !== null && asksForModSeq(status)) session.useCondstore()
       const tree = new MailboxTree(account.mailboxes(), account.subscriptions(), selection)
       const matchers = wish.patterns.map((pattern) => new ListPattern(pattern))
-      for (const name of tree.names()) {
+      const levels = wish.patterns.some((pattern) => pattern.includes('%'))
+      for (const name of tree.names(levels)) {
         if (!matchers.some((matcher) => matcher.matches(name))) continue
         const info = tree.info(name)
         const attributes = tree.attributes(name, wish.returnsSubscribed)
         await line(out, 'LIST', attributes, dialect.name(name), tree.childInfo(name))
-        // RFC 5819 section 2, RFC 9590 section 3: only of what there is.
+        // RFC 5819 section 2, RFC 9590 section 3, RFC 8440 section 3: only of what there is, and may be read.
+        if (info !== null && wish.rights) out.untagged(myRightsResponse(session, info))
+        if (info !== null && !(info.rights ?? ALL_RIGHTS).includes('r')) continue
         if (info !== null && wish.metadata.length > 0) {
           out.untagged(metadataResponse(dialect.name(name), valuesOf(wish.metadata, account.metadata(info.id))))
         }
@@ -92,10 +100,14 @@ class MailboxTree {
     return this.#infos.get(name) ?? null
   }
 
-  /** Sorted. */
-  names(): string[] {
+  /**
+   * Sorted.
+   * @param levels Also names above mailboxes of other users that are none themselves: a pattern with "%" must find its way down.
+   */
+  names(levels = false): string[] {
     const chosen = new Set([...this.#all()].filter((name) => this.#chosen(name)))
-    return [...chosen.union(this.#above)].sort()
+    const above = levels ? parentsOf([...chosen].filter(isForeign)).difference(chosen) : new Set<string>()
+    return [...chosen.union(this.#above).union(above)].sort()
   }
 
   attributes(name: string, returnsSubscribed: boolean): string[] {
@@ -178,6 +190,7 @@ function listArguments(args: Tokens): ListWish {
   let returnsSubscribed = false
   let status: readonly StatusItem[] | null = null
   let metadata: readonly string[] = []
+  let rights = false
   if (args.trySpace()) {
     extended = true
     if (!args.tryWord('RETURN')) throw args.error('RETURN')
@@ -191,11 +204,12 @@ function listArguments(args: Tokens): ListWish {
       } else if (option === 'METADATA') {
         args.space()
         metadata = args.list(() => entryName(args))
-      } else if (option !== 'CHILDREN' && option !== 'SPECIAL-USE') throw syntaxError(`Unknown return option ${option}`)
+      } else if (option === 'MYRIGHTS') rights = true
+      else if (option !== 'CHILDREN' && option !== 'SPECIAL-USE') throw syntaxError(`Unknown return option ${option}`)
     }, true)
   }
   const plainRoot = !extended && patterns[0] === ''
-  return { patterns: plainRoot ? null : patterns, selection, returnsSubscribed, status, metadata }
+  return { patterns: plainRoot ? null : patterns, selection, returnsSubscribed, status, metadata, rights }
 }
 
 /** "(" [option *(SP option)] ")". */

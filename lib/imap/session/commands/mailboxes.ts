@@ -1,4 +1,5 @@
 /** CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 9051 section 6.3); CREATE with USE (RFC 6154 section 3). */
+import { OTHERS_PREFIX } from '../../sharing/names.ts'
 import type { SpecialUse } from '../../store.ts'
 import { mailboxArgument, SEPARATOR } from '../../syntax/mailbox-name.ts'
 import { specialUseOf } from '../../syntax/special-use.ts'
@@ -7,6 +8,7 @@ import type { Tokens } from '../../syntax/tokens.ts'
 import type { Command } from '../command.ts'
 import type { SessionContext } from '../context.ts'
 import { no, ok } from '../outcome.ts'
+import { onMailbox, plain } from './shapes.ts'
 
 export const create: Command = {
   state: 'any',
@@ -26,22 +28,13 @@ export const create: Command = {
   },
 }
 
-export const remove: Command = {
-  state: 'any',
-  expunges: true,
-  prepare(args) {
-    args.space()
-    const name = mailboxArgument(args)
-    args.end()
-    return async (session) => {
-      if (name === 'INBOX') return no('CANNOT', 'INBOX cannot be deleted')
-      const info = session.account.find(name)
-      if (info === null) return no('NONEXISTENT', 'No such mailbox')
-      await session.whileClosing(info.id, () => session.account.delete(name))
-      return ok()
-    }
-  },
-}
+export const remove = onMailbox(async (session, name) => {
+  if (name === 'INBOX') return no('CANNOT', 'INBOX cannot be deleted')
+  const info = session.account.find(name)
+  if (info === null) return no('NONEXISTENT', 'No such mailbox')
+  await session.whileClosing(info.id, () => session.account.delete(name))
+  return ok()
+})
 
 export const rename: Command = {
   state: 'any',
@@ -71,38 +64,23 @@ function tellOldName({ dialect, out }: SessionContext, old: string, name: string
   out.untagged(`LIST () "${SEPARATOR}" ${dialect.name(name)} ("OLDNAME" (${dialect.name(old)}))`)
 }
 
-export const subscribe = subscribing(true)
-export const unsubscribe = subscribing(false)
+export const subscribe = onMailbox(async ({ account }, name) => {
+  if (account.find(name) === null) return no('NONEXISTENT', 'No such mailbox')
+  await account.subscribe(name, true)
+  return ok()
+})
 
-function subscribing(on: boolean): Command {
-  return {
-    state: 'any',
-    expunges: true,
-    prepare(args) {
-      args.space()
-      const name = mailboxArgument(args)
-      args.end()
-      return async ({ account }) => {
-        // A name that is gone may stay subscribed (RFC 9051 section 6.3.7), but not become it.
-        if (on && account.find(name) === null) return no('NONEXISTENT', 'No such mailbox')
-        await account.subscribe(name, on)
-        return ok()
-      }
-    },
-  }
-}
+/** Also of a name that is gone: it may stay subscribed (RFC 9051 section 6.3.7), but not become it. */
+export const unsubscribe = onMailbox(async ({ account }, name) => {
+  await account.subscribe(name, false)
+  return ok()
+})
 
-export const namespace: Command = {
-  state: 'any',
-  expunges: true,
-  prepare(args) {
-    args.end()
-    return ({ out }) => {
-      out.untagged(`NAMESPACE (("" "${SEPARATOR}")) NIL NIL`)
-      return ok()
-    }
-  },
-}
+export const namespace = plain(({ account, out }) => {
+  const others = account.access === undefined ? 'NIL' : `(("${OTHERS_PREFIX}" "${SEPARATOR}"))`
+  out.untagged(`NAMESPACE (("" "${SEPARATOR}")) ${others} NIL`)
+  return ok()
+})
 
 /** A name that shall come to be. A separator at the end only says that children are planned (RFC 9051 section 6.3.4). */
 function newName(args: Tokens): string {

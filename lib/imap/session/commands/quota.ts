@@ -1,8 +1,9 @@
 /** GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 9208 section 4.1). Limits are for the operator to set: QUOTASET is not announced. */
-import { mailboxArgument } from '../../syntax/mailbox-name.ts'
+import { isForeign } from '../../sharing/names.ts'
 import type { Command } from '../command.ts'
 import { no, ok } from '../outcome.ts'
 import { quotaResponse } from '../quota.ts'
+import { onMailbox } from './shapes.ts'
 
 export const getQuota: Command = {
   state: 'any',
@@ -19,21 +20,17 @@ export const getQuota: Command = {
   },
 }
 
-export const getQuotaRoot: Command = {
-  state: 'any',
-  expunges: true,
-  prepare(args) {
-    args.space()
-    const name = mailboxArgument(args)
-    args.end()
-    return ({ account, dialect, out }) => {
-      // RFC 9208 section 4.1.3: the name may be of a mailbox that is still to come.
-      out.untagged(`QUOTAROOT ${dialect.name(name)} ""`)
-      out.untagged(quotaResponse(account.quota()))
-      return ok()
-    }
-  },
-}
+export const getQuotaRoot = onMailbox(({ account, dialect, out }, name) => {
+  // RFC 9208 section 4.1.3: the name may be of a mailbox that is still to come.
+  if (isForeign(name)) {
+    // What it weighs is the owner's business.
+    out.untagged(`QUOTAROOT ${dialect.name(name)}`)
+    return ok()
+  }
+  out.untagged(`QUOTAROOT ${dialect.name(name)} ""`)
+  out.untagged(quotaResponse(account.quota()))
+  return ok()
+})
 
 export const setQuota: Command = {
   state: 'any',

@@ -2,36 +2,28 @@
  * SEARCH and UID SEARCH (RFC 3501 section 6.4.4), with the result options of ESEARCH (RFC 4731), SEARCHRES (RFC 5182), CONTEXT
  * (RFC 5267) and PARTIAL (RFC 9394).
  */
-import { asksForModSeq, type SearchProgram, searchProgram } from '../../syntax/search-keys.ts'
+import { asksForModSeq, isFuzzy, relevancyAlone, type SearchProgram, searchProgram } from '../../syntax/search-keys.ts'
 import { RETURN_ALL, type SearchReturn, searchReturn } from '../../syntax/search-return.ts'
 import { ImapSyntaxError } from '../../syntax/syntax-error.ts'
-import type { Addressing, Command } from '../command.ts'
+import type { Addressing } from '../command.ts'
 import type { SessionContext } from '../context.ts'
 import { bad, no, type Outcome, ok } from '../outcome.ts'
 import { find } from '../search/find.ts'
-import { asksForAnswer, concerned, highest, numbersOf, writeExtended, writePlain } from '../search/result.ts'
+import { asksForAnswer, concerned, numbersOf, writeExtended, writePlain } from '../search/result.ts'
 import { SearchUpdates } from '../search/updates.ts'
+import { onMessages } from './shapes.ts'
 
-export const search = searching('sequence')
-export const uidSearch = searching('uid')
-
-function searching(by: Addressing): Command {
-  return {
-    state: 'selected',
-    expunges: by === 'uid',
-    prepare(args) {
-      args.space()
-      const returns = searchReturn(args)
-      try {
-        const program = searchProgram(args)
-        return (session) => runSearch(session, by, returns, program)
-      } catch (error) {
-        if (!(error instanceof ImapSyntaxError) || error.code !== 'IMAP_REFUSED') throw error
-        return (session) => saving(session, returns, () => Promise.reject(error))
-      }
-    },
+export const [search, uidSearch] = onMessages((args, by) => {
+  const returns = searchReturn(args)
+  try {
+    const program = searchProgram(args)
+    if (returns?.relevancy === true && !isFuzzy(program.key)) throw relevancyAlone()
+    return (session) => runSearch(session, by, returns, program)
+  } catch (error) {
+    if (!(error instanceof ImapSyntaxError) || error.code !== 'IMAP_REFUSED') throw error
+    return (session) => saving(session, returns, () => Promise.reject(error))
   }
-}
+})
 
 async function runSearch(
   session: SessionContext,
@@ -45,7 +37,7 @@ async function runSearch(
   const updates = returns?.update === true ? SearchUpdates.of(session) : null
   if (updates?.has(session.tag)) return bad('Another result is followed under this tag') // RFC 5267 section 4.3
   if (asksForModSeq(key)) session.useCondstore()
-  const found = await saving(session, returns, () => find(session, mailbox, key))
+  const found = await saving(session, returns, () => find(session, mailbox, key, returns?.relevancy))
   if (found === null) return no('UNAVAILABLE', 'Session is ending')
   const numbers = numbersOf(found.indexes, by, mailbox)
   if (returns === null) {
@@ -56,7 +48,7 @@ async function runSearch(
   if (returns.save) mailbox.save(part.indexes)
   if (asksForAnswer(returns)) {
     const from = `(TAG "${session.tag}")`
-    await writeExtended(session, from, by, returns, { numbers, modSeq: highest(part.modSeqs) })
+    await writeExtended(session, from, by, returns, { numbers, part })
   }
   const uids = numbersOf(found.indexes, 'uid', mailbox)
   updates?.follow({ tag: session.tag, by, key, found: { kind: 'search', uids } })

@@ -2,8 +2,10 @@
  * SELECT, EXAMINE, CLOSE (RFC 9051 sections 6.3.2, 6.3.3, 6.4.1), UNSELECT (RFC 3691), CHECK (RFC 3501 section 6.4.1);
  * SELECT with what the client knows already (RFC 7162 section 3.2.5).
  */
-import { Flag } from '#lib/mail/flags.ts'
+import { Flag, flagNames } from '#lib/mail/flags.ts'
 import { FACTS_BATCH } from '../../limits.ts'
+import { ALL_RIGHTS, flagBits } from '../../sharing/rights.ts'
+import type { OpenMailbox } from '../../store.ts'
 import { mailboxArgument, SEPARATOR } from '../../syntax/mailbox-name.ts'
 import { type KnownState, selectParameters } from '../../syntax/select-parameters.ts'
 import { uidRequired } from '../../syntax/syntax-error.ts'
@@ -14,8 +16,6 @@ import { flagsResponse, type SelectedMailbox } from '../selected-mailbox.ts'
 
 /** Messages looked at for UNSEEN. Without the code a client asks by SEARCH; a scan of all facts would hold up SELECT. */
 const UNSEEN_SCAN_MAX = 2 * FACTS_BATCH
-
-const SYSTEM_FLAGS = '\\Answered \\Flagged \\Deleted \\Seen \\Draft'
 
 export const select = opening(false)
 export const examine = opening(true)
@@ -44,8 +44,7 @@ function opening(readOnly: boolean): Command {
         const mailbox = await session.select(info, readOnly)
         const { store } = mailbox
         out.untagged(flagsResponse(store.keywords()))
-        const permanent = store.readOnly ? '' : [SYSTEM_FLAGS, ...store.keywords(), '\\*'].join(' ')
-        out.untagged(`OK [PERMANENTFLAGS (${permanent})] Flags that are kept`)
+        out.untagged(`OK [PERMANENTFLAGS (${permanentFlags(store)})] Flags that are kept`)
         out.untagged(`${mailbox.exists} EXISTS`)
         if (!dialect.rev2) out.untagged(`${mailbox.recentCount} RECENT`)
         const unseen = dialect.uidOnly || dialect.rev2 ? 0 : firstUnseen(mailbox)
@@ -63,6 +62,14 @@ function opening(readOnly: boolean): Command {
       }
     },
   }
+}
+
+/** Flags that this session may change (RFC 9051 section 7.1, RFC 4314 section 5.2). */
+function permanentFlags(store: OpenMailbox): string {
+  if (store.readOnly) return ''
+  const { rights = ALL_RIGHTS } = store.info
+  const system = flagNames({ system: flagBits(rights), keywords: [] })
+  return [...system, ...(rights.includes('w') ? [...store.keywords(), '\\*'] : [])].join(' ')
 }
 
 /** Tells what was expunged and what changed since the client was here last (RFC 7162 section 3.2.5.2). */
@@ -102,7 +109,7 @@ export const close: Command = {
     args.end()
     return async (session) => {
       const { mailbox } = session
-      if (!mailbox.readOnly) await mailbox.store.expunge(null) // in silence: the client forgets the mailbox
+      if (!mailbox.readOnly && mailbox.may('e')) await mailbox.store.expunge(null) // in silence: the client forgets the mailbox
       session.unselect()
       return ok()
     }

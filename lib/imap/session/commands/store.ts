@@ -8,10 +8,11 @@ import { storeFlags } from '../../syntax/flags.ts'
 import { formatSequence, SequenceSet } from '../../syntax/sequence-set.ts'
 import { syntaxError } from '../../syntax/syntax-error.ts'
 import type { Tokens } from '../../syntax/tokens.ts'
-import type { Addressing, Command } from '../command.ts'
+import type { Addressing } from '../command.ts'
 import type { SessionContext } from '../context.ts'
 import { no, ok } from '../outcome.ts'
 import type { SelectedMailbox } from '../selected-mailbox.ts'
+import { onMessages } from './shapes.ts'
 
 interface FlagStore {
   readonly change: FlagChange
@@ -29,42 +30,32 @@ interface Stored {
   readonly modified: readonly Uid[]
 }
 
-export const store = storing('sequence')
-export const uidStore = storing('uid')
-
-function storing(by: Addressing): Command {
-  return {
-    state: 'selected',
-    expunges: by === 'uid',
-    prepare(args) {
-      args.space()
-      const set = SequenceSet.parse(args)
-      args.space()
-      const wish = storeArgument(args)
-      args.end()
-      return async (session) => {
-        const { mailbox } = session
-        if (mailbox.readOnly) return no('READ-ONLY', 'Mailbox is open read-only')
-        const uids = mailbox.uids(mailbox.resolve(set, by))
-        if (wish.unchangedSince !== null) session.useCondstore()
-        let gone = 0
-        const modified: Uid[] = []
-        for (let at = 0; at < uids.length && !session.conversation.ending; at += STORE_BATCH) {
-          const stored = await storeBatch(session, uids.slice(at, at + STORE_BATCH), wish, by)
-          gone += stored.gone
-          modified.push(...stored.modified)
-        }
-        // RFC 2180 section 4.2: without FETCH responses the client could not tell which messages were left out.
-        if (gone > 0 && (wish.silent || gone === uids.length)) {
-          return no('EXPUNGEISSUED', 'Some of the messages no longer exist')
-        }
-        if (modified.length === 0) return ok()
-        const failed = by === 'uid' ? modified : modified.map((uid) => mailbox.sequenceOf(uid))
-        return ok('Conditional STORE failed for some messages', `MODIFIED ${formatSequence(failed)}`)
-      }
-    },
+export const [store, uidStore] = onMessages((args, by) => {
+  const set = SequenceSet.parse(args)
+  args.space()
+  const wish = storeArgument(args)
+  args.end()
+  return async (session) => {
+    const { mailbox } = session
+    if (mailbox.readOnly) return no('READ-ONLY', 'Mailbox is open read-only')
+    const uids = mailbox.uids(mailbox.resolve(set, by))
+    if (wish.unchangedSince !== null) session.useCondstore()
+    let gone = 0
+    const modified: Uid[] = []
+    for (let at = 0; at < uids.length && !session.conversation.ending; at += STORE_BATCH) {
+      const stored = await storeBatch(session, uids.slice(at, at + STORE_BATCH), wish, by)
+      gone += stored.gone
+      modified.push(...stored.modified)
+    }
+    // RFC 2180 section 4.2: without FETCH responses the client could not tell which messages were left out.
+    if (gone > 0 && (wish.silent || gone === uids.length)) {
+      return no('EXPUNGEISSUED', 'Some of the messages no longer exist')
+    }
+    if (modified.length === 0) return ok()
+    const failed = by === 'uid' ? modified : modified.map((uid) => mailbox.sequenceOf(uid))
+    return ok('Conditional STORE failed for some messages', `MODIFIED ${formatSequence(failed)}`)
   }
-}
+})
 
 async function storeBatch(
   session: SessionContext,

@@ -1,5 +1,6 @@
 /** Every command of a session by its name. An extension adds a line here and its word in `../capabilities.ts`. */
 import type { Command } from '../command.ts'
+import { deleteAcl, getAcl, listRights, myRights, setAcl } from './acl.ts'
 import { append, replace, uidReplace } from './append.ts'
 import { cancelUpdate } from './cancel-update.ts'
 import { compress } from './compress.ts'
@@ -12,6 +13,7 @@ import { idle } from './idle.ts'
 import { list, lsub } from './list.ts'
 import { create, namespace, remove, rename, subscribe, unsubscribe } from './mailboxes.ts'
 import { getMetadata, setMetadata } from './metadata.ts'
+import { notify } from './notify.ts'
 import { getQuota, getQuotaRoot, setQuota } from './quota.ts'
 import { search, uidSearch } from './search.ts'
 import { check, close, examine, select, unselect } from './select.ts'
@@ -42,10 +44,16 @@ export const SESSION_COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['UID REPLACE', uidReplace],
   ['GETMETADATA', getMetadata],
   ['SETMETADATA', setMetadata],
+  ['GETACL', getAcl],
+  ['SETACL', setAcl],
+  ['DELETEACL', deleteAcl],
+  ['LISTRIGHTS', listRights],
+  ['MYRIGHTS', myRights],
   ['GETQUOTA', getQuota],
   ['GETQUOTAROOT', getQuotaRoot],
   ['SETQUOTA', setQuota],
   ['IDLE', idle],
+  ['NOTIFY', notify],
   ['COMPRESS', compress],
   ['CHECK', check],
   ['CLOSE', close],

@@ -1,13 +1,13 @@
 /** THREAD and UID THREAD (RFC 5256 section 3). */
 import { keysIn } from '../../syntax/search-keys.ts'
 import { syntaxError } from '../../syntax/syntax-error.ts'
-import type { Addressing, Command } from '../command.ts'
 import { no, ok } from '../outcome.ts'
 import { find } from '../search/find.ts'
 import { readFields } from '../sort/read-fields.ts'
 import { orderedSubject } from '../thread/ordered-subject.ts'
 import { threadByReferences } from '../thread/references.ts'
 import { type ThreadMessage, type ThreadNode, writeThreads } from '../thread/thread-node.ts'
+import { onMessages } from './shapes.ts'
 
 type Algorithm = (messages: readonly ThreadMessage[], pause: () => Promise<void>) => Promise<ThreadNode[]>
 
@@ -17,36 +17,26 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map([
   ['REFERENCES', threadByReferences],
 ])
 
-export const thread = threading('sequence')
-export const uidThread = threading('uid')
-
-function threading(by: Addressing): Command {
-  return {
-    state: 'selected',
-    expunges: by === 'uid',
-    prepare(args) {
-      args.space()
-      const name = args.word()
-      const algorithm = ALGORITHMS.get(name)
-      if (algorithm === undefined) throw syntaxError(`Unknown threading algorithm ${name}`)
-      args.space()
-      const key = keysIn(args)
-      return async (session) => {
-        const { mailbox, host } = session
-        const found = await find(session, mailbox, key)
-        const messages: ThreadMessage[] = []
-        const complete =
-          found !== null &&
-          (await readFields(session, mailbox, found.indexes, true, (index, facts, fields) => {
-            const { subject, reply, messageId, references } = fields
-            const number = by === 'uid' ? facts.uid : index + 1
-            const sentMs = fields.sentMs ?? facts.internalDateMs
-            messages.push({ number, sentMs, subject, reply, messageId, references })
-          }))
-        if (!complete) return no('UNAVAILABLE', 'Session is ending')
-        await writeThreads(session, await algorithm(messages, () => host.pause()))
-        return ok()
-      }
-    },
+export const [thread, uidThread] = onMessages((args, by) => {
+  const name = args.word()
+  const algorithm = ALGORITHMS.get(name)
+  if (algorithm === undefined) throw syntaxError(`Unknown threading algorithm ${name}`)
+  args.space()
+  const key = keysIn(args)
+  return async (session) => {
+    const { mailbox, host } = session
+    const found = await find(session, mailbox, key)
+    const messages: ThreadMessage[] = []
+    const complete =
+      found !== null &&
+      (await readFields(session, mailbox, found.indexes, true, (index, facts, fields) => {
+        const { subject, reply, messageId, references } = fields
+        const number = by === 'uid' ? facts.uid : index + 1
+        const sentMs = fields.sentMs ?? facts.internalDateMs
+        messages.push({ number, sentMs, subject, reply, messageId, references })
+      }))
+    if (!complete) return no('UNAVAILABLE', 'Session is ending')
+    await writeThreads(session, await algorithm(messages, () => host.pause()))
+    return ok()
   }
-}
+})

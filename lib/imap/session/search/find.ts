@@ -19,10 +19,20 @@ export interface Found {
   readonly indexes: number[]
   /** MODSEQ of each, if a key asked for MODSEQ (RFC 7162 section 3.1.5); otherwise null. */
   readonly modSeqs: number[] | null
+  /** How well each matches (RFC 6203); null: nobody asked. */
+  readonly scores: number[] | null
 }
 
-/** @returns Null if the session ends. The mailbox's view must not change meanwhile. */
-export async function find(session: SessionContext, mailbox: SelectedMailbox, key: SearchKey): Promise<Found | null> {
+/**
+ * @param scored Whether it is wanted how well messages match.
+ * @returns Null if the session ends. The mailbox's view must not change meanwhile.
+ */
+export async function find(
+  session: SessionContext,
+  mailbox: SelectedMailbox,
+  key: SearchKey,
+  scored = false,
+): Promise<Found | null> {
   const { host, conversation, dialect } = session
   if (dialect.uidOnly && someKey(key, (part) => part.kind === 'sequence' && !part.set.saved)) throw uidRequired()
   const matcher = compile(key, { mailbox, nowMs: host.clock.nowMs() })
@@ -34,6 +44,7 @@ export async function find(session: SessionContext, mailbox: SelectedMailbox, ke
   }
   const progress = new Progress(session, mailbox.exists)
   const modSeqs: number[] | null = asksForModSeq(key) ? [] : null
+  const scores: number[] | null = scored ? [] : null
   const indexes: number[] = []
   let deep = 0
   for (const range of ranges) {
@@ -55,12 +66,13 @@ export async function find(session: SessionContext, mailbox: SelectedMailbox, ke
         if (!matches) continue
         indexes.push(index)
         modSeqs?.push(facts.modSeq)
+        scores?.push(await matcher.score(candidate))
       }
       if (conversation.ending) return null
       if (to < range.to) await host.pause()
     }
   }
-  return { indexes, modSeqs }
+  return { indexes, modSeqs, scores }
 }
 
 /** A set of numbers that every match must be in narrows what is looked at. */

@@ -3,12 +3,13 @@
  * index rules out, or says null, and only then `slow` reads. Of several keys that must all match the cheap ones go first.
  */
 import { decodeWords, type Headers, parseDate } from '#lib/mime/mod.ts'
-import type { TextFilter, TextWish, UidRange } from '../../store.ts'
+import type { MessageFacts, TextFilter, TextWish, UidRange } from '../../store.ts'
 import { type Day, dayOf } from '../../syntax/dates.ts'
 import { mergeRanges } from '../../syntax/ranges.ts'
 import type { DateRelation, SearchKey } from '../../syntax/search-keys.ts'
 import { contains, type Ranges } from '../../syntax/sequence-set.ts'
 import type { SelectedMailbox } from '../selected-mailbox.ts'
+import { threadId } from '../thread/thread-id.ts'
 import type { Candidate } from './candidate.ts'
 import { fold } from './fold.ts'
 
@@ -19,11 +20,15 @@ interface KeyMatcher {
   readonly cost: Cost
   quick(message: Candidate): boolean | null
   slow(message: Candidate): Promise<boolean>
+  /** How well a message matches that does (RFC 6203 section 4); absent: wholly, or not at all. */
+  score?(message: Candidate): Promise<number>
 }
 
 export interface Matcher {
   quick(message: Candidate): boolean | null
   slow(message: Candidate): Promise<boolean>
+  /** 1 to 100, of a message that matches. */
+  score(message: Candidate): Promise<number>
   /** Folded texts of all BODY and TEXT keys. */
   readonly texts: ReadonlySet<string>
   /** What a text index could be asked. */
@@ -77,6 +82,7 @@ export function compile(key: SearchKey, moment: SearchMoment): Matcher {
   return {
     quick: (message) => matcher.quick(message),
     slow: (message) => matcher.slow(message),
+    score: (message) => scoreOf(matcher, message),
     texts: gathered.texts,
     wishes: gathered.wishes,
     filter(filter) {
@@ -143,6 +149,8 @@ function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered, ne
       return onFacts((message) => message.facts.modSeq >= key.modSeq)
     case 'email-id':
       return onFacts((message) => message.facts.emailId === key.id)
+    case 'thread-id':
+      return onHeader((headers, { emailId }) => headers !== null && threadId(headers, emailId) === key.id)
     case 'sent-date':
       return onHeader((headers) => {
         const date = parseDate(headers?.first('date') ?? '')
@@ -184,9 +192,47 @@ function compileKey(key: SearchKey, moment: SearchMoment, gathered: Gathered, ne
           (gathered.mayHave(body, message) && (await message.bodyHas(wanted))),
       )
     }
+    case 'fuzzy': {
+      const compiled = (text: SearchKey) => compileKey(text, moment, gathered, false)
+      if (key.words.length === 0) return compileKey(key.exact, moment, gathered, needed)
+      const exact = compiled(key.exact)
+      const words = key.words.map(({ word, loose }) => ({ word: compiled(word), loose: compiled(loose) }))
+      // A letter with the text has its words, and one with a word its beginning.
+      const any = combine(
+        words.map(({ loose }) => loose),
+        true,
+      )
+      return { ...any, score: (message) => fuzzyScore(exact, words, message) }
+    }
     default:
       return key satisfies never
   }
+}
+
+/** The text as it was typed is best; then each word counts, and more than a word that only begins like it. */
+async function fuzzyScore(
+  exact: KeyMatcher,
+  words: readonly { readonly word: KeyMatcher; readonly loose: KeyMatcher }[],
+  message: Candidate,
+): Promise<number> {
+  if (await matches(exact, message)) return SCORE_MAX
+  let sum = 0
+  for (const { word, loose } of words) {
+    if (await matches(word, message)) sum += 1
+    else if (await matches(loose, message)) sum += LOOSE_SHARE
+  }
+  return Math.max(1, Math.round(((SCORE_MAX - 1) * sum) / words.length))
+}
+
+const SCORE_MAX = 100
+const LOOSE_SHARE = 0.6
+
+async function matches(matcher: KeyMatcher, message: Candidate): Promise<boolean> {
+  return matcher.quick(message) ?? matcher.slow(message)
+}
+
+async function scoreOf(matcher: KeyMatcher, message: Candidate): Promise<number> {
+  return matcher.score === undefined ? SCORE_MAX : matcher.score(message)
 }
 
 /**
@@ -208,14 +254,14 @@ function onFacts(matches: (message: Candidate) => boolean): KeyMatcher {
   return { cost: 0, quick: matches, slow: async (message) => matches(message) }
 }
 
-function onHeader(matches: (headers: Headers | null) => boolean): KeyMatcher {
+function onHeader(matches: (headers: Headers | null, facts: MessageFacts) => boolean): KeyMatcher {
   return {
     cost: 1,
     quick: (message) => {
       const known = message.knownHeaders()
-      return known === undefined ? null : matches(known)
+      return known === undefined ? null : matches(known, message.facts)
     },
-    slow: async (message) => matches(await message.headers()),
+    slow: async (message) => matches(await message.headers(), message.facts),
   }
 }
 
@@ -243,6 +289,12 @@ function combine(parts: readonly KeyMatcher[], any: boolean): KeyMatcher {
         if (matches === any) return any
       }
       return !any
+    },
+    // RFC 6203 section 4 leaves it open: as good as the weakest of what must all match, as the best of what may.
+    async score(message) {
+      const scores: number[] = []
+      for (const part of ordered) if (!any || (await matches(part, message))) scores.push(await scoreOf(part, message))
+      return any ? Math.max(...scores) : Math.min(...scores)
     },
   }
 }

@@ -14,6 +14,8 @@ export interface Result {
   readonly indexes: readonly number[]
   /** MODSEQ of each; null if nobody asked. */
   readonly modSeqs: readonly number[] | null
+  /** How well each matches; null if nobody asked. */
+  readonly scores: readonly number[] | null
 }
 
 type ResultSession = Pick<SessionContext, 'out' | 'host'>
@@ -38,7 +40,7 @@ export async function writeExtended(
   from: string,
   by: Addressing,
   returns: SearchReturn,
-  { numbers, modSeq }: { readonly numbers: readonly number[]; readonly modSeq: number | null },
+  { numbers, part }: { readonly numbers: readonly number[]; readonly part: Result },
 ): Promise<void> {
   const { out } = session
   const [first] = numbers
@@ -59,7 +61,13 @@ export async function writeExtended(
     else await writeSequence(session, window)
     out.write(')')
   }
+  const modSeq = highest(part.modSeqs)
   if (modSeq !== null) out.write(` MODSEQ ${modSeq}`)
+  if (returns.relevancy && part.scores !== null && part.scores.length > 0) {
+    out.write(' RELEVANCY (')
+    await inBatches(session, part.scores, (batch, first) => out.write(`${first ? '' : ' '}${batch.join(' ')}`))
+    out.write(')')
+  }
   out.write('\r\n')
 }
 
@@ -77,17 +85,20 @@ export function numbersOf(indexes: readonly number[], by: Addressing, mailbox: S
  * The part of a result that SAVE keeps and whose highest MODSEQ is told: all of it, unless only ends or a window were asked for (RFC 5182
  * section 2.4, RFC 7162 section 3.1.10, RFC 9394 section 3.3).
  */
-export function concerned({ indexes, modSeqs }: Result, returns: SearchReturn): Result {
+export function concerned(result: Result, returns: SearchReturn): Result {
+  const { indexes, modSeqs, scores } = result
   const { min, max, all, count, partial } = returns
-  if (all || count || !(min || max || partial !== null)) return { indexes, modSeqs }
+  if (all || count || !(min || max || partial !== null)) return { indexes, modSeqs, scores }
   const places = new Set<number>()
   if (min && indexes.length > 0) places.add(0)
   if (max && indexes.length > 0) places.add(indexes.length - 1)
   if (partial !== null) for (const place of windowOf([...indexes.keys()], partial)) places.add(place)
   const ordered = [...places].sort((a, b) => a - b)
+  const chosen = (all: readonly number[]) => ordered.map((place) => all[place] as number)
   return {
-    indexes: ordered.map((place) => indexes[place] as number),
-    modSeqs: modSeqs === null ? null : ordered.map((place) => modSeqs[place] as number),
+    indexes: chosen(indexes),
+    modSeqs: modSeqs === null ? null : chosen(modSeqs),
+    scores: scores === null ? null : chosen(scores),
   }
 }
 
@@ -114,10 +125,10 @@ async function writeSequence(session: ResultSession, numbers: readonly number[])
 async function inBatches(
   { out, host }: ResultSession,
   numbers: readonly number[],
-  write: (batch: readonly number[]) => void,
+  write: (batch: readonly number[], first: boolean) => void,
 ): Promise<void> {
   for (let from = 0; from < numbers.length; from += RESULT_BATCH) {
-    write(numbers.slice(from, from + RESULT_BATCH))
+    write(numbers.slice(from, from + RESULT_BATCH), from === 0)
     if (out.congested) await out.ready()
     if (from + RESULT_BATCH < numbers.length) await host.pause()
   }

@@ -158,7 +158,9 @@ export class SearchUpdates implements ViewWatcher {
           ? 'The result is too large to be followed'
           : changesByItself(key)
             ? 'A result by sequence numbers, by age or by what is recent is not followed'
-            : null
+            : found.kind === 'sort' && found.criteria.some((criterion) => criterion.key === 'RELEVANCY')
+              ? 'A result by relevancy is not followed'
+              : null
     if (why !== null) {
       this.#refuse(tag, why)
       return

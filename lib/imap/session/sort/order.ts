@@ -15,7 +15,7 @@ export interface SortRow {
 
 /** Whether facts alone answer, without a header. */
 export function sortsByFacts(criteria: readonly SortCriterion[]): boolean {
-  return criteria.every(({ key }) => key === 'ARRIVAL' || key === 'SIZE')
+  return criteria.every(({ key }) => key === 'ARRIVAL' || key === 'SIZE' || key === 'RELEVANCY')
 }
 
 export function sortRow(
@@ -23,16 +23,17 @@ export function sortRow(
   facts: MessageFacts,
   fields: SortFields,
   criteria: readonly SortCriterion[],
+  score = 0,
 ): SortRow {
   return {
     index,
     uid: facts.uid,
     modSeq: facts.modSeq,
-    values: criteria.map(({ key }) => keyValue(key, facts, fields)),
+    values: criteria.map(({ key }) => keyValue(key, facts, fields, score)),
   }
 }
 
-function keyValue(key: SortKey, facts: MessageFacts, fields: SortFields): number | string {
+function keyValue(key: SortKey, facts: MessageFacts, fields: SortFields, score: number): number | string {
   switch (key) {
     case 'ARRIVAL':
       return facts.internalDateMs
@@ -52,6 +53,8 @@ function keyValue(key: SortKey, facts: MessageFacts, fields: SortFields): number
       return fields.displayFrom
     case 'DISPLAYTO':
       return fields.displayTo
+    case 'RELEVANCY':
+      return -score // RFC 6203 section 5: the best first
     default:
       return key satisfies never
   }

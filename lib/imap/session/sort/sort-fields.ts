@@ -2,10 +2,11 @@
  * What SORT and THREAD want to know of a letter (RFC 5256 section 2), out of its header: small enough to keep for many more letters than
  * parsed headers could be kept.
  */
-import { WeightedLru } from '#lib/cache/weighted-lru.ts'
 import { type Address, decodeWords, type Headers, parseAddressList, parseDate } from '#lib/mime/mod.ts'
 import { REFERENCES_MAX } from '../../limits.ts'
+import { type LetterCache, LruLetterCache } from '../letter-cache.ts'
 import { fold } from '../search/fold.ts'
+import { ancestors, messageId } from '../thread/message-ids.ts'
 import { baseSubject } from './base-subject.ts'
 
 /** Texts are folded: as they are compared. */
@@ -42,33 +43,22 @@ export const NO_FIELDS: SortFields = {
   references: [],
 }
 
-export interface SortFieldsCache {
-  /** @param key Unique for the bytes: account id and EMAILID. */
-  get(key: string): SortFields | undefined
-  set(key: string, fields: SortFields): void
-}
+export type SortFieldsCache = LetterCache<SortFields>
 
 /** Of the object and its entry, beside what its texts have. */
 const ENTRY_BYTES = 200
 
-export class LruSortFieldsCache implements SortFieldsCache {
-  readonly #kept: WeightedLru<string, SortFields>
-
+export class LruSortFieldsCache extends LruLetterCache<SortFields> {
   /** @param bytesMax About how much memory all of it takes. */
   constructor(bytesMax: number) {
-    this.#kept = new WeightedLru(bytesMax)
+    super({ weightMax: bytesMax, weigh: fieldBytes, heaviestPart: 64 })
   }
+}
 
-  get(key: string): SortFields | undefined {
-    return this.#kept.get(key)
-  }
-
-  set(key: string, fields: SortFields): void {
-    const texts = [fields.subject, fields.from, fields.to, fields.cc, fields.displayFrom, fields.displayTo]
-    const chars = [...texts, fields.messageId, ...fields.references].reduce((sum, text) => sum + text.length + 16, 0)
-    // One monster must not push out everything else.
-    if (chars <= this.#kept.weightMax / 64) this.#kept.set(key, fields, ENTRY_BYTES + key.length + chars)
-  }
+function fieldBytes(fields: SortFields, key: string): number {
+  const texts = [fields.subject, fields.from, fields.to, fields.cc, fields.displayFrom, fields.displayTo]
+  const chars = [...texts, fields.messageId, ...fields.references].reduce((sum, text) => sum + text.length + 16, 0)
+  return ENTRY_BYTES + key.length + chars
 }
 
 export function sortFields(headers: Headers): SortFields {
@@ -85,8 +75,8 @@ export function sortFields(headers: Headers): SortFields {
     cc: fold(cc?.mailbox ?? ''),
     displayFrom: display(from),
     displayTo: display(to),
-    messageId: messageIds(headers.first('message-id') ?? '')[0] ?? '',
-    references: references(headers),
+    messageId: messageId(headers),
+    references: ancestors(headers).slice(-REFERENCES_MAX),
   }
 }
 
@@ -97,20 +87,4 @@ function display(address: Address | undefined): string {
   if (shown !== '') return fold(shown)
   const plain = decodeWords(mailbox ?? '')
   return fold(host === null || host === '' ? plain : `${plain}@${host}`)
-}
-
-/** RFC 5256 section 3, REFERENCES step 1. */
-function references(headers: Headers): string[] {
-  const all = messageIds(headers.first('references') ?? '')
-  return all.length > 0 ? all.slice(-REFERENCES_MAX) : messageIds(headers.first('in-reply-to') ?? '').slice(0, 1)
-}
-
-const MESSAGE_ID = /<((?:"(?:[^"\\]|\\.)*"|[^<>"@\s])+)@([^<>\s]+)>/g
-
-/** All message ids in `value`: `<"a"@b>` is `<a@b>` (RFC 5256 section 3). */
-function messageIds(value: string): string[] {
-  return [...value.matchAll(MESSAGE_ID)].map(([, left = '', right = '']) => {
-    const plain = left.replace(/"((?:[^"\\]|\\.)*)"/g, (_, inner: string) => inner.replace(/\\(.)/g, '$1'))
-    return `${plain}@${right}`
-  })
 }

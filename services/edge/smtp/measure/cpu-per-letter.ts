@@ -19,6 +19,7 @@ import { secureContext } from '#lib/tls/material.ts'
 import { PasswordGate } from '../../auth/password-gate.ts'
 import { ConnectionLimits } from '../../connection-limits.ts'
 import { createEdgeMetrics } from '../../metrics.ts'
+import { ProxiedClients } from '../../policy/proxied-clients.ts'
 import { testTlsMaterial } from '../../testing/certificates.ts'
 import { FakeDirectory } from '../../testing/fake-directory.ts'
 import { BodyBudget } from '../body-budget.ts'
@@ -71,6 +72,7 @@ function service(): SmtpService {
       logger,
       metrics,
     }),
+    policy: null,
     budget,
     directory,
     gate: new PasswordGate({ directory, clock, logger, metrics }),
@@ -138,7 +140,14 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) collectedMs += entry.duration
 }).observe({ entryTypes: ['gc'] })
 
-const server = engine === 'own' ? new SmtpServer(service(), LISTENER).server : packageServer(service())
+const server =
+  engine === 'own'
+    ? new SmtpServer(
+        service(),
+        LISTENER,
+        new ProxiedClients([], nodeClock, createLogger('info', { service: 'edge', pod: 'measure' })),
+      ).server
+    : packageServer(service())
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
 const address = server.address()

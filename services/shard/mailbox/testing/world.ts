@@ -6,6 +6,7 @@ import type { Clock } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import type { StoreError } from '../../errors.ts'
 import { SqliteIndex } from '../../index/sqlite-index.ts'
+import type { Teacher } from '../../learning/learner.ts'
 import type { TextIndex } from '../../text/port.ts'
 import type { MailboxLimits } from '../limits.ts'
 import { MailStore } from '../mail-store.ts'
@@ -66,6 +67,7 @@ export interface WorldOptions {
   readonly random?: SeededRandom
   readonly limits?: Partial<MailboxLimits>
   readonly text?: TextIndex
+  readonly teacher?: Teacher
   readonly refusal?: (kind: WriteKind) => StoreError | null
   readonly doubt?: (kind: WriteKind) => StoreError | null
 }
@@ -84,6 +86,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     limits: options.limits ?? {},
     onFailure: (error) => failures.push(error),
     ...(options.text && { text: options.text }),
+    ...(options.teacher && { teacher: options.teacher }),
     ...(options.refusal && { refusal: options.refusal }),
     ...(options.doubt && { doubt: options.doubt }),
   })

@@ -1,5 +1,5 @@
-/** Cuts the pieces of a body into frames, without copying them. */
-import { FRAME_PAYLOAD_BYTES_MAX } from '#lib/frames/codec.ts'
+/** Cuts the pieces of something long into frames, without copying them. */
+import { FRAME_PAYLOAD_BYTES_MAX } from './codec.ts'
 
 /** Lists of views into `pieces`, each list as long as one frame may be, the last one shorter. */
 export function* fillFrames(

@@ -1,0 +1,23 @@
+/** The port through which a session finds what other accounts share with it. */
+import type { MailboxInfo, OwnerAccount } from '../store.ts'
+
+/** Who a session speaks for. */
+export interface Identity {
+  /** The primary address, in lower case. */
+  readonly address: string
+  /** All addresses, the primary one too. */
+  readonly addresses: readonly string[]
+}
+
+export interface SharedMailbox {
+  readonly account: OwnerAccount
+  /** The owner's address. */
+  readonly owner: string
+  /** As the owner sees it. */
+  readonly mailbox: MailboxInfo
+}
+
+export interface Neighbours {
+  /** Mailboxes of other accounts that have a grant for one of `identifiers`; committed state, in no order. */
+  sharedWith(identifiers: readonly string[]): readonly SharedMailbox[]
+}
