@@ -37,6 +37,9 @@ const OPTIONS = {
   scope: { type: 'string', multiple: true },
   since: { type: 'string' },
   jobs: { type: 'string' },
+  archive: { type: 'string' },
+  secret: { type: 'string' },
+  until: { type: 'string' },
   lang: { type: 'string' },
 } as const satisfies ParseArgsConfig['options']
 
@@ -88,6 +91,10 @@ export interface Options {
   readonly since: string | null
   /** Accounts at once. */
   readonly jobs: number | null
+  /** Folder of a backup, the file with its secret, and the time to go back to. */
+  readonly archive: string | null
+  readonly secret: string | null
+  readonly until: string | null
 }
 
 export type CommandLine =
@@ -170,6 +177,9 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       scopes: values.scope ?? [],
       since: values.since ?? null,
       jobs: numbers.jobs,
+      archive: values.archive ?? null,
+      secret: values.secret ?? null,
+      until: values.until ?? null,
     },
   }
 }

@@ -35,6 +35,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'account undelete': async () => (await import('./commands/account.ts')).accountUndelete,
   'account app-password': async () => (await import('./commands/account.ts')).accountAppPassword,
   'account import': async () => (await import('./commands/account-import.ts')).accountImport,
+  'mail import': async () => (await import('./commands/mail.ts')).mailImport,
+  'mail import-many': async () => (await import('./commands/mail.ts')).mailImportMany,
+  'mail export': async () => (await import('./commands/mail.ts')).mailExport,
   'alias add': async () => (await import('./commands/alias.ts')).aliasAdd,
   'alias remove': async () => (await import('./commands/alias.ts')).aliasRemove,
   'alias list': async () => (await import('./commands/alias.ts')).aliasList,
@@ -63,6 +66,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'account move': async () => (await import('./commands/move.ts')).accountMove,
   'account move-cancel': async () => (await import('./commands/move.ts')).accountMoveCancel,
   'account moves': async () => (await import('./commands/move.ts')).accountMoves,
+  'backup list': async () => (await import('./commands/backup.ts')).backupList,
+  'backup verify': async () => (await import('./commands/backup.ts')).backupVerify,
+  'backup restore': async () => (await import('./commands/backup.ts')).backupRestore,
   'domain list': async () => (await import('./commands/account.ts')).domainList,
 }
 

@@ -2,8 +2,10 @@
  * Letters pass a filter pool before they are stored: what is refused, what goes to Junk, and what becomes of letters while filters die.
  */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { ImapFlow } from 'imapflow'
 import { TestArray } from './support/array.ts'
 import { EICAR, GTUBE, letterWith, type RunningEngine, scriptedSpamd, zipOf } from './support/engines.ts'
 import { allMessages } from './support/imap.ts'
@@ -27,6 +29,8 @@ before(async () => {
   const engines = [
     { name: 'signatures', kind: 'signatures' },
     { name: 'attachments', kind: 'attachments' },
+    { name: 'phishing', kind: 'phishing' },
+    { name: 'bayes', kind: 'bayes' },
     // Nobody is there: a pool that names it works all the same, and the array says so.
     { name: 'clamav', kind: 'clamd', address: '127.0.0.1:1' },
     spamd.engine,
@@ -181,6 +185,62 @@ test('explain tells what was decided about a letter and why, also of one that wa
   const refused = await array.must('explain', 'why-refused@example.net')
   assert.match(refused, /: reject, because of spam [0-9.]+ \(spamassassin\) at level standard$/m)
   assert.notEqual((await array.command('explain', 'nobody@example.net')).code, 0)
+})
+
+test('what people move into Junk is learned by all pods, also over the death of one, and sorts the next letter', async () => {
+  const { address, password } = array.account('alice')
+  const { host, port } = array.endpoints.imaps
+  const client = new ImapFlow({
+    host,
+    port,
+    secure: true,
+    auth: { user: address, pass: password },
+    tls: { ca: readFileSync(array.endpoints.ca, 'utf8') },
+    logger: false,
+  })
+  await client.connect()
+  const sort = async (words: string, target: string) => {
+    for (let i = 0; i < 24; i++)
+      assert.equal((await send(address, plain(`${words} ${i}`, `${words} number ${i}`))).code, 250)
+    await client.mailboxOpen('INBOX')
+    const uids = await client.search({ subject: words }, { uid: true })
+    assert.ok(uids && uids.length === 24)
+    await client.messageMove(uids, target, { uid: true })
+  }
+  await sort('zamboni racing tickets', 'Junk')
+  await sort('choir rehearsal plan', 'Archive')
+  await client.logout()
+  const judged = async (subject: string) => {
+    assert.equal((await send(address, plain(subject, 'zamboni racing tickets number one'))).code, 250)
+    return await found('alice', subject, 'Junk')
+  }
+  const junk = await waitFor('the filters to have learned', async () => {
+    return await judged(`zamboni racing tickets ${Math.trunc(performance.now())}`)
+  })
+  assert.match(junk, /^X-Twinpost-Evidence: engine=bayes;\r\n\tstate=done;\r\n\tspam=user%20[01]\.\d\d\/1/m)
+  assert.match(junk, /reason="spam 1\.\d\d \(bayes\) at level standard"/)
+  await array.kill('default-filter-0/filter')
+  await waitFor(
+    'the pod to be back',
+    async () =>
+      (await array.status()).processes.find(
+        ({ name, state }) => name === 'default-filter-0/filter' && state === 'running',
+      ) ?? null,
+  )
+  for (let i = 0; i < 4; i++) assert.notEqual(await judged(`zamboni racing tickets again ${i}`), null)
+  const text = await send(address, plain('choir rehearsal plan again', 'choir rehearsal plan number one'))
+  assert.equal(text.code, 250)
+  assert.notEqual(await found('alice', 'choir rehearsal plan again'), null)
+})
+
+test('a letter that pretends to come from here goes to Junk', async () => {
+  const { address } = array.account('alice')
+  const letter = 'From: "boss@example.test" <x@evil.example>\r\nSubject: urgent\r\n\r\nPlease pay.\r\n'
+  assert.equal((await send(address, Buffer.from(letter))).code, 250)
+  assert.match(
+    (await found('alice', 'urgent', 'Junk')) ?? '',
+    /reason="phishing name-address example\.test \(phishing\)"/,
+  )
 })
 
 test('filters that are killed while 1,000 letters come lose none and let none pass unseen', async (t) => {

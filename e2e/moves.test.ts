@@ -19,8 +19,8 @@ import { letter, pairInSync, waitFor } from './support/pour.ts'
 import { assertNothingLost, byAppend, bySmtp, Writer } from './support/writer.ts'
 
 const LETTERS = 200
-const ROUNDS = onlyInAll === false ? 20 : 6
-const ROUNDS_WITH_FAULTS = onlyInAll === false ? 12 : 4
+const ROUNDS = onlyInAll === false ? 20 : 4
+const ROUNDS_WITH_FAULTS = onlyInAll === false ? 12 : 2
 const STOPS = ['n2/0', 'n1/1', 'n2/1', 'n1/0']
 /** Writes wait so long at most for one move, on a test machine that does other things as well. */
 const FREEZE_MS_MAX = 2_000

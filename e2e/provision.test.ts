@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { TestArray } from './support/array.ts'
 import { allMessages, imapLogin } from './support/imap.ts'
+import { waitFor } from './support/pour.ts'
 import { SmtpDialogue } from './support/smtp.ts'
 
 const PASSWORD = 'a long enough password'
@@ -188,14 +189,122 @@ test('accounts come from an LDIF file', async () => {
   assert.equal(await letters('l1@example.test'), 1)
 })
 
-test('a file of 10,000 lines is looked through, and what is malformed is named by its line', async () => {
+test('a file of 2,000 lines is looked through, and what is malformed is named by its line', async () => {
   const file = join(array.root, 'many.csv')
-  const lines = Array.from({ length: 10_000 }, (_, i) => `many${i}@example.test,Number ${i}`)
+  const lines = Array.from({ length: 2_000 }, (_, i) => `many${i}@example.test,Number ${i}`)
   writeFileSync(file, `address,name\n${lines.join('\n')}\n`)
-  assert.match(await array.must('account', 'import', file, '--dry-run'), /Would create 10000 accounts/)
+  assert.match(await array.must('account', 'import', file, '--dry-run'), /Would create 2000 accounts/)
   writeFileSync(file, 'address,name\na@example.test,"open\n')
   const broken = await array.command('account', 'import', file, '--dry-run')
   assert.match(broken.stderr, /line 2: a quote is never closed/)
+})
+
+/** Exact bytes, flags and dates of a mailbox, in the order of UIDs. */
+async function contents(address: string, mailbox: string) {
+  const client = await imapLogin(array, user(address))
+  const found: { source: string; flags: string[]; date: string }[] = []
+  const lock = await client.getMailboxLock(mailbox, { readOnly: true })
+  try {
+    for await (const one of client.fetch('1:*', { source: true, flags: true, internalDate: true })) {
+      const flags = [...(one.flags ?? [])].filter((flag) => flag !== '\\Recent').sort()
+      const source = one.source?.toString('latin1') ?? ''
+      found.push({ source, flags, date: new Date(one.internalDate ?? 0).toISOString() })
+    }
+  } finally {
+    lock.release()
+  }
+  await client.logout()
+  return found
+}
+
+/** An account with letters of several kinds in three mailboxes. */
+async function fill(address: string): Promise<void> {
+  await addAccount(address)
+  const client = await imapLogin(array, user(address))
+  await client.mailboxCreate('Projekte/空')
+  for (let i = 0; i < 60; i++) {
+    const bytes = `From: a@example.net\r\nSubject: ${i}\r\n\r\nFrom here\r\n>From there\r\n.\r\nbyte ${String.fromCharCode(0xe4)}\r\n`
+    const flags = i % 3 === 0 ? ['\\Seen', '$Forwarded', 'work'] : i % 3 === 1 ? ['\\Flagged'] : []
+    const mailbox = i % 4 === 0 ? 'Projekte/空' : i % 4 === 1 ? 'Sent' : 'INBOX'
+    await client.append(mailbox, Buffer.from(bytes, 'latin1'), flags, new Date(Date.UTC(2020, 1, 1, 2, 3, i)))
+  }
+  await client.logout()
+}
+
+const MAILBOXES = ['INBOX', 'Sent', 'Projekte/空']
+
+for (const format of ['maildir', 'mbox'] as const)
+  test(`an account goes out as ${format} and comes back the same, once`, async () => {
+    const from = `out-${format}@example.test`
+    const to = `in-${format}@example.test`
+    const path = join(array.root, `export-${format}`)
+    await fill(from)
+    assert.match(await array.must('mail', 'export', from, '--format', format, '--to', path), /60 letters/)
+    await addAccount(to)
+    assert.match(await array.must('mail', 'import', to, '--from', `${format}:${path}`), /stored 60 letters/)
+    for (const mailbox of MAILBOXES)
+      assert.deepEqual(await contents(to, mailbox), await contents(from, mailbox), mailbox)
+    assert.match(await array.must('mail', 'import', to, '--from', `${format}:${path}`), /stored 0 letters.*60 were there/)
+  })
+
+test('mail comes from another server over IMAP with flags and dates, for many accounts, and once', async () => {
+  const { host, port } = array.endpoints.imaps
+  const list = join(array.root, 'moves.csv')
+  const rows: string[] = []
+  for (const name of ['m1', 'm2']) {
+    await fill(`${name}@example.test`)
+    await addAccount(`${name}-new@example.test`)
+    rows.push(`${name}-new@example.test,imaps://${name}%40example.test@${host}:${port},${PASSWORD}`)
+  }
+  writeFileSync(list, ['address,from,password', ...rows, 'nobody@example.test,maildir:/nowhere,'].join('\n'))
+  process.env['NODE_EXTRA_CA_CERTS'] = array.endpoints.ca
+  const first = await array.command('mail', 'import-many', list)
+  assert.equal(first.code, 1, 'one of them failed')
+  assert.match(first.stderr, /nobody@example\.test: .*nowhere/)
+  for (const name of ['m1', 'm2']) {
+    assert.match(first.stdout, new RegExp(`${name}-new@example\\.test: stored 60 letters`))
+    for (const mailbox of MAILBOXES)
+      assert.deepEqual(await contents(`${name}-new@example.test`, mailbox), await contents(`${name}@example.test`, mailbox))
+  }
+  const again = await array.command('mail', 'import-many', list)
+  assert.equal(again.stdout.match(/stored 0 letters .*60 were there/g)?.length, 2)
+  const one = rows[0]?.split(',')[1] ?? ''
+  const wrong = await array.command('mail', 'import', 'm1-new@example.test', '--from', one, '--password', 'not it')
+  assert.equal(wrong.code, 1)
+})
+
+async function importedLetters(address: string): Promise<number> {
+  const client = await imapLogin(array, user(address))
+  try {
+    const found = (await client.list()).some(({ path }) => path === 'many')
+    return found ? ((await client.status('many', { messages: true })) || { messages: 0 }).messages ?? 0 : 0
+  } finally {
+    await client.logout()
+  }
+}
+
+test('an import that is killed again and again stores every letter once', async () => {
+  const path = join(array.root, 'many.mbox')
+  const count = 1_000
+  const letter = (i: number) => `From x Thu Jan  1 00:00:00 2026\nSubject: ${i}\n\n${'text '.repeat(400)}\n\n`
+  writeFileSync(path, Array.from({ length: count }, (_, i) => letter(i)).join(''))
+  await addAccount('kill@example.test')
+  const args = ['mail', 'import', 'kill@example.test', '--from', `mbox:${path}`]
+  for (let round = 0; round < 3; round++) {
+    const before = await importedLetters('kill@example.test')
+    const run = array.begin(...args)
+    await waitFor('letters to arrive', async () => (await importedLetters('kill@example.test')) > before || run.over())
+    run.kill()
+    await run.ended
+  }
+  await array.must(...args)
+  const client = await imapLogin(array, user('kill@example.test'))
+  const lock = await client.getMailboxLock('many')
+  const subjects: string[] = []
+  for await (const one of client.fetch('1:*', { envelope: true })) subjects.push(one.envelope?.subject ?? '')
+  lock.release()
+  await client.logout()
+  assert.deepEqual(subjects, Array.from({ length: count }, (_, i) => String(i)))
 })
 
 test('the audit trail names who did what, with before and after, and every login', async () => {

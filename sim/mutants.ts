@@ -4,13 +4,14 @@
  * what it breaks.
  */
 import { registerHooks } from 'node:module'
+import type { WorldName } from './one-history.ts'
 import type { Weakness } from './pair/damage.ts'
 
 export interface Mutant {
   /** In whose place it stands. */
   readonly module: string
   /** The world whose histories must notice it. */
-  readonly world: 'log' | 'pair'
+  readonly world: WorldName
   /** What is wrong with a disk in all of its histories, where only then the mistake matters. */
   readonly weakness?: Weakness
 }
@@ -35,6 +36,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   'trust-cut-end': { world: 'pair', module: 'services/shard/roles/log-end.ts', weakness: 'rot' },
   'recover-without-jump': { world: 'pair', module: 'services/shard/roles/recovery-jump.ts' },
   'compact-beyond-horizon': { world: 'pair', module: 'services/shard/upkeep/upkeep.ts' },
+  'flip-before-delta': { world: 'moves', module: 'services/shard/move/decide.ts' },
+  'own-before-moved': { world: 'moves', module: 'services/shard/move/decide.ts' },
+  'delete-before-flip': { world: 'moves', module: 'services/shard/move/decide.ts' },
 }
 
 /** @returns Null if there is no such mutant. Must run before the module is first loaded. */

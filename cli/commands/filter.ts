@@ -10,6 +10,7 @@ import { changedWish } from '../filter-wish.ts'
 import { table } from '../table.ts'
 
 interface Wished {
+  readonly kind: 'account' | 'group' | 'domain'
   /** Address or name of the domain. */
   readonly of: string
   readonly wish: FilterWish
@@ -37,7 +38,7 @@ export async function filterSet(context: CommandContext): Promise<Exit> {
   if (changed.kind === 'mistake') throw new CommandFailure(say('filterMistake', { what: changed.what }), Exit.usage)
   if (changed.kind === 'too-many') throw new CommandFailure(say('filterTooMany', { count: changed.most }))
   const result = await withProvisioning(layout, userInfo().username, (client) =>
-    client.setFilter(first?.of ?? target, changed.wish),
+    client.setFilter(first?.of ?? target, changed.wish, first?.kind ?? 'domain'),
   )
   if (!result.ok) {
     const problem = `${result.message} (${result.code})`
@@ -57,21 +58,23 @@ async function targetOf({ words, say, layout }: CommandContext, command: string)
   return target
 }
 
-/** From near to far: of the account, then of its domain. @throws {CommandFailure} for an account or domain that is not there */
+/** From near to far: of the account or group, then of its domain. @throws {CommandFailure} for one that is not there */
 async function wishesOf(
   { say }: Pick<CommandContext, 'say'>,
-  directory: Pick<DirectoryAdmin, 'account' | 'domain'>,
+  directory: Pick<DirectoryAdmin, 'account' | 'group' | 'domain'>,
   target: string,
 ): Promise<Wished[]> {
   const wishes: Wished[] = []
   if (target.includes('@')) {
     const account = await directory.account(target.toLowerCase())
-    if (account === null) throw new CommandFailure(say('accountUnknown', { address: target }))
-    wishes.push({ of: account.address, wish: account.filter ?? NO_WISH })
+    const group = account === null ? await directory.group(target.toLowerCase()) : null
+    const found = account ?? group
+    if (found === null) throw new CommandFailure(say('accountUnknown', { address: target }))
+    wishes.push({ kind: group === null ? 'account' : 'group', of: found.address, wish: found.filter ?? NO_WISH })
   }
   const name = canonicalDomain((wishes[0]?.of ?? target).replace(/^.*@/, ''))
   const domain = name === null ? null : await directory.domain(name)
-  if (domain !== null) wishes.push({ of: domain.name, wish: domain.filter ?? NO_WISH })
+  if (domain !== null) wishes.push({ kind: 'domain', of: domain.name, wish: domain.filter ?? NO_WISH })
   else if (wishes.length === 0) throw new CommandFailure(say('filterNoDomain', { domain: target }))
   return wishes
 }

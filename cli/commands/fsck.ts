@@ -1,9 +1,9 @@
 /** `twinpost fsck SHARD`: runs the shard's own checker on each replica directory of this machine. The shard must be stopped. */
-import { spawn } from 'node:child_process'
 import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { MEMBERS_PER_MAILNODE } from '#lib/link/address.ts'
 import { type CommandContext, CommandFailure, Exit } from '../context.ts'
+import { runScript } from '../run-script.ts'
 
 export async function fsck({ words, options, layout, sourceDir, say, print }: CommandContext): Promise<Exit> {
   const [shard] = words
@@ -19,7 +19,7 @@ export async function fsck({ words, options, layout, sourceDir, say, print }: Co
     if (!existsSync(join(dataDir, `shard-${index}`))) continue
     if (options.output === 'table') print(`${mailNode}-${member}:`)
     const args = ['--shard', shard, '--data-dir', dataDir, ...(options.output === 'json' ? ['--json'] : [])]
-    const code = await runChecker([join(sourceDir, 'services/shard/fsck-main.ts'), ...args])
+    const code = await runScript(sourceDir, 'services/shard/fsck-main.ts', args)
     if (code !== 0) worst = Exit.failed
   }
   return worst
@@ -34,15 +34,4 @@ function knownShards(volumesDir: string): string[] {
       }),
     ),
   ].sort()
-}
-
-function runChecker(args: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, args, {
-    stdio: 'inherit',
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
-  })
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('exit', (code) => resolve(code ?? 1))
-  })
 }

@@ -39,6 +39,9 @@ Commands:
                             an address whose mail goes to its members; --senders
   group join|leave ADDRESS MEMBER...
                             who gets its mail; also: group list, show, set, delete
+  mail import ADDRESS       letters from elsewhere: --from; started again, it goes on where it was ended
+  mail import-many FILE     the same for many accounts; CSV with address, from, password
+  mail export ADDRESS       everything of an account, as --format maildir, mbox or zip; --to PATH
   audit                     who did what, and who logged in: --since, --match, -f
   domain list               list mail domains
   domain dns [NAME]         the DNS records that a domain needs, and which are there now; --format zone: for a zone file
@@ -57,6 +60,12 @@ Commands:
   queue retry [LETTER]      try now
   queue drop [LETTER]       remove it; nobody is told
   fsck SHARD                check the log of a shard (as n1/0) and prove its index equal to it
+  backup list [SHARD] --archive FOLDER
+                            what a backup holds, and how far back it goes
+  backup verify [SHARD] --archive FOLDER [--secret FILE] [--until TIME]
+                            prove every record of it
+  backup restore SHARD --member 0|1 --archive FOLDER [--secret FILE] [--until TIME]
+                            fill the volume of a stopped member from it
 
 Options:
   -o, --output FORMAT       table or json (status, lists, switchover, fence, unfence)
@@ -73,7 +82,7 @@ Options:
       --i-confirm-stopped MEMBER
                             the other member, stopped for good (promote)
       --to ADDRESS          recipient, or domain of recipients (queue, quarantine, explain)
-      --from ADDRESS        sender of the envelope (queue, quarantine)
+      --from ADDRESS        sender of the envelope (queue, quarantine); imaps://user@host, maildir:FOLDER, mbox:FILE (mail import)
       --level LEVEL         off, low, standard, strict, or default: as the domain, the system says (filter set)
       --allow SENDER        address or domain whose letters come in if it is proved (filter set); no virus does
       --deny SENDER         address or domain whose letters go to Junk (filter set)
@@ -91,6 +100,7 @@ Options:
       --since TIME          30m, 2h, 7d or a date (audit; 1d)
       --dry-run             only say what would be done (account import)
       --jobs N              how many at once (account import; 8)
+      --format FORMAT       maildir, mbox or zip (mail export)
       --timeout SECONDS     longest wait for the array (up; 120)
       --lang LANGUAGE       en or zh-CN; LANG says it otherwise
   -h, --help                this text
@@ -179,6 +189,8 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
     'Nothing was done. Stop {other} (twinpost stop {other} --force) and try again. Or, if it is lost and stays stopped, type its name: twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
   promoteOtherLives:
     '{other} answers, so it is not stopped. Nothing was done. Hand over with: twinpost switchover {shard}. Or stop it: twinpost stop {other} --force',
+  backupRestored:
+    'Next: start {pod} alone and run ./twinpost promote --force {shard} --member {member}. Until then it serves nothing.',
   promoteUnseen: '{member} is named primary of {shard} and did not serve within {seconds} s. See twinpost status',
   showWait: '{shard} on {member} and {other}: both copies in sync',
   showKilled: "Killed {process} (kill -9, pid {pid}), the primary of the letter's shard",

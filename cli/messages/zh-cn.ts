@@ -40,6 +40,9 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
                             来信转给各成员的地址； --senders
   group join|leave 地址 成员...
                             增减成员；另有 group list、show、set、delete
+  mail import 地址          从别处导入邮件： --from；重新开始即从中断处继续
+  mail import-many 文件     同上，多个账户；CSV，含 address、from、password
+  mail export 地址          导出账户的全部邮件： --format maildir、mbox 或 zip； --to 路径
   audit                     谁做了什么、谁登录过： --since, --match, -f
   domain list               列出邮件域
   domain dns [NAME]         域所需的 DNS 记录，以及哪些已经存在； --format zone：区域文件格式
@@ -57,6 +60,12 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   queue retry [信]          立即重试
   queue drop [信]           删除，不通知任何人
   fsck 分片                 检查分片（如 n1/0）的日志，并证明索引与之一致
+  backup list [分片] --archive 文件夹
+                            备份里有什么，能回到多早
+  backup verify [分片] --archive 文件夹 [--secret 文件] [--until 时间]
+                            逐条证明备份中的记录
+  backup restore 分片 --member 0|1 --archive 文件夹 [--secret 文件] [--until 时间]
+                            用备份填充已停止成员的卷
 
 选项：
   -o, --output 格式         table 或 json（status、各列表、switchover、fence、unfence）
@@ -73,7 +82,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
       --i-confirm-stopped 成员
                             已永久停止的另一成员（promote）
       --to 地址             收件人，或收件人的域（queue、quarantine、explain）
-      --from 地址           信封上的发件人（queue、quarantine）
+      --from 地址           信封上的发件人（queue、quarantine）；imaps://用户@主机、maildir:文件夹、mbox:文件（mail import）
       --level 级别          off、low、standard、strict，或 default：依域、系统的规定（filter set）
       --allow 发件人        来源得到证实即放行的地址或域（filter set）；病毒除外
       --deny 发件人         其信进垃圾箱的地址或域（filter set）
@@ -91,6 +100,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
       --since 时间          30m、2h、7d 或日期（audit；默认 1d）
       --dry-run             只说明将要做什么（account import）
       --jobs N              同时处理的个数（account import；默认 8）
+      --format 格式         maildir、mbox 或 zip（mail export）
       --timeout 秒          等待阵列就绪的最长时间（up；默认 120）
       --lang 语言           en 或 zh-CN；否则由 LANG 决定
   -h, --help                显示本说明
@@ -172,6 +182,8 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
     '没有做任何更改。请停止 {other}（twinpost stop {other} --force）后重试。若它已永久失去并保持停止，请输入它的名称：twinpost promote --force {shard} --member {member} --i-confirm-stopped {other}',
   promoteOtherLives:
     '{other} 有回答，说明它没有停止。没有做任何更改。移交请用：twinpost switchover {shard}。或停止它：twinpost stop {other} --force',
+  backupRestored:
+    '下一步：只启动 {pod}，然后执行 ./twinpost promote --force {shard} --member {member}。在此之前它不提供服务。',
   promoteUnseen: '{member} 已被指定为 {shard} 的主副本，但 {seconds} 秒内没有开始服务。见 twinpost status',
   showWait: '{member} 与 {other} 上的 {shard}：两份副本同步',
   showKilled: '已终止 {process}（kill -9，pid {pid}），它是这封信所在分片的主副本',

@@ -2,7 +2,7 @@
  * A whole array for one spec file: its own root folder, its own loopback addresses, started and stopped by the same command
  * that a user types. Several may run beside each other and beside the user's own.
  */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -51,7 +51,12 @@ export interface ShardLine {
   /** In words: what is going on and why. */
   readonly phase: string | null
   readonly fenced: readonly string[]
-  readonly replicas: readonly { readonly member: string; readonly role: string | null; readonly phase: string }[]
+  readonly replicas: readonly {
+    readonly member: string
+    readonly role: string | null
+    readonly phase: string
+    readonly commitLsn: number
+  }[]
 }
 
 export interface ProcessLine {
@@ -135,6 +140,15 @@ export class TestArray {
         },
       )
     })
+  }
+
+  /** Begins `./twinpost ...`, so that it can be killed in the middle. */
+  begin(...args: readonly string[]): { readonly ended: Promise<void>; over(): boolean; kill(): void } {
+    const env = { ...process.env, TWINPOST_ROOT: this.root, LANG: 'C.UTF-8' }
+    const child = spawn(join(REPOSITORY, 'twinpost'), args, { env, stdio: 'ignore' })
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    const over = () => child.exitCode !== null || child.signalCode !== null
+    return { ended, over, kill: () => void child.kill('SIGKILL') }
   }
 
   /** Like `command`, but a non-zero exit code is an error that shows what was printed. */

@@ -19,8 +19,8 @@ const VERSION = 'v1'
 const Smarthost = z.object({
   host: z.string(),
   port: z.int(),
-  /** TLS from the first byte, and not after STARTTLS. */
-  implicitTls: z.boolean(),
+  /** From the first byte, after STARTTLS, or where it is offered. But for the last one the certificate must be good for the host. */
+  tls: z.enum(['implicit', 'starttls', 'opportunistic']),
   login: z.object({ user: z.string(), password: z.string() }).nullable(),
 })
 export type Smarthost = z.infer<typeof Smarthost>

@@ -2,7 +2,7 @@
  * The port through which edge and provision see the directory. Adapter over LDAP: `lib/ldap/client.ts`.
  * The directory's word on a home shard is a hint: the shard itself decides (rule 17 of the replication design).
  */
-import type { FilterWish } from '#lib/filter/settings.ts'
+import type { AccountWishes, FilterWish } from '#lib/filter/settings.ts'
 import type { AccountId, ShardName } from '#lib/mail/types.ts'
 import type { ScramKeys } from '#lib/sasl/scram.ts'
 
@@ -20,8 +20,8 @@ export interface DirectoryAccount {
   readonly status: AccountStatus
   /** Null: no limit. */
   readonly quotaBytes: number | null
-  /** What the account and then the domain of the address it was reached by wish of the filter; absent: nothing. */
-  readonly wishes?: readonly FilterWish[]
+  /** What the account and the domain of the address it was reached by wish of the filter; absent: nothing. */
+  readonly wishes?: AccountWishes
 }
 
 export interface DirectoryDomain {
@@ -44,6 +44,8 @@ export interface DirectoryGroup {
   readonly aliases: readonly string[]
   readonly displayName: string
   readonly senders: GroupSenders
+  /** What is wished of the filter for mail that its members get by it; absent: nothing. */
+  readonly filter?: FilterWish
   /** Addresses of accounts and of other groups, canonical, in order; one that is gone by now reaches nobody. */
   readonly members: readonly string[]
 }

@@ -85,6 +85,7 @@ export const ProvisionCommand = z.discriminatedUnion('kind', [
     address,
     displayName: z.string().min(1).max(200).optional(),
     senders: groupSenders.optional(),
+    filter: FilterWish.optional(),
   }),
   z.object({ kind: z.literal('group.delete'), address }),
   z.object({ kind: z.literal('account.password'), address, secrets }),

@@ -68,8 +68,13 @@ export interface ProvisioningClient {
   /** Resolves when the account is there; without a result in time it goes on all the same. */
   moveAccount(address: string, target: string, options?: SubmitOptions): Promise<ProvisionResult>
   cancelMove(address: string, options?: SubmitOptions): Promise<ProvisionResult>
-  /** In place of what the account, or the domain, wished of the filter before. @param target Address or name. */
-  setFilter(target: string, filter: FilterWish, options?: SubmitOptions): Promise<ProvisionResult>
+  /** In place of what the account, the group, or the domain, wished of the filter before. @param target Address or name. */
+  setFilter(
+    target: string,
+    filter: FilterWish,
+    of: 'account' | 'group' | 'domain',
+    options?: SubmitOptions,
+  ): Promise<ProvisionResult>
   /** `secret` is to be shown once: it is stored nowhere. */
   addAppPassword(
     address: string,
@@ -161,13 +166,11 @@ export function createProvisioningClient(options: {
     setQuota: (address, quotaBytes, how) => submit({ kind: 'account.quota', address, quotaBytes }, how),
     moveAccount: (address, target, how) => submit({ kind: 'account.move', address, target }, how),
     cancelMove: (address, how) => submit({ kind: 'account.move-cancel', address }, how),
-    setFilter(target, { level, allow, deny }, how) {
+    setFilter(target, { level, allow, deny }, of, how) {
       const filter = { level, allow: [...allow], deny: [...deny] }
-      const account = target.includes('@')
-      return submit(
-        account ? { kind: 'account.filter', address: target, filter } : { kind: 'domain.filter', name: target, filter },
-        how,
-      )
+      if (of === 'domain') return submit({ kind: 'domain.filter', name: target, filter }, how)
+      const kind = of === 'group' ? 'group.update' : 'account.filter'
+      return submit({ kind, address: target, filter }, how)
     },
     async addAppPassword(address, name, scopes, how) {
       const { secret, stored } = newAppPassword(name, scopes, random)

@@ -10,6 +10,7 @@ import {
   listedIn,
   NO_WISH,
   parseFilterWish,
+  wishesOf,
 } from './settings.ts'
 
 const SYSTEM = { level: 'standard', allow: ['partner.example'], deny: ['bad.example'] } as const
@@ -66,6 +67,13 @@ test('parseFilterWish() takes nothing else', () => {
     JSON.stringify({ allow: Array.from({ length: 101 }, (_, i) => `a${i}.example`) }),
   ]
   for (const text of texts) assert.equal(parseFilterWish(text), null, text)
+})
+
+test('wishesOf() puts a group between its member and the domain', () => {
+  const [own, group, domain] = [wish({ level: 'off' }), wish({ level: 'strict' }), wish({ level: 'low' })]
+  assert.deepEqual(wishesOf({ own, domain }, group), [own, group, domain])
+  assert.deepEqual(wishesOf({ own: null, domain }, group), [group, domain])
+  assert.deepEqual(wishesOf(undefined, undefined), [])
 })
 
 const entries: [text: string, want: string | null][] = [

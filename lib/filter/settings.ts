@@ -54,6 +54,18 @@ export function canonicalListed(text: string, canonicalDomain: (name: string) =>
   return LISTED.test(entry) ? entry : null
 }
 
+/** What is wished for mail that an account gets by one address. */
+export interface AccountWishes {
+  readonly own: FilterWish | null
+  /** Of the domain of that address. */
+  readonly domain: FilterWish | null
+}
+
+/** From near to far. @param group Of the group by whose address it comes, if it does */
+export function wishesOf(account: AccountWishes | undefined, group: FilterWish | undefined): readonly FilterWish[] {
+  return [account?.own ?? [], group ?? [], account?.domain ?? []].flat()
+}
+
 export interface Listed {
   readonly list: 'allow' | 'deny'
   /** As it stands there. */

@@ -277,6 +277,6 @@ export interface OwnerAccount extends ImapAccount {
   grants(mailbox: MailboxId): readonly Grant[]
   /** @param rights Empty: takes the grant away. */
   setGrant(mailbox: MailboxId, identifier: string, rights: string): Promise<void>
-  /** Under which address others see the account; kept with it. */
-  setAddress(address: string): Promise<void>
+  /** Under which addresses others know the account, the one that they see first; kept with it. */
+  setAddresses(addresses: readonly string[]): Promise<void>
 }

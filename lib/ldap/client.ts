@@ -272,8 +272,9 @@ function withoutDetail(address: string): string {
 }
 
 function reached(account: Existing, detail: string | null, domain?: StoredDomain): AddressLookup {
-  const wishes = [account.filter ?? [], domain?.filter ?? []].flat()
-  return { kind: 'account', account: { ...asPublic(account), ...(wishes.length > 0 && { wishes }) }, detail }
+  const wishes = { own: account.filter ?? null, domain: domain?.filter ?? null }
+  const wished = wishes.own !== null || wishes.domain !== null
+  return { kind: 'account', account: { ...asPublic(account), ...(wished && { wishes }) }, detail }
 }
 
 function asPublicGroup({ lastCommand: _, ...group }: StoredGroup): DirectoryGroup {

@@ -76,6 +76,35 @@ export function directoryChangesContract(name: string, open: () => Promise<Contr
       return found
     }
 
+    test('lookup() says what the account and then its domain wish of the filter, and what is not said stays', async () => {
+      const domain = await newDomain()
+      const user = await account(`filter@${domain}`)
+      const own = { level: 'off', allow: [], deny: ['bad.example'] } as const
+      const all = { level: 'strict', allow: ['good.example'], deny: [] } as const
+      const wishes = async () => {
+        directory.forget(null)
+        const found = await directory.lookup(`filter@${domain}`)
+        return found.kind === 'account' ? found.account.wishes : null
+      }
+      assert.equal(await wishes(), undefined)
+      const entry = await admin.domain(domain)
+      assert.ok(entry)
+      assert.equal(await admin.ensureDomain({ ...entry, filter: { ...all, allow: [...all.allow], deny: [] } }), true)
+      assert.equal(
+        await admin.updateAccount(user, user.lastCommand, { filter: { ...own, allow: [], deny: [...own.deny] } }),
+        true,
+      )
+      assert.deepEqual(await wishes(), { own, domain: all })
+      const { filter: _, ...unsaid } = entry
+      assert.equal(await admin.ensureDomain(unsaid), false)
+      assert.deepEqual(await wishes(), { own, domain: all })
+      assert.equal(
+        await admin.updateAccount(user, user.lastCommand, { filter: { level: null, allow: [], deny: [] } }),
+        true,
+      )
+      assert.deepEqual(await wishes(), { own: null, domain: all })
+    })
+
     test('renameAccount() changes the address and keeps the id and the old address', async () => {
       const domain = await newDomain()
       const before = await account(`anna@${domain}`, [`a@${domain}`])

@@ -132,35 +132,6 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
       }
     })
 
-    test('lookup() says what the account and then its domain wish of the filter, and what is not said stays', async () => {
-      const domain = await newDomain()
-      const account = await activeAccount(`filter@${domain}`)
-      const own = { level: 'off', allow: [], deny: ['bad.example'] } as const
-      const all = { level: 'strict', allow: ['good.example'], deny: [] } as const
-      const wishes = async () => {
-        directory.forget(null)
-        const found = await directory.lookup(`filter@${domain}`)
-        return found.kind === 'account' ? found.account.wishes : null
-      }
-      assert.equal(await wishes(), undefined)
-      const entry = await admin.domain(domain)
-      assert.ok(entry)
-      assert.equal(await admin.ensureDomain({ ...entry, filter: { ...all, allow: [...all.allow], deny: [] } }), true)
-      assert.equal(
-        await admin.updateAccount(account, account.lastCommand, { filter: { ...own, allow: [], deny: [...own.deny] } }),
-        true,
-      )
-      assert.deepEqual(await wishes(), [own, all])
-      const { filter: _, ...unsaid } = entry
-      assert.equal(await admin.ensureDomain(unsaid), false)
-      assert.deepEqual(await wishes(), [own, all])
-      assert.equal(
-        await admin.updateAccount(account, account.lastCommand, { filter: { level: null, allow: [], deny: [] } }),
-        true,
-      )
-      assert.deepEqual(await wishes(), [all])
-    })
-
     test('lookup() tells an unknown address from a foreign domain', async () => {
       const domain = await newDomain()
       await admin.ensureDomain({

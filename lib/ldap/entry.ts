@@ -90,6 +90,7 @@ export const GROUP_ATTRIBUTES = [
   'twinpostSenders',
   'twinpostMember',
   'twinpostLastCommand',
+  'twinpostFilter',
 ] as const
 export const SECRET_ATTRIBUTES = ['twinpostPasswordHash', 'twinpostScramKeys', 'twinpostAppPassword'] as const
 export const DOMAIN_ATTRIBUTES = [
@@ -185,6 +186,7 @@ export function groupFrom(entry: RawEntry): StoredGroup {
     senders,
     members: lower('twinpostMember').sort(),
     lastCommand: value(entry, 'twinpostLastCommand') ?? '',
+    ...filterOf(entry),
   }
 }
 

@@ -2,8 +2,10 @@
  * Writes and lists of groups. They stand in `ou=people` beside the accounts, so that an address has one holder there, and
  * are changed like those: an add finds its entry, a change carries its command's mark.
  */
+
 import type { Change } from 'ldapts'
 import type { GroupSenders } from '#lib/directory/port.ts'
+import { type FilterWish, formatFilterWish } from '#lib/filter/settings.ts'
 import { GROUP_ATTRIBUTES, groupEntry, groupFrom, type RawEntry, type StoredGroup } from './entry.ts'
 import { eachPage, findEntries } from './listing.ts'
 import { and, dn, endsWith, equals } from './names.ts'
@@ -20,6 +22,7 @@ export type AddGroupOutcome =
 export interface GroupChange {
   readonly displayName?: string
   readonly senders?: GroupSenders
+  readonly filter?: FilterWish
   /** All of them, as they shall be. */
   readonly members?: readonly string[]
 }
@@ -71,6 +74,10 @@ export class LdapGroups implements GroupAdmin {
       changes.push(replace('displayName', [change.displayName]), replace('cn', [change.displayName]))
     }
     if (change.senders) changes.push(replace('twinpostSenders', [change.senders]))
+    if (change.filter !== undefined) {
+      const text = formatFilterWish(change.filter)
+      changes.push(replace('twinpostFilter', text === '' ? [] : [text]))
+    }
     if (change.members) changes.push(replace('twinpostMember', change.members))
     return changes.length === 0 || (await this.#modify(group, changes))
   }

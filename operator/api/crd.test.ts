@@ -92,6 +92,7 @@ test('defaults of the schema and of the parser are the same', () => {
       },
       service: { type: 'ClusterIP', externalTrafficPolicy: 'Local' },
       authentication: 'off',
+      proxyNetworks: [],
     },
     resources: {},
     unsafe: { sameHost: false },

@@ -37,6 +37,42 @@ const Dkim = z
   .prefault({})
   .describe('Keys for signing (RFC 6376, 8463), in the Secret <name>-dkim. It stays when the Domain is deleted.')
 
+const Sending = z
+  .object({
+    smarthost: z
+      .object({
+        host: z
+          .string()
+          .max(253)
+          .regex(/^[a-z0-9.:-]+$/)
+          .describe('Name or address of the server.'),
+        port: z.int().min(1).max(65_535).default(587).describe('Its port.'),
+        tls: z
+          .enum(['starttls', 'implicit', 'opportunistic'])
+          .default('starttls')
+          .describe(
+            'TLS after STARTTLS, from the first byte (port 465), or where it is offered. But for the last one the certificate must be good for host.',
+          ),
+        credentialsSecret: z
+          .string()
+          .max(253)
+          .optional()
+          .describe('Secret of this namespace with username and password; without it nobody logs in.'),
+      })
+      .meta(
+        cel({
+          rule: "!has(self.credentialsSecret) || !has(self.tls) || self.tls != 'opportunistic'",
+          message: 'a password is told under TLS only: set tls to starttls or implicit',
+          fieldPath: '.tls',
+          reason: 'FieldValueInvalid',
+        }),
+      )
+      .optional()
+      .describe('Takes all that authors of the domain send to others, instead of the MX hosts of these.'),
+  })
+  .prefault({})
+  .describe('How letters of the domain leave.')
+
 const Dns = z
   .object({
     reports: z
@@ -147,6 +183,7 @@ export const DomainSpec = z.object({
     .optional()
     .describe('What the domain wishes of the mail filter. Without it, what twinpost filter set said holds.'),
   dkim: Dkim,
+  sending: Sending,
   dns: Dns,
 })
 export type DomainSpec = z.infer<typeof DomainSpec>

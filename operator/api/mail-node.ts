@@ -239,6 +239,31 @@ const Storage = z
   })
   .describe('The volume of each member. Both have the same.')
 
+const duration = (fallback: string) => z.string().max(16).regex(new RegExp(DURATION_PATTERN)).default(fallback)
+
+const Backup = z
+  .object({
+    claimName: z
+      .string()
+      .min(1)
+      .max(253)
+      .describe(
+        'PersistentVolumeClaim that all members can mount at once (ReadWriteMany), on other storage than the mail. Of this array alone.',
+      ),
+    secretName: z
+      .string()
+      .min(1)
+      .max(253)
+      .optional()
+      .describe(
+        'Secret whose key `secret` encrypts the backup, at least 16 characters; without it nothing is encrypted.',
+      ),
+    every: duration('10s').describe('How often what is new is written: so much mail the loss of both members costs.'),
+    baseEvery: duration('168h').describe('How often the whole log is written anew, so that older backups can go.'),
+    keep: duration('336h').describe('How far back in time a restore can go.'),
+  })
+  .describe('What is committed is also written to another storage, all the time (docs/operations.md, Backup).')
+
 export const MailNodeSpec = z.object({
   shards: z
     .int()
@@ -266,6 +291,7 @@ export const MailNodeSpec = z.object({
     .describe(
       'How long the bytes of an expunged message stay on disk at least; 336h if not set. On a full disk an hour at most.',
     ),
+  backup: Backup.optional(),
   paused: z.boolean().default(false).describe('The operator goes on to report and changes nothing: for work by hand.'),
   fenced: z
     .array(z.string().max(63))

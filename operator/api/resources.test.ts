@@ -62,6 +62,21 @@ const good: [kind: string, what: string, spec: Record<string, unknown>][] = [
     'a policy that somebody serves',
     { name: 'a.test', dns: { mtaSts: { mode: 'enforce', host: 'www.a.test' } } },
   ],
+  [
+    'Domain',
+    'a way out of its own',
+    { name: 'a.test', sending: { smarthost: { host: 'relay.example', credentialsSecret: 'relay' } } },
+  ],
+  [
+    'MailNode',
+    'clients that are judged, and proxies',
+    {
+      edge: {
+        clientPolicy: { dnsLists: ['list.example'], trusted: ['192.0.2.0/24', '2001:db8::/32'] },
+        proxyNetworks: ['10.0.0.0/8', '192.0.2.1', '::1'],
+      },
+    },
+  ],
   ['FilterPool', 'one engine', pool({})],
   [
     'FilterPool',
@@ -87,6 +102,16 @@ const bad: [kind: string, spec: Record<string, unknown>][] = [
   ['Domain', { name: 'a.test', dns: { mtaSts: { mode: 'enforce' } } }],
   ['Domain', { name: 'a.test', dns: { dmarc: 'drop' } }],
   ['Domain', { name: 'a.test', policies: { quota: '5 GB' } }],
+  ['Domain', { name: 'a.test', sending: { smarthost: { host: 'Relay' } } }],
+  [
+    'Domain',
+    {
+      name: 'a.test',
+      sending: { smarthost: { host: 'relay.example', tls: 'opportunistic', credentialsSecret: 'relay' } },
+    },
+  ],
+  ['MailNode', { edge: { proxyNetworks: ['10.0.0.0/33'] } }],
+  ['MailNode', { edge: { clientPolicy: { dnsLists: ['list'] } } }],
   ['FilterPool', { engines: [] }],
   ['FilterPool', { engines: [engine, engine] }],
   ['FilterPool', { engines: [{ ...engine, address: 'clamav' }] }],

@@ -57,6 +57,8 @@ export interface Volume {
       readonly fieldRef: { readonly fieldPath: `metadata.labels['${string}']` }
     }[]
   }
+  /** A claim that somebody else made. */
+  readonly persistentVolumeClaim?: { readonly claimName: string }
   /** For volumes shared by pods of one machine: local cluster only. */
   readonly hostPath?: { readonly path: string; readonly type: 'DirectoryOrCreate' }
 }

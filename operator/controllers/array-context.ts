@@ -57,6 +57,8 @@ export const PATHS = {
   serviceTls: '/etc/twinpost/tls',
   credentials: '/etc/twinpost/credentials',
   seal: '/etc/twinpost/seal',
+  backup: '/backup',
+  backupSecret: '/etc/twinpost/backup',
   config: '/etc/twinpost/config',
   pod: '/etc/twinpost/pod',
   temporary: '/tmp',

@@ -138,6 +138,25 @@ test('Keys take over when the DNS has them; a rotation keeps the old ones publis
   assert.deepEqual(t.failures, [])
 })
 
+test('A smarthost comes to senders with its login, and without the login nothing is written', { skip }, async () => {
+  const t = await setUp()
+  const smarthost = { host: 'relay.example', tls: 'implicit', port: 465, credentialsSecret: 'relay' }
+  await t.apply('a', { name: 'example.test', sending: { smarthost } })
+  await t.becomes('a', 'Ready', 'False NoCredentials')
+  assert.equal(t.memory.entries.has('example.test'), false)
+  const encoded = (text: string) => Buffer.from(text).toString('base64')
+  const data = { username: encoded('anna'), password: encoded('secret') }
+  await t.client.create(SECRET, { metadata: { name: 'relay', namespace: t.namespace }, data })
+  await t.look('Domain', 'a', 1) // by itself ten minutes later
+  await t.becomes('a', 'Ready', 'True InDirectory')
+  const sealed = known(t.memory.entries.get('example.test')?.sending, 'what senders need')
+  const login = { user: 'anna', password: 'secret' }
+  assert.deepEqual(openSending('example.test', sealed, SEALING), {
+    keys: [],
+    smarthost: { host: 'relay.example', port: 465, tls: 'implicit', login },
+  })
+})
+
 test('Of two Domains with one name the older has it, and the other one takes over when that is gone', {
   skip,
 }, async () => {

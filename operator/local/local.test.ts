@@ -42,7 +42,7 @@ test('readResources() takes the files that the repository ships', () => {
   )
   assert.deepEqual(
     found.filterPools.map(({ spec }) => spec.engines.length),
-    [5],
+    [7],
   )
   assert.deepEqual(new Set(found.accounts.map(({ home }) => home)).size, 4)
 })

@@ -76,8 +76,12 @@ function factsOf(command: Exclude<Change, { kind: 'group.delete' }>): Record<str
   return facts
 }
 
-function settingsOf({ displayName, senders }: Extract<Command, { kind: 'group.update' }>): GroupChange {
-  return { ...(displayName !== undefined && { displayName }), ...(senders !== undefined && { senders }) }
+function settingsOf({ displayName, senders, filter }: Extract<Command, { kind: 'group.update' }>): GroupChange {
+  return {
+    ...(displayName !== undefined && { displayName }),
+    ...(senders !== undefined && { senders }),
+    ...(filter !== undefined && { filter }),
+  }
 }
 
 async function membersAfter(

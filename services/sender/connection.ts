@@ -37,6 +37,10 @@ export interface RemoteAddress {
   readonly port: number
   /** What TLS must show. */
   readonly demand: TlsDemand
+  /** The connection begins with TLS. */
+  readonly implicitTls?: boolean
+  /** Who we are to this server. */
+  readonly login?: SenderOptions['login']
 }
 
 export interface ConnectionOptions {
@@ -86,6 +90,7 @@ export class RemoteConnection {
     const socket = await connected(remote, options)
     const connection = new RemoteConnection(remote, socket, options)
     try {
+      if (remote.implicitTls) await connection.#handshake()
       await connection.#greet()
     } catch (error) {
       connection.destroy()
@@ -99,8 +104,9 @@ export class RemoteConnection {
     this.#clock = clock
     this.#ca = ca
     this.#socket = socket
-    this.#sender = new SmtpSender({ hostname, secure: false, tls: demandsTls(remote.demand) ? 'required' : tls })
-    this.#listen(socket)
+    const { implicitTls: secure = false, login = null } = remote
+    this.#sender = new SmtpSender({ hostname, secure, login, tls: demandsTls(remote.demand) ? 'required' : tls })
+    if (!secure) this.#listen(socket)
   }
 
   /** Another letter may be sent over it. */
@@ -171,7 +177,11 @@ export class RemoteConnection {
         const withoutTls = demandsTls(this.remote.demand) && !this.secure && this.#sender.greeted
         throw new ConnectionFailure(action.reason, { tls: withoutTls ? 'starttls-not-supported' : null })
       }
-      if (action.kind === 'start-tls') await this.#startTls()
+      if (action.kind === 'start-tls') {
+        await this.#handshake()
+        this.#sender.tlsStarted()
+        this.#flush()
+      }
     }
   }
 
@@ -200,7 +210,7 @@ export class RemoteConnection {
     return 'ended'
   }
 
-  async #startTls(): Promise<void> {
+  async #handshake(): Promise<void> {
     const plain = this.#socket
     this.#cancelTimer()
     plain.removeAllListeners('data')
@@ -236,8 +246,6 @@ export class RemoteConnection {
     plain.removeAllListeners('close')
     this.#socket = secure
     this.#listen(secure)
-    this.#sender.tlsStarted()
-    this.#flush()
   }
 
   #listen(socket: Socket): void {

@@ -13,6 +13,7 @@ import {
   CONNECTIONS_MAX,
   IDLE_CONNECTION_MS,
   LETTERS_PER_CONNECTION_MAX,
+  SHARED_WAITING_MAX,
   UNREACHABLE_PAUSE_MS,
   UNREACHABLE_PAUSE_MS_MAX,
   WAITING_PER_CONNECTION,
@@ -25,6 +26,10 @@ export interface DestinationOptions {
   readonly connection: ConnectionOptions
   readonly route: (domain: string) => Promise<Route>
   readonly clock: Clock
+  /**
+   * Letters of many domains go this way, so that a shard cannot be told to keep them: what there is no room for waits its turn in the queue.
+   */
+  readonly shared?: boolean
   readonly onConnection: (how: 'opened' | 'opened-tls' | 'failed') => void
   /** What TLS with a server came to. */
   readonly onTls: (session: Omit<TlsSession, 'domain'>) => void
@@ -39,9 +44,15 @@ export class Destination {
   #pauseMs = UNREACHABLE_PAUSE_MS
   #leftAloneUntilMs = 0
   #stopped = false
+  /** Why it was left alone. */
+  #lastReason = ''
 
   constructor(options: DestinationOptions) {
     this.#options = options
+  }
+
+  get shared(): boolean {
+    return this.#options.shared ?? false
   }
 
   /** It wants no more letters for now. */
@@ -62,7 +73,13 @@ export class Destination {
   }
 
   add(letter: Letter): void {
-    if (this.#stopped || this.#leftAloneUntilMs > this.#options.clock.monotonicMs()) {
+    const leftAlone = this.#leftAloneUntilMs > this.#options.clock.monotonicMs()
+    if (this.#options.shared && !this.#stopped && (leftAlone || this.#waiting.length >= SHARED_WAITING_MAX)) {
+      const reason = leftAlone ? this.#lastReason : `451 4.3.2 Too many letters wait for ${this.#options.domain}`
+      letter.settle(same(letter, 'deferred', reason))
+      return
+    }
+    if (this.#stopped || leftAlone) {
       letter.settle(same(letter, 'untried', ''))
       return
     }
@@ -153,6 +170,7 @@ export class Destination {
     if (this.#workers > 1) return null
     this.#leftAloneUntilMs = this.#options.clock.monotonicMs() + this.#pauseMs
     this.#pauseMs = Math.min(this.#pauseMs * 2, UNREACHABLE_PAUSE_MS_MAX)
+    this.#lastReason = reason
     this.#giveBack((letter) => same(letter, 'deferred', reason, host))
     return null
   }

@@ -26,6 +26,9 @@ export const CONNECTIONS_MAX = 20
 /** Items that wait for a connection, for each one that there may be. */
 export const WAITING_PER_CONNECTION = 2
 
+/** Letters that wait for a way out which many domains share: a slow one must not fill the hands of a sender. */
+export const SHARED_WAITING_MAX = 50
+
 /** A destination that cannot be reached is left alone for so long, twice as long each time. */
 export const UNREACHABLE_PAUSE_MS = 30_000
 export const UNREACHABLE_PAUSE_MS_MAX = 15 * 60_000

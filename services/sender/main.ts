@@ -19,7 +19,7 @@ import { LetterSigner } from './letter-signer.ts'
 import { SEAL_KEPT_MS } from './limits.ts'
 import { createSenderMetrics, type SenderMetrics } from './metrics.ts'
 import { createPolicyFetch } from './policy-fetch.ts'
-import { routeTo } from './remote-route.ts'
+import { routeTo, routeVia } from './remote-route.ts'
 import { Sender } from './sender.ts'
 import { StsPolicies } from './sts-policies.ts'
 
@@ -90,6 +90,7 @@ const sender: Sender = new Sender({
   router,
   directory,
   route: (domain) => routeTo(domain, routeOptions),
+  routeVia: (smarthost) => routeVia(smarthost, resolver),
   connection: {
     hostname: config.hostname,
     tls: config.tls,

@@ -2,7 +2,9 @@
  * From a domain to the addresses to try and what TLS with each must show, or to the reason why there is none: for now (nothing is known, or
  * nothing that may be used), or for good.
  */
-import { hostsBeforeUs, mailHosts, securedAddresses } from '#lib/dns/mail-hosts.ts'
+import { isIP } from 'node:net'
+import type { Smarthost } from '#lib/directory/domain-sending.ts'
+import { hostAddresses, hostsBeforeUs, mailHosts, securedAddresses } from '#lib/dns/mail-hosts.ts'
 import type { DnsResolver } from '#lib/dns/types.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Random } from '#lib/ports/random.ts'
@@ -110,4 +112,18 @@ function notice(
   reason: string,
 ): Omit<TlsSession, 'domain'> {
   return { policy, failure, host, address: '', reason }
+}
+
+/** To the one server that takes all that a Domain of ours sends. */
+export async function routeVia({ host, port, tls, login }: Smarthost, resolver: DnsResolver): Promise<Route> {
+  try {
+    const addresses = isIP(host) === 0 ? await hostAddresses(resolver, host) : [host]
+    if (addresses.length === 0)
+      return { kind: 'deferred', reply: `451 4.4.4 The smarthost ${host} has no address`, notices: [] }
+    const demand: TlsDemand = tls === 'opportunistic' ? NOTHING_DEMANDED : { kind: 'known' }
+    const way = { host, port, demand, login, implicitTls: tls === 'implicit' }
+    return { kind: 'addresses', addresses: addresses.map((address) => ({ ...way, address })), notices: [] }
+  } catch (error) {
+    return { kind: 'deferred', reply: errorMessage(error), notices: [] }
+  }
 }

@@ -6,7 +6,9 @@
  * - Which attempts it has is said to their shards every second: a shard that hears nothing gives them out again.
  * - It keeps nothing: killed at any moment, all it had is in the log of a shard.
  */
+import { createHash } from 'node:crypto'
 import { domainToASCII } from 'node:url'
+import type { Smarthost } from '#lib/directory/domain-sending.ts'
 import type { Directory } from '#lib/directory/port.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { QueueItem } from '#lib/frames/queue.ts'
@@ -32,6 +34,7 @@ export interface SenderOptions {
   readonly directory: Directory
   readonly signer: Pick<LetterSigner, 'prepare'>
   readonly route: (domain: string) => Promise<Route>
+  readonly routeVia: (smarthost: Smarthost) => Promise<Route>
   readonly tlsReports: Pick<TlsReports, 'count'>
   readonly connection: ConnectionOptions
   readonly lettersMax: number
@@ -159,7 +162,10 @@ export class Sender {
   #send(letter: Letter): void {
     const { signer } = this.#options
     signer.prepare(letter).then(
-      (ready) => this.#destination(letter.item.destination).add(ready.letter),
+      ({ letter: signed, smarthost }) => {
+        const way = smarthost === null ? this.#destination(letter.item.destination) : this.#via(smarthost)
+        way.add(signed)
+      },
       (error: unknown) => {
         if (letter.lost.aborted) letter.settle(null)
         else letter.settle(same(letter, 'deferred', oneLine(errorMessage(error))))
@@ -215,13 +221,27 @@ export class Sender {
   }
 
   #destination(domain: string): Destination {
-    const known = this.#destinations.get(domain)
+    return this.#wayTo(domain, { domain, route: this.#options.route })
+  }
+
+  /** All that a Domain of ours sends. Brackets keep it apart from any domain. */
+  #via(smarthost: Smarthost): Destination {
+    const { host, port } = smarthost
+    const route = () => this.#options.routeVia(smarthost)
+    return this.#wayTo(`[via ${host}:${port} ${digest(smarthost)}]`, { domain: host, route, shared: true })
+  }
+
+  #wayTo(
+    key: string,
+    way: { readonly domain: string; readonly route: (domain: string) => Promise<Route>; readonly shared?: boolean },
+  ): Destination {
+    const known = this.#destinations.get(key)
     if (known !== undefined) return known
-    const { connection, route, clock, metrics } = this.#options
+    const { connection, clock, metrics } = this.#options
+    const { domain } = way
     const made = new Destination({
-      domain,
+      ...way,
       connection,
-      route,
       clock,
       onConnection: (how) => metrics.connections.inc({ result: how }),
       onTls: (session) => {
@@ -229,13 +249,15 @@ export class Sender {
         this.#options.tlsReports.count({ ...session, domain })
       },
     })
-    this.#destinations.set(domain, made)
+    this.#destinations.set(key, made)
     return made
   }
 
   #busy(): string[] {
     const busy: string[] = []
-    for (const [domain, destination] of this.#destinations) if (destination.busy) busy.push(domain)
+    for (const [domain, destination] of this.#destinations) {
+      if (destination.busy && !destination.shared) busy.push(domain)
+    }
     return busy.slice(0, 2_000)
   }
 
@@ -245,4 +267,9 @@ export class Sender {
       if (destination.forgettable) this.#destinations.delete(domain)
     }
   }
+}
+
+/** A new password is another way: connections that were made with the old one end by themselves. */
+function digest(smarthost: Smarthost): string {
+  return createHash('sha256').update(JSON.stringify(smarthost)).digest('hex').slice(0, 8)
 }

@@ -16,13 +16,15 @@ export type TlsDemand =
   | { readonly kind: 'dane'; readonly records: readonly TlsaRecord[]; readonly names: readonly string[] }
   /** MTA-STS: a certificate for the name by an authority that everybody knows. With `enforce` false it is looked at only. */
   | { readonly kind: 'sts'; readonly enforce: boolean }
+  /** A server of the administrator's choice: a certificate as above, always. */
+  | { readonly kind: 'known' }
 
 export const policyOf = ({ kind }: TlsDemand): TlsSession['policy'] =>
   kind === 'dane' ? 'tlsa' : kind === 'sts' ? 'sts' : 'no-policy-found'
 
 /** Whether a letter may leave only over TLS. */
 export function demandsTls(demand: TlsDemand): boolean {
-  return demand.kind === 'dane' || (demand.kind === 'sts' && demand.enforce)
+  return demand.kind === 'known' || demand.kind === 'dane' || (demand.kind === 'sts' && demand.enforce)
 }
 
 /** What a handshake has shown. */
@@ -50,6 +52,7 @@ export function handshakeProblem(demand: TlsDemand, { chain, problem }: Handshak
       return { failure: verdict.failure, reason: 'its certificate is not that of its TLSA records' }
     }
     case 'sts':
+    case 'known':
       return problem === null
         ? null
         : { failure: failureOf(problem), reason: `its certificate is not good: ${problem}` }

@@ -96,7 +96,7 @@ async function list(archive: FolderArchive, shards: readonly ShardName[]): Promi
         },
         `${shard}  ${generation.name}  ${
           complete && fromMs !== null
-            ? `any time from ${iso(fromMs)} to ${iso(newestMs)}, up to LSN ${lastLsn}`
+            ? `any time from ${iso(fromMs)} to ${iso(Math.max(newestMs, fromMs))}, up to LSN ${lastLsn}`
             : 'not complete yet'
         }`,
       )

@@ -13,6 +13,7 @@ import { nodeRandom } from '#lib/platform/node-random.ts'
 import { configure, exitOnBug, stopOnSignal } from '#lib/platform/process.ts'
 import { createManyResolver, createResolver } from '#lib/platform/resolver.ts'
 import { readTlsMaterial, watchTlsMaterial } from '#lib/tls/material.ts'
+import { createBackupMetrics } from './backup/metrics.ts'
 import { backupTarget } from './backup/replica-backup.ts'
 import { ShardConfig } from './config.ts'
 import { followFenceWish } from './fence-wish.ts'
@@ -121,6 +122,7 @@ const metrics = createShardMetrics(
 )
 createQueueMetrics(registry, () => replica.queue, nodeClock)
 createMoveMetrics(registry, () => replica.moves)
+createBackupMetrics(registry, () => replica.backup)
 const openSession = createSessionHost({
   served: replica,
   clock: nodeClock,

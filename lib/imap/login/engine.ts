@@ -167,10 +167,11 @@ export class LoginEngine {
   /**
    * Wrong name or password; the host has waited already. One text for every cause.
    * @param last No more attempts: the connection is closed.
+   * @param hint What may help whoever uses this mechanism, right or wrong.
    */
-  denied(last: boolean): LoginStep {
+  denied(last: boolean, hint = ''): LoginStep {
     if (!this.#answered()) return this.#step()
-    this.#dialogue.tagged('NO [AUTHENTICATIONFAILED] Wrong name or password') // RFC 5530 section 3
+    this.#dialogue.tagged(`NO [AUTHENTICATIONFAILED] Wrong name or password${hint}`) // RFC 5530 section 3
     if (last) {
       this.#dialogue.untagged('BYE Too many failed logins')
       this.#close('abuse')

@@ -4,12 +4,31 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { flagsFromNames } from '#lib/mail/flags.ts'
+import { SharedView } from '../sharing/shared-view.ts'
+import type { ImapAccount } from '../store.ts'
 import { LETTERS } from '../testing/letters.ts'
 import { MemoryAccount } from '../testing/memory-account.ts'
 import { MemoryHost, TEST_NOW_MS } from '../testing/memory-host.ts'
+import { MemoryNeighbours } from '../testing/memory-neighbours.ts'
 import { ImapSession } from './session.ts'
 
 const numRuns = Number(process.env['FUZZ_RUNS'] ?? 100)
+
+/** The account of Bob, with whom Anna shares a mailbox: names and commands of transcripts lead there too. */
+async function sharing(bob: MemoryAccount): Promise<ImapAccount> {
+  const anna = new MemoryAccount({ nowMs: () => TEST_NOW_MS, appendLimitBytes: 10_000, number: 1 })
+  const { id } = await anna.create('Plan/2027', null)
+  await anna.setGrant(id, 'bob@example.test', 'lrswitea')
+  const neighbours = new MemoryNeighbours()
+  for (const [account, address] of [
+    [anna, 'anna@example.test'],
+    [bob, 'bob@example.test'],
+  ] as const) {
+    await account.setAddresses([address])
+    neighbours.add(account)
+  }
+  return new SharedView(bob, { address: 'bob@example.test', addresses: ['bob@example.test'] }, neighbours)
+}
 
 /** Runs a session on `chunks` to its end. */
 async function run(chunks: readonly Buffer[]) {
@@ -19,7 +38,7 @@ async function run(chunks: readonly Buffer[]) {
     await account.append({ mailbox: 'INBOX', flags, internalDateMs: null, body: [body] })
   }
   const host = new MemoryHost()
-  const session = new ImapSession(account, host)
+  const session = new ImapSession(await sharing(account), host)
   const ended = session.run()
   for (const chunk of chunks) await session.receive(chunk)
   session.end()

@@ -20,4 +20,8 @@ export interface SharedMailbox {
 export interface Neighbours {
   /** Mailboxes of other accounts that have a grant for one of `identifiers`; committed state, in no order. */
   sharedWith(identifiers: readonly string[]): readonly SharedMailbox[]
+  /** Calls `listener` after each commit that changed a grant for one of `identifiers`. @returns The end of it, safe to call again */
+  watchGrants(identifiers: readonly string[], listener: () => void): () => void
+  /** Whether an account that can be reached has this address. */
+  knows(address: string): boolean
 }

@@ -113,13 +113,22 @@ export class SharedView implements ImapAccount {
     return new SharedOpenMailbox(opened, { account, info, rights, resolve })
   }
 
-  /** Also accounts that share something now. */
+  /** Of accounts that share something too, from the moment on at which they do. */
   watch(listener: (change: AccountChange) => void): () => void {
-    const owners = new Map(this.#neighbours.sharedWith(this.#identifiers).map(({ account }) => [account.id, account]))
-    owners.delete(this.id)
-    const ends = [this.#own.watch(listener), ...[...owners.values()].map((account) => account.watch(listener))]
+    const ends = new Map<AccountId, () => void>([[this.id, this.#own.watch(listener)]])
+    const watchOwners = () => {
+      for (const { account } of this.#neighbours.sharedWith(this.#identifiers)) {
+        if (!ends.has(account.id)) ends.set(account.id, account.watch(listener))
+      }
+    }
+    watchOwners()
+    const endGrants = this.#neighbours.watchGrants(this.#identifiers, () => {
+      watchOwners()
+      listener({ kind: 'changed' })
+    })
     return () => {
-      for (const end of ends) end()
+      endGrants()
+      for (const end of ends.values()) end()
     }
   }
 
@@ -269,9 +278,13 @@ export class SharedView implements ImapAccount {
   async #grant(name: string, identifier: string, rights: string): Promise<void> {
     const { account, mailbox } = this.#administered(name)
     if (identifier === this.#owner(name)) throw refusal('CANNOT', 'The owner may do everything, always')
-    if (account === this.#own) {
-      if (!mayShare(this.#identity.address)) throw refusal('CANNOT', 'Others could not name mailboxes of this account')
-      await account.setAddress(this.#identity.address)
+    if (!mayShare(this.#owner(name))) throw refusal('CANNOT', 'Others could not name mailboxes of this account')
+    // A grant that nobody can use would look as if it worked.
+    if (rights !== '' && identifier !== ANYONE && !this.#neighbours.knows(identifier)) {
+      throw refusal(
+        'NONEXISTENT',
+        `Cannot share with ${identifier}: no account of this shard with that address has logged in`,
+      )
     }
     await account.setGrant(mailbox.id, identifier, rights)
   }

@@ -58,7 +58,7 @@ export class MemoryAccount implements OwnerAccount {
   #uidValidity: number
   readonly #grants = new Map<MailboxId, Map<string, string>>()
   readonly #watchers = new Set<(change: AccountChange) => void>()
-  address = ''
+  addresses: readonly string[] = []
   #emailCount = 0
   /** Thrown by the next write instead of doing it: a disk that is full, a bug. */
   failNextWrite: Error | null = null
@@ -230,8 +230,8 @@ export class MemoryAccount implements OwnerAccount {
     this.tell()
   }
 
-  async setAddress(address: string): Promise<void> {
-    this.address = address
+  async setAddresses(addresses: readonly string[]): Promise<void> {
+    this.addresses = addresses
   }
 
   // For OpenMemoryMailbox.

@@ -14,7 +14,18 @@ export class MemoryNeighbours implements Neighbours {
       account
         .mailboxes()
         .filter(({ id }) => account.grants(id).some(({ identifier }) => identifiers.includes(identifier)))
-        .map((mailbox) => ({ account, owner: account.address, mailbox })),
+        .map((mailbox) => ({ account, owner: account.addresses[0] ?? '', mailbox })),
     )
+  }
+
+  watchGrants(_identifiers: readonly string[], listener: () => void): () => void {
+    const ends = [...this.#accounts].map((account) => account.watch(listener))
+    return () => {
+      for (const end of ends) end()
+    }
+  }
+
+  knows(address: string): boolean {
+    return [...this.#accounts].some(({ addresses }) => addresses.includes(address))
   }
 }

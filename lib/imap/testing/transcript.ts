@@ -51,6 +51,7 @@ class Users {
       (number === 0 ? this.#first : new MemoryAccount({ nowMs: () => TEST_NOW_MS, appendLimitBytes: 100_000, number }))
     this.#accounts.set(address, account)
     this.#neighbours.add(account)
+    void account.setAddresses([address])
     this.#views.set(label, new SharedView(account, { address, addresses: [address] }, this.#neighbours))
   }
 

@@ -153,9 +153,10 @@ export class Pop3Login {
   /**
    * Wrong name or password; the host has waited already. One text for every cause (RFC 3206 section 6).
    * @param last No more attempts: the connection is closed.
+   * @param hint What may help whoever uses this mechanism, right or wrong.
    */
-  denied(last: boolean): LoginStep {
-    return this.#notAccepted(err('Wrong name or password', 'AUTH'), last)
+  denied(last: boolean, hint = ''): LoginStep {
+    return this.#notAccepted(err(`Wrong name or password${hint}`, 'AUTH'), last)
   }
 
   /** Directory or shard cannot answer now: the client should try again. */

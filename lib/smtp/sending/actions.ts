@@ -8,6 +8,8 @@ export interface SenderOptions {
   readonly secure: boolean
   /** `opportunistic`: TLS where it is offered, plain text where it is not; `never` after a handshake has failed, where that is allowed. */
   readonly tls: 'never' | 'opportunistic' | 'required'
+  /** Who we are to this server (RFC 4954); told under TLS only. */
+  readonly login?: { readonly user: string; readonly password: string } | null
 }
 
 export interface SendingRecipient {

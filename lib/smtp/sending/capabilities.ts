@@ -7,6 +7,8 @@ export interface Capabilities {
   readonly smtpUtf8: boolean
   readonly startTls: boolean
   readonly dsn: boolean
+  /** RFC 4954: mechanisms of AUTH, in upper case. */
+  readonly auth: readonly string[]
   /** RFC 1870; null: not announced, or no limit said. */
   readonly sizeMax: number | null
   readonly size: boolean
@@ -20,6 +22,7 @@ export const NO_CAPABILITIES: Capabilities = {
   smtpUtf8: false,
   startTls: false,
   dsn: false,
+  auth: [],
   sizeMax: null,
   size: false,
 }
@@ -27,9 +30,11 @@ export const NO_CAPABILITIES: Capabilities = {
 /** @param lines Of the reply to EHLO; the first is the greeting. */
 export function capabilitiesOf(lines: readonly string[]): Capabilities {
   const words = new Map<string, string>()
+  const auth: string[] = []
   for (const line of lines.slice(1)) {
-    const [keyword = '', value = ''] = line.trim().split(/\s+/)
+    const [keyword = '', value = '', ...others] = line.trim().split(/\s+/)
     words.set(keyword.toUpperCase(), value)
+    if (keyword.toUpperCase() === 'AUTH') auth.push(...[value, ...others].map((name) => name.toUpperCase()))
   }
   const size = words.get('SIZE')
   const sizeMax = size !== undefined && /^\d{1,15}$/.test(size) && Number(size) > 0 ? Number(size) : null
@@ -40,6 +45,7 @@ export function capabilitiesOf(lines: readonly string[]): Capabilities {
     smtpUtf8: words.has('SMTPUTF8'),
     startTls: words.has('STARTTLS'),
     dsn: words.has('DSN'),
+    auth,
     sizeMax,
     size: size !== undefined,
   }

@@ -2,7 +2,7 @@
  * The sending side of one SMTP connection (RFC 5321), without a socket: bytes of the server in, bytes and actions out.
  *
  * Extensions where the server has them: PIPELINING (2920) for MAIL and RCPT, SIZE (1870), 8BITMIME (6152), CHUNKING (3030), SMTPUTF8
- * (6531), DSN (3461), STARTTLS (3207); HELO where it knows no EHLO.
+ * (6531), DSN (3461), STARTTLS (3207), AUTH (4954) where a login is given; HELO where it knows no EHLO.
  *
  * Invariants
  * - Each recipient of a transaction gets one result, whatever the server does: a connection that ends in the middle defers all
@@ -22,7 +22,9 @@ import { ReplyReader, replyText, type ServerReply } from './reply-reader.ts'
 
 /** A reply that is due, in the order of the commands. */
 type Due =
-  | { readonly kind: Exclude<Awaited, 'command' | 'block'> | 'helo' | 'mail' | 'reset' | 'chunk' }
+  | { readonly kind: Exclude<Awaited, 'command' | 'block'> | 'helo' | 'mail' | 'reset' | 'chunk' | 'auth' }
+  /** The next line of AUTH LOGIN. */
+  | { readonly kind: 'auth-step'; readonly lines: readonly string[] }
   | { readonly kind: 'rcpt'; readonly place: number }
 
 interface Transaction {
@@ -95,6 +97,8 @@ export class SmtpSender {
       case 'mail':
       case 'rcpt':
       case 'reset':
+      case 'auth':
+      case 'auth-step':
         return 'command'
       case 'chunk':
         return 'block'
@@ -246,6 +250,16 @@ export class SmtpSender {
       case 'start-tls':
         this.#startTls(reply)
         return
+      case 'auth':
+        if (good) this.#idle()
+        else this.#close(`the login was refused: ${replyText(reply)}`)
+        return
+      case 'auth-step': {
+        const [line = '', ...lines] = due.lines
+        if (reply.code !== 334) this.#close(`the login was refused: ${replyText(reply)}`)
+        else this.#command(line, lines.length === 0 ? { kind: 'auth' } : { kind: 'auth-step', lines })
+        return
+      }
       case 'mail':
         this.#mailAnswered(reply, good)
         return
@@ -289,7 +303,19 @@ export class SmtpSender {
     if (!this.#secure && capabilities.startTls && this.#options.tls !== 'never') {
       this.#command('STARTTLS', { kind: 'start-tls' })
     } else if (this.#mustSecure()) this.#close('the server offers no TLS, and it is required here')
+    else if (this.#options.login) this.#logIn(this.#options.login)
     else this.#idle()
+  }
+
+  /** RFC 4954 with PLAIN, or with LOGIN where that is all. Under TLS these say as much as any other: whom we trust, we have proved. */
+  #logIn({ user, password }: NonNullable<SenderOptions['login']>): void {
+    const { auth } = this.#capabilities
+    const base64 = (text: string) => Buffer.from(text, 'utf8').toString('base64')
+    if (!this.#secure) this.#close('there is no TLS, and without it no password is told')
+    else if (auth.includes('PLAIN')) this.#command(`AUTH PLAIN ${base64(`\0${user}\0${password}`)}`, { kind: 'auth' })
+    else if (auth.includes('LOGIN'))
+      this.#command('AUTH LOGIN', { kind: 'auth-step', lines: [base64(user), base64(password)] })
+    else this.#close('the server offers no AUTH that is known here')
   }
 
   #startTls(reply: ServerReply): void {

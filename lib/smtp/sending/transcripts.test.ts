@@ -87,7 +87,8 @@ function play(text: string): string {
     out.push(line)
     if (who === 'M: ') {
       const tls = said.includes('required') ? 'required' : said.includes('never') ? 'never' : 'opportunistic'
-      sender = new SmtpSender({ hostname: 'mx.example.test', secure: false, tls })
+      const login = said.includes('login') ? { user: 'anna', password: 'secret' } : null
+      sender = new SmtpSender({ hostname: 'mx.example.test', secure: said.includes('secure'), tls, login })
     } else if (who === 'S+ ') {
       waiting.push(bytes(said))
       continue

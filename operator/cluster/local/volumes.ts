@@ -52,6 +52,10 @@ export function prepareVolumes(
     } else if (volume.hostPath) {
       mkdirSync(volume.hostPath.path, { recursive: true, mode: 0o700 })
       found.set(volume.name, volume.hostPath.path)
+    } else if (volume.persistentVolumeClaim) {
+      const folder = join(folders.claims, volume.persistentVolumeClaim.claimName)
+      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      found.set(volume.name, folder)
     } else if (volume.secret || volume.configMap) {
       const folder = join(folders.mounts, pod.name, volume.name)
       mkdirSync(folder, { recursive: true, mode: 0o700 })

@@ -6,7 +6,7 @@
  * left alone; the directory is written only by the Domain that holds the name.
  */
 
-import { type Sealing, sealSending } from '#lib/directory/domain-sending.ts'
+import { type Sealing, type Smarthost, sealSending } from '#lib/directory/domain-sending.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { DirectoryAdmin } from '#lib/ldap/admin.ts'
 import type { StoredDomain } from '#lib/ldap/entry.ts'
@@ -68,7 +68,8 @@ export async function reconcileDomain(domain: Domain, ports: DomainPorts, nowMs:
   }
   const keys = await reconcileKeys(domain, key, ports, nowMs)
   const entry = directoryEntry(domain, loginDefault && defaultConflict === null)
-  const written = await writeEntry(entry, keys, ports)
+  const smarthost = await smarthostOf(domain, ports.cluster)
+  const written = await writeEntry(entry, keys, smarthost, ports)
   const status = domainStatus({ ...facts, ...keys, directory: written.problem }, nowMs)
   return { status, againMs: keys.againMs, failure: written.failure }
 }
@@ -135,20 +136,45 @@ async function write(secret: Secret, present: Secret | null, cluster: Cluster): 
 async function writeEntry(
   domain: StoredDomain,
   { sets, keyProblem }: KeyOutcome,
+  smarthost: Smarthost | null | Unusable,
   { directory, domainChanged, sealing }: DomainPorts,
 ): Promise<{ readonly problem: Parameters<typeof domainStatus>[0]['directory']; readonly failure: unknown }> {
   if (directory === null) {
     const message = 'The operator was started without a directory: set directoryPasswordFile'
     return { problem: { reason: 'NoDirectory', message }, failure: null }
   }
+  // Without its entry the domain takes no mail; with half of it letters would go out another way than was asked for.
+  if (smarthost !== null && 'problem' in smarthost) {
+    return { problem: { reason: 'NoCredentials', message: smarthost.problem }, failure: null }
+  }
   try {
     const keys = signingKeys(sets)
     // Keys that cannot be read are no reason to take away those that senders have.
     const kept = keyProblem !== null
-    const sending = keys.length === 0 ? null : sealSending(domain.name, { keys, smarthost: null }, await sealing())
+    const nothing = keys.length === 0 && smarthost === null
+    const sending = nothing ? null : sealSending(domain.name, { keys, smarthost }, await sealing())
     if (await directory.ensureDomain({ ...domain, ...(kept ? {} : { sending }) })) domainChanged(domain.name)
     return { problem: null, failure: null }
   } catch (failure) {
     return { problem: { reason: 'DirectoryUnavailable', message: errorMessage(failure) }, failure }
   }
+}
+
+interface Unusable {
+  readonly problem: string
+}
+
+/** The way out that the Domain wants, with its login. */
+async function smarthostOf(domain: Domain, cluster: Cluster): Promise<Smarthost | null | Unusable> {
+  const { smarthost } = domain.spec.sending
+  if (smarthost === undefined) return null
+  const { host, port, tls, credentialsSecret: name } = smarthost
+  if (name === undefined) return { host, port, tls, login: null }
+  const { namespace } = domain.metadata
+  const secret = await cluster.get({ kind: 'Secret', namespace, name })
+  const { username, password } = secret?.stringData ?? {}
+  if (username === undefined || password === undefined) {
+    return { problem: `Secret ${name}, which sending.smarthost names, must hold username and password` }
+  }
+  return { host, port, tls, login: { user: username, password } }
 }

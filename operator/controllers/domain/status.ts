@@ -14,7 +14,10 @@ export interface DomainFacts {
   /** Key of the Domain that logins without a domain mean, if this one wants that and another has it. */
   readonly defaultConflict: string | null
   /** Why the directory does not say what it should, or null if it does. */
-  readonly directory: { readonly reason: 'NoDirectory' | 'DirectoryUnavailable'; readonly message: string } | null
+  readonly directory: {
+    readonly reason: 'NoDirectory' | 'DirectoryUnavailable' | 'NoCredentials'
+    readonly message: string
+  } | null
   readonly sets: readonly KeySet[]
   /** Why keys cannot be used, in words, or null. */
   readonly keyProblem: string | null

@@ -40,6 +40,7 @@ import {
   SEAL_KEY,
   selectorOf,
 } from '../array-context.ts'
+import { backupEnv, backupMounts, backupVolumes } from './backup.ts'
 import { asksNames, edgeFilterEnv, FILTER_FAILS_CLOSED, lessonsEnv, type OnFilterFailure } from './edge-filter.ts'
 
 export const COMPONENT = 'mailnode'
@@ -264,6 +265,7 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
         String(node.spec.giveBackAfter === 'never' ? -1 : durationSeconds(node.spec.giveBackAfter)),
       ),
       ...lessonsEnv(node, context),
+      ...backupEnv(node),
       ...(node.spec.expungedRetention === undefined
         ? []
         : [env('TWINPOST_EXPUNGED_RETENTION_SECONDS', String(durationSeconds(node.spec.expungedRetention)))]),
@@ -281,6 +283,7 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
       { name: 'sockets', mountPath: PATHS.sockets },
       { name: 'member-tls', mountPath: PATHS.memberTls, readOnly: true },
       { name: 'tmp', mountPath: PATHS.temporary },
+      ...backupMounts(node),
       context.ledger.kind === 'file'
         ? { name: 'ledger', mountPath: context.ledger.folder }
         : { name: 'pod', mountPath: PATHS.pod, readOnly: true },
@@ -401,6 +404,7 @@ function volumes(node: MailNode, context: ArrayContext): Volume[] {
     },
     { name: 'edge-credentials', secret: { secretName: EDGE_CREDENTIALS, defaultMode: 0o440 } },
     { name: 'sender-seal', secret: { secretName: SENDER_SEAL, defaultMode: 0o440 } },
+    ...backupVolumes(node),
     ...(context.outside === null
       ? []
       : [{ name: 'outside', hostPath: { path: context.outside.folder, type: 'DirectoryOrCreate' } } as const]),

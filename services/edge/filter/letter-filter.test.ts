@@ -1,7 +1,7 @@
 /** SMTP clients, an edge and a real filter: what becomes of letters that are found wanting, small and streamed ones. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type FilterWish, NO_WISH } from '#lib/filter/settings.ts'
+import { type AccountWishes, type FilterWish, NO_WISH } from '#lib/filter/settings.ts'
 import { EICAR, SignatureEngine } from '../../filter/engines/signatures.ts'
 import { type RunningFilter, runFilter, scriptedEngine } from '../../filter/testing/running-filter.ts'
 import { type EdgeFixture, openEdge } from '../testing/edge-fixture.ts'
@@ -85,14 +85,14 @@ test('spam goes to Junk, small or streamed, and says why', async () => {
 
 test('recipients of one letter have what each wishes: nearer wishes before farther ones, and one reply for all', async () => {
   const wish = (more: Partial<FilterWish>): FilterWish => ({ ...NO_WISH, ...more })
-  const wishes: Record<string, FilterWish[]> = {
-    'off@example.test': [wish({ level: 'off' }), wish({ level: 'strict' })],
-    'strict@example.test': [wish({ level: 'strict' })],
-    'low@example.test': [wish({ allow: ['example.net'] }), wish({ level: 'low' })],
-    'deny@example.test': [wish({ level: 'off', deny: ['ben@example.net'] })],
+  const wishes: Record<string, AccountWishes> = {
+    'off@example.test': { own: wish({ level: 'off' }), domain: wish({ level: 'strict' }) },
+    'strict@example.test': { own: null, domain: wish({ level: 'strict' }) },
+    'low@example.test': { own: wish({ allow: ['example.net'] }), domain: wish({ level: 'low' }) },
+    'deny@example.test': { own: wish({ level: 'off', deny: ['ben@example.net'] }), domain: null },
   }
-  for (const [address, list] of Object.entries(wishes)) {
-    fixture.directory.add({ address, home: 'n1/0', wishes: list })
+  for (const [address, wished] of Object.entries(wishes)) {
+    fixture.directory.add({ address, home: 'n1/0', wishes: wished })
   }
   const client = await fresh()
   const all = ['anna@example.test', ...Object.keys(wishes)]

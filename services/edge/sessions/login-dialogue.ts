@@ -84,6 +84,11 @@ export function pop3Protocol(): FrontProtocol {
   }
 }
 
+/** App passwords have no SCRAM keys, and programs take SCRAM where it is offered: their users must be told. */
+function hintOf(mechanism: string): string {
+  return mechanism.startsWith('SCRAM') ? '; an app password needs PLAIN or LOGIN' : ''
+}
+
 /** An engine's action without what only the engine needs. */
 function dialogueAction(action: NonNullable<ReturnType<(LoginEngine | Pop3Login)['greet']>['action']>): DialogueAction {
   switch (action.kind) {
@@ -105,8 +110,9 @@ function dialogueAction(action: NonNullable<ReturnType<(LoginEngine | Pop3Login)
 
 function imapDialogue(engine: LoginEngine): LoginDialogue {
   let attempts = 0
+  let mechanism = ''
   const step = ({ bytes, action }: ReturnType<LoginEngine['greet']>): DialogueStep => {
-    if (action?.kind === 'authenticate' || action?.kind === 'exchange') attempts = action.attempt
+    if (action?.kind === 'authenticate' || action?.kind === 'exchange') ({ attempt: attempts, mechanism } = action)
     return { bytes, action: action === null ? null : dialogueAction(action) }
   }
   return {
@@ -118,7 +124,7 @@ function imapDialogue(engine: LoginEngine): LoginDialogue {
     failed(reason) {
       switch (reason) {
         case 'denied':
-          return step(engine.denied(attempts >= LOGIN_FAILURES_MAX))
+          return step(engine.denied(attempts >= LOGIN_FAILURES_MAX, hintOf(mechanism)))
         case 'suspended':
           return step(engine.refused('CONTACTADMIN', 'This account is suspended')) // RFC 5530 section 3
         case 'limit':
@@ -141,8 +147,9 @@ function imapDialogue(engine: LoginEngine): LoginDialogue {
 
 function pop3Dialogue(engine: Pop3Login): LoginDialogue {
   let attempts = 0
+  let mechanism = ''
   const step = ({ bytes, action }: ReturnType<Pop3Login['greet']>): DialogueStep => {
-    if (action?.kind === 'authenticate' || action?.kind === 'exchange') attempts = action.attempt
+    if (action?.kind === 'authenticate' || action?.kind === 'exchange') ({ attempt: attempts, mechanism } = action)
     return { bytes, action: action === null ? null : dialogueAction(action) }
   }
   return {
@@ -154,7 +161,7 @@ function pop3Dialogue(engine: Pop3Login): LoginDialogue {
     failed(reason) {
       switch (reason) {
         case 'denied':
-          return step(engine.denied(attempts >= LOGIN_FAILURES_MAX))
+          return step(engine.denied(attempts >= LOGIN_FAILURES_MAX, hintOf(mechanism)))
         case 'limit':
           return step(engine.unavailable('Too many sessions of this account'))
         case 'unavailable':

@@ -55,8 +55,13 @@ test('IMAP: SCRAM-SHA-256 and -PLUS open a session (RFC 5802, RFC 7677, RFC 9266
 })
 
 const refused: [name: string, user: string, password: string, answer: RegExp][] = [
-  ['a wrong password', 'anna@example.test', 'wrong', /^a NO \[AUTHENTICATIONFAILED\]/],
-  ['an unknown name, in the same way', 'nobody@example.test', 'secret', /^a NO \[AUTHENTICATIONFAILED\]/],
+  ['a wrong password', 'anna@example.test', 'wrong', /^a NO \[AUTHENTICATIONFAILED\] .*an app password needs PLAIN/],
+  [
+    'an unknown name, in the same way',
+    'nobody@example.test',
+    'secret',
+    /^a NO \[AUTHENTICATIONFAILED\] .*an app password needs PLAIN/,
+  ],
   ['a suspended account, after its proof', 'eve@example.test', 'secret', /^a NO \[CONTACTADMIN\]/],
   [
     'a suspended account without proof like a wrong password',

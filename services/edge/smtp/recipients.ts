@@ -4,7 +4,7 @@
  */
 import { domainToASCII } from 'node:url'
 import type { AddressLookup, Directory, DirectoryAccount, DirectoryGroup } from '#lib/directory/port.ts'
-import type { FilterWish } from '#lib/filter/settings.ts'
+import { type FilterWish, wishesOf } from '#lib/filter/settings.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { AccountId, ShardName } from '#lib/mail/types.ts'
 import type { Reply } from '#lib/smtp/mod.ts'
@@ -116,7 +116,9 @@ export class Recipients {
     if (expansion === 'away') return refused(REPLIES.directoryAway)
     if (expansion.kind === 'not-allowed') return refused(REPLIES.groupNotAllowed)
     if (expansion.kind === 'too-large') return refused(REPLIES.groupTooLarge)
-    const decisions = await Promise.all(expansion.accounts.map((one) => this.#atShard(address, one, sizeBytes)))
+    const decisions = await Promise.all(
+      expansion.accounts.map((one) => this.#atShard(address, one, sizeBytes, group.filter)),
+    )
     const away = decisions.find((one) => one.kind === 'refused' && one.reply === REPLIES.shardAway)
     if (away) return away
     const recipients = decisions.flatMap((one) => (one.kind === 'accepted' ? [one.recipient] : []))
@@ -136,14 +138,23 @@ export class Recipients {
       : await this.#atShard(address, found, sizeBytes)
   }
 
-  async #atShard(address: string, account: DirectoryAccount, sizeBytes: number): Promise<RecipientDecision> {
+  /** @param groupWish Of the group that it is reached by. */
+  async #atShard(
+    address: string,
+    account: DirectoryAccount,
+    sizeBytes: number,
+    groupWish?: FilterWish,
+  ): Promise<RecipientDecision> {
     if (account.status !== 'active') return refused(REPLIES.accountSuspended)
     const { shard, verdict } = await this.#checks.check(account.home, account.id, sizeBytes)
     if (shard !== account.home) this.#directory.forget(account.id) // it told us an old home
     const reply = recipientReply(verdict)
     if (reply !== null) return refused(reply)
-    const { id, wishes } = account
-    return { kind: 'accepted', recipient: { address, account: id, shard, ...(wishes && { wishes }) } }
+    const wishes = wishesOf(account.wishes, groupWish)
+    return {
+      kind: 'accepted',
+      recipient: { address, account: account.id, shard, ...(wishes.length > 0 && { wishes }) },
+    }
   }
 
   async #lookup(

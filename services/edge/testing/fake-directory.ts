@@ -10,7 +10,7 @@ import type {
   ScramRecord,
 } from '#lib/directory/port.ts'
 import { CodedError } from '#lib/errors/coded-error.ts'
-import type { FilterWish } from '#lib/filter/settings.ts'
+import type { AccountWishes } from '#lib/filter/settings.ts'
 import { toAccountId, toShardName } from '#lib/mail/types.ts'
 import { deriveScramKeys, fakeScramKeys } from '#lib/sasl/scram.ts'
 
@@ -20,7 +20,7 @@ export interface FakeAccount {
   readonly password?: string
   readonly aliases?: readonly string[]
   readonly status?: DirectoryAccount['status']
-  readonly wishes?: readonly FilterWish[]
+  readonly wishes?: AccountWishes
 }
 
 export class FakeDirectory implements Directory {

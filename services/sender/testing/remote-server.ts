@@ -24,6 +24,12 @@ export class RemoteServer {
   dropAt: Step | null = null
   /** For STARTTLS; null: not offered. */
   tls: { readonly cert: string; readonly key: string } | null = null
+  /** The connection begins with TLS. */
+  implicitTls = false
+  /** `user:password` that is taken, over TLS only; null: no AUTH. */
+  login: string | null = null
+  /** Who has logged in on each connection that did. */
+  readonly logins: string[] = []
   /** The handshake fails. */
   brokenTls = false
   connections = 0
@@ -66,6 +72,13 @@ export class RemoteServer {
     raw.on('error', () => raw.destroy())
     raw.once('close', () => this.#sockets.delete(raw))
     if (this.#at('connect', raw)) return
+    if (this.implicitTls && this.tls !== null) {
+      const secure = new TLSSocket(raw, { isServer: true, ...this.tls })
+      secure.on('error', () => raw.destroy())
+      secure.write(`${this.greeting}\r\n`)
+      this.#talk(secure, true)
+      return
+    }
     raw.write(`${this.greeting}\r\n`)
     this.#talk(raw, false)
   }
@@ -101,7 +114,10 @@ export class RemoteServer {
         const path = /<(.*?)>/.exec(said)?.[1] ?? ''
         if (verb === 'EHLO') {
           if (this.#at('ehlo', socket)) return
-          const offered = this.tls !== null && !secure ? [...this.extensions, 'STARTTLS'] : this.extensions
+          const offered =
+            this.tls !== null && !secure
+              ? [...this.extensions, 'STARTTLS']
+              : [...this.extensions, ...(this.login !== null && secure ? ['AUTH PLAIN'] : [])]
           const lines = ['mx.example.net', ...offered]
           say(lines.map((one, i) => `250${i === lines.length - 1 ? ' ' : '-'}${one}`).join('\r\n'))
         } else if (verb === 'STAR' && this.tls !== null) {
@@ -114,6 +130,12 @@ export class RemoteServer {
             this.#talk(upgraded, true)
           }
           return
+        } else if (verb === 'AUTH') {
+          const [, user = '', password = ''] = Buffer.from(said.slice(11), 'base64').toString().split('\0')
+          if (`${user}:${password}` === this.login) {
+            this.logins.push(user)
+            say('235 2.7.0 ok')
+          } else say('535 5.7.8 no')
         } else if (verb === 'MAIL') {
           if (this.#at('mail', socket)) return
           from = path

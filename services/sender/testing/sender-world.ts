@@ -21,7 +21,7 @@ import { ANNA } from '#shard/mailbox/testing/world.ts'
 import { serveQueueFrame } from '#shard/server/queue-frames.ts'
 import { LetterSigner } from '../letter-signer.ts'
 import { createSenderMetrics } from '../metrics.ts'
-import { routeTo } from '../remote-route.ts'
+import { routeTo, routeVia } from '../remote-route.ts'
 import { Sender, type SenderOptions } from '../sender.ts'
 
 export const SHARD = toShardName('n1/0')
@@ -75,6 +75,7 @@ export class SenderWorld {
       router: this.#router(),
       directory,
       route: (domain) => routeTo(domain, route),
+      routeVia: (smarthost) => routeVia(smarthost, route.resolver),
       connection: { hostname: 'mx.example.test', tls: 'opportunistic', localAddress: null, ca: null, clock: nodeClock },
       tlsReports: { count: (session) => this.tlsSessions.push(session) },
       lettersMax: 100,

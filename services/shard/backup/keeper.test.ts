@@ -115,6 +115,23 @@ test('Only what is committed is written, and nothing by a replica that is not pr
   await keeper.stop()
 })
 
+test('A mirror that takes the tag of its primary after the start writes under that tag', async () => {
+  const world = new World()
+  const primary = await world.openLog({
+    random: { bytes: (length) => new Uint8Array(length).fill(7), fraction: () => 0 },
+  })
+  await grow(primary, 10)
+  const log = await world.openLog({ epoch: 'seen' })
+  const keeper = world.keep(log, () => (log.durableLsn > 0 ? log.durableLsn : null))
+  await world.pass(10_000)
+  await log.adopt(primary.tag)
+  log.appendRaw(await primary.readRaw(toLsn(1), 100_000))
+  await log.drained()
+  await world.pass(20_000)
+  await keeper.stop()
+  await assertSame(log, await world.restored())
+})
+
 test('The next primary goes on where the last one ended', async () => {
   const world = new World()
   const log = await world.openLog()

@@ -76,7 +76,6 @@ export class BackupKeeper {
   readonly #options: BackupKeeperOptions
   readonly #pacer: Pacer
   readonly #folder: string
-  readonly #tag: string
   /** The generation that has everything. Null: not looked for since this replica is primary. */
   #current: Cursor | null = null
   /** A new one, as long as it is behind. */
@@ -89,11 +88,15 @@ export class BackupKeeper {
     this.#options = options
     this.#pacer = new Pacer(options.clock)
     this.#folder = shardFolder(options.shard)
-    this.#tag = Buffer.from(options.log.tag).toString('hex')
   }
 
   get counts(): BackupCounts {
     return { savedLsn: (this.#current?.next ?? 1) - 1, savedMs: this.#savedMs, failures: this.#failures }
+  }
+
+  /** Asked each time: an empty log takes that of the primary which it becomes a mirror of. */
+  get #tag(): string {
+    return Buffer.from(this.#options.log.tag).toString('hex')
   }
 
   start(): void {

@@ -138,6 +138,8 @@ export interface ShardIndex {
   metadata(account: RowKey, mailbox: RowKey | null): MetadataEntry[]
   /** Mailboxes of active accounts that have a grant by one of these names (`mailbox/grants.ts`), each once. */
   granted(names: readonly string[]): MailboxOfAccount[]
+  /** Whether an active account as a whole has an entry of this name. */
+  isKnownAs(name: string): boolean
   /** Annotations of the account and all its mailboxes. */
   metadataCount(account: RowKey): number
   /** UIDs of the mailbox, ascending. */

@@ -73,6 +73,10 @@ export function prepareReads(db: DatabaseSync) {
         "AND d.name >= '/acl/' AND d.name < '/acl0' JOIN accounts a ON a.key = d.account JOIN mailboxes m ON m.key = d.mailbox " +
         'WHERE a.status = 0 AND m.gone = 0',
     ),
+    knownAs: prepare(
+      'SELECT 1 FROM metadata d INDEXED BY metadata_grants JOIN accounts a ON a.key = d.account ' +
+        "WHERE d.name = ? AND d.name >= '/acl/' AND d.name < '/acl0' AND d.mailbox = 0 AND a.status = 0 LIMIT 1",
+    ),
     metadataCount: prepare('SELECT count(*) FROM metadata WHERE account = ?'),
     uidBounds: prepare(
       'SELECT (SELECT uid FROM messages WHERE mailbox = ?1 ORDER BY uid LIMIT 1), ' +
@@ -149,6 +153,10 @@ export class IndexReader {
   granted(names: readonly string[]): MailboxOfAccount[] {
     const rows = this.#reads.granted.all(JSON.stringify(names))
     return rows.map((row) => ({ account: toAccountId(text(row, 0)), mailbox: toMailboxId(text(row, 1)) }))
+  }
+
+  isKnownAs(name: string): boolean {
+    return this.#reads.knownAs.get(name) !== undefined
   }
 
   metadataCount(account: RowKey): number {

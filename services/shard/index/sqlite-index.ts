@@ -109,6 +109,10 @@ export class SqliteIndex implements ShardIndex {
     return this.#reader.granted(names)
   }
 
+  isKnownAs(name: string) {
+    return this.#reader.isKnownAs(name)
+  }
+
   metadataCount(account: RowKey) {
     return this.#reader.metadataCount(account)
   }

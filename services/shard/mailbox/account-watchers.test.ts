@@ -59,3 +59,28 @@ test('watch() hears nothing of other accounts, and nothing after its end', async
   await deliver(world, ANNA, 'a: b\r\n\r\n')
   assert.deepEqual(told, [])
 })
+
+test('watch() of a session that shares hears of what is shared with it, and then of what happens there', async () => {
+  const world = await worldWith({}, ANNA, BERT)
+  const identity = (name: string) => ({ address: `${name}@example.test`, addresses: [`${name}@example.test`] })
+  for (const [account, name] of [
+    [ANNA, 'anna'],
+    [BERT, 'bert'],
+  ] as const) {
+    await world.store.introduce(account, identity(name))
+  }
+  let told = 0
+  const end = world.store.openImapAccount(BERT, identity('bert')).watch(() => told++)
+  const heard = async (work: Promise<unknown> | undefined) => {
+    told = 0
+    await work
+    return told > 0
+  }
+  const anna = world.store.openImapAccount(ANNA, identity('anna'))
+  assert.equal(await heard(deliver(world, ANNA, 'a: b\r\n\r\n')), false)
+  assert.equal(await heard(anna.access?.grant('INBOX', 'bert@example.test', 'lr')), true)
+  assert.equal(await heard(deliver(world, ANNA, 'a: b\r\n\r\n')), true)
+  end()
+  assert.equal(await heard(anna.access?.grant('INBOX', 'bert@example.test', 'l')), false)
+  assert.equal(await heard(deliver(world, ANNA, 'a: b\r\n\r\n')), false)
+})

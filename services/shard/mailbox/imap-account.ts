@@ -20,7 +20,7 @@ import type { AccountId, MailboxId, Uid } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
 import { type MailboxMetadata, type MessagesAdd, RecordType } from '../records/types.ts'
 import type { AccountState } from './account-state.ts'
-import { addressEntry, addressOf, grantEntry, grantsOf } from './grants.ts'
+import { addressChanges, grantEntry, grantsOf } from './grants.ts'
 import type { MailboxState } from './mailbox-state.ts'
 import { decideCreate, decideDelete, decideRename, decideSubscribe } from './mailbox-tree.ts'
 import { canonicalName } from './names.ts'
@@ -169,8 +169,9 @@ export class ImapAccountState implements OwnerAccount {
     return this.setMetadata(mailbox, [grantEntry(identifier, rights)])
   }
 
-  async setAddress(address: string): Promise<void> {
-    if (addressOf(this.metadata(null)) !== address) await this.setMetadata(null, [addressEntry(address)])
+  async setAddresses(addresses: readonly string[]): Promise<void> {
+    const changes = addressChanges(this.metadata(null), addresses)
+    if (changes.length > 0) await this.setMetadata(null, changes)
   }
 
   deletedBytes(mailbox: MailboxId): number {

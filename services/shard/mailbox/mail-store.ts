@@ -188,6 +188,11 @@ export class MailStore {
     return this.#core.sessions.register(account, protocol, end)
   }
 
+  /** Notes under which addresses others may share with the account. @throws {StoreError} when nothing can be written now */
+  async introduce(id: AccountId, { addresses }: Identity): Promise<void> {
+    await new ImapAccountState(this.#core, id).setAddresses(addresses)
+  }
+
   /**
    * @param identity Under which addresses others have shared mailboxes with the account; absent: mailboxes are not shared.
    * @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_SUSPENDED, STORE_UNAVAILABLE

@@ -32,6 +32,14 @@ export class ShardNeighbours implements Neighbours {
     return shared
   }
 
+  watchGrants(identifiers: readonly string[], listener: () => void): () => void {
+    return this.#core.watchers.watchGrants(identifiers.map(grantName), listener)
+  }
+
+  knows(address: string): boolean {
+    return this.#core.index.isKnownAs(grantName(address))
+  }
+
   #owner(id: AccountId): Owner {
     const account = new ImapAccountState(this.#core, id)
     return { account, address: addressOf(account.metadata(null)) }

@@ -1,21 +1,40 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Identity } from '#lib/imap/sharing/neighbours.ts'
 import type { ImapAccount, MailboxChange } from '#lib/imap/store.ts'
 import { Flag, NO_FLAGS } from '#lib/mail/flags.ts'
-import { toUid } from '#lib/mail/types.ts'
+import { type AccountId, toUid } from '#lib/mail/types.ts'
 import { rebuildIndex } from '../index/open.ts'
-import { ANNA, BERT, deliver, openByName, statusByName, textOf, type World, worldWith } from './testing/world.ts'
+import { SqliteIndex } from '../index/sqlite-index.ts'
+import {
+  ANNA,
+  BERT,
+  deliver,
+  makeWorld,
+  openByName,
+  statusByName,
+  textOf,
+  turn,
+  type World,
+  worldWith,
+} from './testing/world.ts'
 
 const SHARED = '#user/anna@example.test/Plan'
 
-function viewOf(world: World, id = BERT): ImapAccount {
+function identityOf(id: AccountId): Identity {
   const name = id === ANNA ? 'anna' : 'bert'
-  return world.store.openImapAccount(id, { address: `${name}@example.test`, addresses: [`${name}@example.test`] })
+  return { address: `${name}@example.test`, addresses: [`${name}@example.test`, `${name}.miller@example.test`] }
+}
+
+function viewOf(world: World, id = BERT): ImapAccount {
+  return world.store.openImapAccount(id, identityOf(id))
 }
 
 /** Anna has a mailbox with two letters, which Bert may use so. */
 async function shared(rights: string, options: Parameters<typeof worldWith>[0] = {}): Promise<World> {
   const world = await worldWith(options, ANNA, BERT)
+  await world.store.introduce(ANNA, identityOf(ANNA))
+  await world.store.introduce(BERT, identityOf(BERT))
   const anna = viewOf(world, ANNA)
   await anna.create('Plan', null)
   for (const text of ['Subject: 1\r\n\r\none', 'Subject: 2\r\n\r\ntwo']) await deliver(world, ANNA, text, 'Plan')
@@ -128,4 +147,53 @@ test('a guest that has left is not told any more', async () => {
   world.store.endSessions(ANNA, 'bye')
   await deliver(world, ANNA, 'a: b\r\n\r\n', 'Plan')
   assert.deepEqual(told, [])
+})
+
+test('nothing is shared with whom it cannot reach: only accounts that have logged in here, and are here', async () => {
+  const world = await shared('lr')
+  const { access } = viewOf(world, ANNA)
+  const grant = async (identifier: string) => access?.grant('Plan', identifier, 'lr')
+  await grant('bert.miller@example.test')
+  await assert.rejects(grant('carl@example.test'), { code: 'IMAP_REFUSED', message: /carl@example.test/ })
+  await world.store.introduce(BERT, { address: 'b@example.test', addresses: ['b@example.test'] })
+  await assert.rejects(grant('bert@example.test'), { code: 'IMAP_REFUSED' })
+  await grant('b@example.test')
+  await world.store.runAccountCommand({ kind: 'delete', account: BERT })
+  await assert.rejects(grant('b@example.test'), { code: 'IMAP_REFUSED' })
+  await access?.grant('Plan', 'b@example.test', '')
+  await sameFromTheLog(world)
+})
+
+test('who is known already is not written down again', async () => {
+  const world = await shared('lr')
+  const before = world.log.lastLsn
+  await world.store.introduce(BERT, identityOf(BERT))
+  assert.equal(world.log.lastLsn, before)
+})
+
+test('a letter on its way into another account is in one of both at every moment at which the process may die', async () => {
+  const seen = new Set<string>()
+  for (let syncs = 0; syncs < 6; syncs++) {
+    const before = await shared('lrswite')
+    const log = before.log.afterCrash(0, 'by-hand')
+    const world = makeWorld({ log, index: before.index })
+    const open = await openByName(viewOf(world), SHARED)
+    const moving = open.move([toUid(1)], 'INBOX').catch(() => null)
+    for (let i = 0; i < syncs; i++) {
+      await turn()
+      log.sync()
+    }
+    await turn()
+    const left = log.afterCrash()
+    const index = await rebuildIndex(left)
+    assert.ok(index instanceof SqliteIndex)
+    const after = makeWorld({ log: left, index })
+    const counts = [statusByName(after, ANNA, 'Plan').messages - 1, statusByName(after, BERT, 'INBOX').messages]
+    seen.add(counts.join(' '))
+    assert.ok(counts.includes(1), `after ${syncs} syncs: ${counts}`)
+    world.store.depose('over')
+    await moving
+  }
+  // Before, between the commit there and the one here, and after.
+  assert.deepEqual([...seen], ['1 0', '1 1', '0 1'])
 })

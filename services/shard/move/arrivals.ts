@@ -116,10 +116,11 @@ export class Arrivals {
   #state(account: AccountId, row: MoveRow | null): MoveAnswer {
     const owned = this.#core.index.account(account)
     if (row === null) {
-      if (owned === null || (owned.status !== 'active' && owned.status !== 'suspended')) return NOT_THERE
       // A target that was not heard of asks so whether its move is still meant.
       const leaving = this.#core.index.moves.move(account)
-      return { ...NOT_THERE, state: 'owned', generation: owned.generation, reason: leaving?.move ?? '' }
+      const reason = leaving?.direction === 'out' ? leaving.move : ''
+      if (owned === null || (owned.status !== 'active' && owned.status !== 'suspended')) return { ...NOT_THERE, reason }
+      return { ...NOT_THERE, state: 'owned', generation: owned.generation, reason }
     }
     const state = row.phase === 'ready' || row.phase === 'sealed' ? row.phase : 'copying'
     return { ...NOT_THERE, state, generation: row.generation }

@@ -2,7 +2,7 @@
  * All moves of a shard, while it is primary: those that leave, driven from here (`departure.ts`), and those that come (`arrivals.ts`). What
  * was under way when the shard became primary goes on by itself; nobody outside has to ask for it.
  */
-import { errorCode } from '#lib/errors/coded-error.ts'
+import { errorMessage } from '#lib/errors/coded-error.ts'
 import {
   MOVES_LISTED_MAX,
   type MoveAnswer,
@@ -215,10 +215,10 @@ export class Moves {
             move: row.move,
             source: this.#options.shard,
           })
-          // At its source it is served, and no move of this name is under way.
-          if (answer.state === 'owned' && answer.reason !== row.move) await this.arrivals.drop(row)
+          // Its source may have moved the account elsewhere since.
+          if (answer.reason !== row.move) await this.arrivals.drop(row)
         } catch (error) {
-          if (errorCode(error) === undefined) throw error
+          this.#options.onNotice({ kind: 'waits', account: row.account, move: row.move, why: errorMessage(error) })
         }
       }
     }

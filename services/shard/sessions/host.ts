@@ -111,7 +111,12 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
     const mayServe = () => environment.served.mayServe()
     switch (open.protocol) {
       case 'imap': {
-        const account = store.openImapAccount(open.account, open.identity)
+        const { identity } = open
+        // A store that takes no writes now still lets people read; others hear of the account next time.
+        if (identity !== undefined) {
+          await store.introduce(open.account, identity).catch((err: unknown) => logger.warn({ err }, 'not introduced'))
+        }
+        const account = store.openImapAccount(open.account, identity)
         accept(stream, sessionCapabilities(account))
         const caches = { structures, headers, sortFields, compression }
         return serveImap({ stream, mayServe, early, account, ...caches, clock: environment.clock, logger })
