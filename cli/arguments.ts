@@ -31,6 +31,7 @@ const OPTIONS = {
   status: { type: 'string' },
   match: { type: 'string' },
   'dry-run': { type: 'boolean' },
+  apply: { type: 'boolean' },
   format: { type: 'string' },
   'no-alias': { type: 'boolean' },
   senders: { type: 'string' },
@@ -80,6 +81,8 @@ export interface Options {
   /** Part of an address, a name, a target. */
   readonly match: string | null
   readonly dryRun: boolean
+  /** Carry out a plan that is only shown otherwise. */
+  readonly apply: boolean
   readonly format: string | null
   /** A renamed account gives up its old address. */
   readonly noAlias: boolean
@@ -171,6 +174,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       status: values.status ?? null,
       match: values.match ?? null,
       dryRun: values['dry-run'] ?? false,
+      apply: values.apply ?? false,
       format: values.format ?? null,
       noAlias: values['no-alias'] ?? false,
       senders: values.senders ?? null,

@@ -63,12 +63,15 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'quarantine delete': async () => (await import('./commands/quarantine.ts')).quarantineDelete,
   explain: async () => (await import('./commands/explain.ts')).explain,
   'domain dns': async () => (await import('./commands/domain-dns.ts')).domainDns,
+  'node drain': async () => (await import('./commands/placement.ts')).nodeDrain,
+  rebalance: async () => (await import('./commands/placement.ts')).rebalance,
   'account move': async () => (await import('./commands/move.ts')).accountMove,
   'account move-cancel': async () => (await import('./commands/move.ts')).accountMoveCancel,
   'account moves': async () => (await import('./commands/move.ts')).accountMoves,
   'backup list': async () => (await import('./commands/backup.ts')).backupList,
   'backup verify': async () => (await import('./commands/backup.ts')).backupVerify,
   'backup restore': async () => (await import('./commands/backup.ts')).backupRestore,
+  'backup account': async () => (await import('./commands/backup.ts')).backupAccount,
   'domain list': async () => (await import('./commands/account.ts')).domainList,
 }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { TestArray } from './support/array.ts'
-import { allMessages } from './support/imap.ts'
+import { allMessages, imapLogin } from './support/imap.ts'
 import { pairInSync, pour, subjects, waitFor } from './support/pour.ts'
 
 let array: TestArray
@@ -88,6 +88,27 @@ test('a shard that both members lost comes back from the archive with every lett
   assert.equal(accepted.length, 5)
   const now = await subjects(array, 'alice')
   for (const subject of accepted) assert.ok(now.includes(subject))
+})
+
+test('the mail of one account is put beside what it has now, also what was deleted since', async () => {
+  const account = array.account('alice')
+  await saved()
+  const until = new Date().toISOString()
+  const before = await allMessages(array, account)
+  const client = await imapLogin(array, account)
+  try {
+    await client.mailboxOpen('INBOX')
+    assert.ok(await client.messageDelete('1:*', { uid: true }))
+  } finally {
+    client.close()
+  }
+  const command = ['backup', 'account', account.address, '--archive', archive(), '--until', until, '--name', 'Back']
+  await array.must(...command)
+  const again = JSON.parse(await array.must(...command, '-o', 'json')) as { letters: number; skipped: number }
+  assert.deepEqual([again.letters, again.skipped], [0, before.size], 'a second run stores nothing twice')
+  const restored = await allMessages(array, account, 'Back/INBOX')
+  const text = (messages: ReadonlyMap<number, Buffer>) => [...messages.values()].map(String).sort()
+  assert.deepEqual(text(restored), text(before))
 })
 
 test('it comes back as it was at a point in time', async () => {

@@ -249,6 +249,29 @@ test('a move that is cancelled, and one to a shard that is not there, leave the 
   assert.equal(await homeOf(address), home)
 })
 
+test('a MailNode is drained while mail comes in, and rebalance fills it again', async (t) => {
+  const { address } = array.account('carol')
+  const smtp = Writer.start(bySmtp(array.endpoints.smtp, address), { prefix: 'drain', workers: 1, pauseMs: 50 })
+  t.after(() => smtp.stop())
+  const plan = await array.must('node', 'drain', 'n1', '--dry-run')
+  assert.match(plan, /n1\/\d > n2\/\d/)
+  const drained = await array.must('node', 'drain', 'n1')
+  assert.match(drained, /0 failed/)
+  const homes = async () => {
+    const accounts: { home: string }[] = JSON.parse(await array.must('account', 'list', '-o', 'json'))
+    return accounts.map(({ home }) => home)
+  }
+  assert.ok((await homes()).every((home) => home.startsWith('n2/')))
+  assert.match(await array.must('node', 'drain', 'n1'), /No account needs to move/)
+  await array.must('rebalance')
+  assert.ok((await homes()).every((home) => home.startsWith('n2/')))
+  await array.must('rebalance', '--apply')
+  assert.ok((await homes()).some((home) => home.startsWith('n1/')))
+  await smtp.stop()
+  assert.ok(smtp.accepted.length > 10)
+  await assertNothingLost(array, 'carol', smtp)
+})
+
 /** What the server shows: mbsync does not look for addresses in certificates, so it is given the one that it will see. */
 async function certificate(host: string, port: number): Promise<X509Certificate> {
   const socket = connect({ host, port, ca: array.ca })

@@ -244,8 +244,24 @@ for (const format of ['maildir', 'mbox'] as const)
     assert.match(await array.must('mail', 'import', to, '--from', `${format}:${path}`), /stored 60 letters/)
     for (const mailbox of MAILBOXES)
       assert.deepEqual(await contents(to, mailbox), await contents(from, mailbox), mailbox)
-    assert.match(await array.must('mail', 'import', to, '--from', `${format}:${path}`), /stored 0 letters.*60 were there/)
+    assert.match(
+      await array.must('mail', 'import', to, '--from', `${format}:${path}`),
+      /stored 0 letters.*60 were there/,
+    )
   })
+
+test('a suspended account and a deleted one can be exported', async () => {
+  const address = 'leaver@example.test'
+  await addAccount(address)
+  assert.equal(await deliver(address), 250)
+  await array.must('account', 'suspend', address)
+  assert.match(await array.must('mail', 'export', address, '--to', join(array.root, 'x1')), /1 letters/)
+  await array.must('account', 'delete', address)
+  const zip = join(array.root, 'x2.zip')
+  assert.match(await array.must('mail', 'export', address, '--format', 'zip', '--to', zip), /1 letters/)
+  assert.equal((await array.command('mail', 'export', address, '--format', 'zip', '--to', zip)).code, 1, 'not over it')
+  await assert.rejects(imapLogin(array, user(address)))
+})
 
 test('mail comes from another server over IMAP with flags and dates, for many accounts, and once', async () => {
   const { host, port } = array.endpoints.imaps
@@ -264,7 +280,10 @@ test('mail comes from another server over IMAP with flags and dates, for many ac
   for (const name of ['m1', 'm2']) {
     assert.match(first.stdout, new RegExp(`${name}-new@example\\.test: stored 60 letters`))
     for (const mailbox of MAILBOXES)
-      assert.deepEqual(await contents(`${name}-new@example.test`, mailbox), await contents(`${name}@example.test`, mailbox))
+      assert.deepEqual(
+        await contents(`${name}-new@example.test`, mailbox),
+        await contents(`${name}@example.test`, mailbox),
+      )
   }
   const again = await array.command('mail', 'import-many', list)
   assert.equal(again.stdout.match(/stored 0 letters .*60 were there/g)?.length, 2)
@@ -277,7 +296,7 @@ async function importedLetters(address: string): Promise<number> {
   const client = await imapLogin(array, user(address))
   try {
     const found = (await client.list()).some(({ path }) => path === 'many')
-    return found ? ((await client.status('many', { messages: true })) || { messages: 0 }).messages ?? 0 : 0
+    return found ? (((await client.status('many', { messages: true })) || { messages: 0 }).messages ?? 0) : 0
   } finally {
     await client.logout()
   }
@@ -293,7 +312,10 @@ test('an import that is killed again and again stores every letter once', async 
   for (let round = 0; round < 3; round++) {
     const before = await importedLetters('kill@example.test')
     const run = array.begin(...args)
-    await waitFor('letters to arrive', async () => (await importedLetters('kill@example.test')) > before || run.over())
+    await waitFor(
+      'letters to arrive',
+      async () => (await importedLetters('kill@example.test')) > before || run.over() || null,
+    )
     run.kill()
     await run.ended
   }
@@ -304,7 +326,10 @@ test('an import that is killed again and again stores every letter once', async 
   for await (const one of client.fetch('1:*', { envelope: true })) subjects.push(one.envelope?.subject ?? '')
   lock.release()
   await client.logout()
-  assert.deepEqual(subjects, Array.from({ length: count }, (_, i) => String(i)))
+  assert.deepEqual(
+    subjects,
+    Array.from({ length: count }, (_, i) => String(i)),
+  )
 })
 
 test('the audit trail names who did what, with before and after, and every login', async () => {

@@ -253,7 +253,7 @@ function oneAddress(context: CommandContext, command: string): string {
   return addressWord(context, text)
 }
 
-async function existing({ layout, say }: CommandContext, address: string): Promise<StoredAccount> {
+export async function existing({ layout, say }: CommandContext, address: string): Promise<StoredAccount> {
   const account = await withDirectory(layout, (directory) => directory.account(address))
   if (!account) throw new CommandFailure(say('accountUnknown', { address }))
   return account

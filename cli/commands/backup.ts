@@ -1,8 +1,12 @@
 /** `twinpost backup`: what an archive holds, whether it is whole, and the way back onto the volume of a member that is stopped. */
 import { join } from 'node:path'
+import { addressWord, mustRun, wordsOf } from '../administered.ts'
 import { type CommandContext, CommandFailure, Exit } from '../context.ts'
+import { openBackupSource } from '../mail/backup-source.ts'
 import { podName } from '../members.ts'
 import { runScript } from '../run-script.ts'
+import { existing } from './account.ts'
+import { importSource, tellImport } from './mail.ts'
 
 const SCRIPT = 'services/shard/backup-main.ts'
 
@@ -27,6 +31,20 @@ export async function backupRestore(context: CommandContext): Promise<Exit> {
     context.print(say('backupRestored', { shard, pod, member: options.member }))
   }
   return code
+}
+
+/** Brings the mail of one account back, below a folder of its own in the account. */
+export async function backupAccount(context: CommandContext): Promise<Exit> {
+  const { options, sourceDir } = context
+  const [text] = wordsOf(context, 'backup account', 'ADDRESS')
+  const address = addressWord(context, text)
+  const { archive, secret, until } = options
+  if (archive === null) throw missing(context, 'backup account', '--archive FOLDER')
+  await mustRun(context)
+  const { id, home } = await existing(context, address)
+  const into = options.name ?? `Restored ${(until ?? new Date().toISOString()).slice(0, 10)}`
+  const source = openBackupSource({ sourceDir, archive, secret, until, shard: home, account: id, into })
+  return tellImport(context, address, await importSource(context, address, source))
 }
 
 function look(context: CommandContext, verb: 'list' | 'verify'): Promise<Exit> {

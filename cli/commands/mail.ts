@@ -79,8 +79,16 @@ async function importInto(
   from: string,
   password: string,
 ): Promise<ImportCounts> {
+  return importSource(context, address, await openSource(context, from, password))
+}
+
+/** Everything of a source, which is closed then; what an earlier run stored is passed over. */
+export async function importSource(
+  context: CommandContext,
+  address: string,
+  source: MailSource,
+): Promise<ImportCounts> {
   const { layout, options, say, complain } = context
-  const source = await openSource(context, from, password)
   const key = createHash('sha256').update(`${address} ${source.name}`).digest('hex').slice(0, 32)
   const journal = new Journal(join(layout.stateDir, 'imports', key))
   try {
@@ -132,7 +140,7 @@ async function* jobsOf(context: CommandContext, file: string): AsyncGenerator<Jo
   }
 }
 
-function tellImport({ options, say, print }: CommandContext, address: string, counts: ImportCounts): Exit {
+export function tellImport({ options, say, print }: CommandContext, address: string, counts: ImportCounts): Exit {
   const { letters, folders, skipped, refused } = counts
   if (options.output === 'json') print(JSON.stringify({ address, ...counts }))
   else print(say('mailImported', { address, letters, folders, skipped, refused, size: bytesText(counts.bytes) }))

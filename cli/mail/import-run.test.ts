@@ -51,7 +51,15 @@ class FakeAccount implements ImportTarget {
 
   mailboxes = () =>
     this.#call(() => [...this.stored.keys()].map((name) => ({ name, specialUse: null, selectable: true })))
-  create = (name: string) => this.#call(() => void this.stored.set(name, []))
+  create = (name: string) =>
+    this.#call(() => {
+      if (this.stored.has(name)) throw new MailboxRefusal('NO [ALREADYEXISTS] Mailbox exists already')
+      const parts = name.split('/')
+      for (let i = 1; i <= parts.length; i++) {
+        const path = parts.slice(0, i).join('/')
+        if (!this.stored.has(path)) this.stored.set(path, [])
+      }
+    })
   subscribe = (_name: string) => this.#call(() => {})
   uidNext = (name: string) => this.#call(() => this.#box(name).length + 1)
   append = (name: string, letters: readonly Letter[]) =>
@@ -107,6 +115,12 @@ test('importMail() copies all folders in order, and a second run finds nothing t
   const again = await run(sourceOf({ ...FOLDERS, INBOX: 121 }), account, path)
   assert.deepEqual([again.letters, again.skipped], [1, 123])
   assert.deepEqual(account.subjects('INBOX'), wanted(121))
+})
+
+test('importMail() finds a mailbox that one below it has made', async () => {
+  const account = new FakeAccount()
+  await run(sourceOf({ 'A/B': 1, A: 2 }), account, newJournal())
+  assert.deepEqual([account.subjects('A'), account.subjects('A/B')], [wanted(2), wanted(1)])
 })
 
 test('importMail() stores every letter once, wherever the first run was ended', async () => {

@@ -47,7 +47,7 @@ export async function importMail(
       continue
     }
     if (!mailboxes.some((mailbox) => mailbox.name === name)) {
-      await target.create(name)
+      await make(target, name)
       mailboxes.push({ name, specialUse: null, selectable: true })
       if (folder.subscribed) await target.subscribe(name)
     }
@@ -58,6 +58,15 @@ export async function importMail(
     events.progress(counts)
   }
   return counts
+}
+
+/** A mailbox below it may have made it (RFC 9051 section 6.3.4), or the user. */
+async function make(target: ImportTarget, name: string): Promise<void> {
+  try {
+    await target.create(name)
+  } catch (error) {
+    if (!(error instanceof MailboxRefusal && error.code === 'ALREADYEXISTS')) throw error
+  }
 }
 
 async function copyFolder(

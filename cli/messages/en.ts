@@ -31,6 +31,8 @@ Commands:
   account undelete ADDRESS  bring it back
   account app-password add|remove ADDRESS NAME
                             a password for one program: --scope
+  node drain NODE           all accounts of a MailNode go to the others: --dry-run, --jobs
+  rebalance                 what would even out the shards; --apply: do it
   account move ADDRESS      to another shard, while it is used: --to; also: account move-cancel
   account moves             accounts on their way, and those that have arrived
   account import FILE       accounts from CSV or LDIF: --dry-run, --jobs
@@ -64,6 +66,8 @@ Commands:
                             what a backup holds, and how far back it goes
   backup verify [SHARD] --archive FOLDER [--secret FILE] [--until TIME]
                             prove every record of it
+  backup account ADDRESS --archive FOLDER [--secret FILE] [--until TIME] [--name FOLDER]
+                            put the mail that it had then into a folder of the account
   backup restore SHARD --member 0|1 --archive FOLDER [--secret FILE] [--until TIME]
                             fill the volume of a stopped member from it
 
@@ -98,7 +102,8 @@ Options:
       --senders WHO         who may write to a group: anyone, internal (logged in), members (group add, set)
       --scope PROTOCOL      imap, pop3, smtp or sieve; all without it (account app-password)
       --since TIME          30m, 2h, 7d or a date (audit; 1d)
-      --dry-run             only say what would be done (account import)
+      --dry-run             only say what would be done (account import, node drain)
+      --apply               carry the plan out (rebalance)
       --jobs N              how many at once (account import; 8)
       --format FORMAT       maildir, mbox or zip (mail export)
       --timeout SECONDS     longest wait for the array (up; 120)

@@ -32,6 +32,8 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   account undelete 地址     恢复
   account app-password add|remove 地址 名称
                             供单个程序使用的密码： --scope
+  node drain 节点           把一个 MailNode 的所有账户迁往其他节点： --dry-run, --jobs
+  rebalance                 怎样让各分片均衡； --apply：执行
   account move 地址         使用中迁往另一个分片： --to；另有 account move-cancel
   account moves             正在迁移的账户，以及刚到达的
   account import 文件       从 CSV 或 LDIF 建立账户： --dry-run, --jobs
@@ -64,6 +66,8 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
                             备份里有什么，能回到多早
   backup verify [分片] --archive 文件夹 [--secret 文件] [--until 时间]
                             逐条证明备份中的记录
+  backup account 地址 --archive 文件夹 [--secret 文件] [--until 时间] [--name 邮箱夹]
+                            把当时的邮件放回该帐号的一个邮箱夹
   backup restore 分片 --member 0|1 --archive 文件夹 [--secret 文件] [--until 时间]
                             用备份填充已停止成员的卷
 
@@ -98,7 +102,8 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
       --senders 谁          谁可向群组发信：anyone、internal（已登录者）、members（group add、set）
       --scope 协议          imap、pop3、smtp 或 sieve；默认全部（account app-password）
       --since 时间          30m、2h、7d 或日期（audit；默认 1d）
-      --dry-run             只说明将要做什么（account import）
+      --dry-run             只说明将要做什么（account import、node drain）
+      --apply               执行计划（rebalance）
       --jobs N              同时处理的个数（account import；默认 8）
       --format 格式         maildir、mbox 或 zip（mail export）
       --timeout 秒          等待阵列就绪的最长时间（up；默认 120）

@@ -168,3 +168,14 @@ test('sessionOpen of a session that shares mailboxes comes back as it was; one o
   assert.throws(() => protocol.decodeSessionOpen(encoded.subarray(0, -1)), CodedError)
   assert.equal(protocol.decodeSessionOpen(protocol.encodeSessionOpen(sessionOpen)).identity, undefined)
 })
+
+test('what a POP3 session must know of its login comes back as it was, and nothing comes of what is not understood', () => {
+  for (const utf8 of [false, true]) {
+    for (const loginDelaySeconds of [0, 60]) {
+      const facts = { utf8, loginDelaySeconds }
+      assert.deepEqual(protocol.readPop3ClientFacts(protocol.pop3ClientFacts(facts)), facts)
+    }
+  }
+  const odd = ['name', 'utf8', 'login-delay', 'soon', 'x']
+  assert.deepEqual(protocol.readPop3ClientFacts(odd), { utf8: false, loginDelaySeconds: 0 })
+})

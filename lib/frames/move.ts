@@ -15,6 +15,8 @@ import {
 
 /** UIDs in one question. */
 export const MOVE_UIDS_MAX = 1_000
+/** Accounts in one answer: well below a frame. */
+export const MOVE_LOADS_MAX = 2_000
 /** Moves in one answer. */
 export const MOVES_LISTED_MAX = 200
 
@@ -40,6 +42,8 @@ export const MoveOrder = z.discriminatedUnion('kind', [
   /** Before the decision: the account stays. After it: nothing. */
   z.strictObject({ kind: z.literal('cancel'), account }),
   z.strictObject({ kind: z.literal('list'), account: account.nullable() }),
+  /** What the accounts of the shard hold, by id, from behind `after` on. */
+  z.strictObject({ kind: z.literal('loads'), after: z.string().max(16), rowsMax: z.int().min(1).max(MOVE_LOADS_MAX) }),
 ])
 export type MoveOrder = z.infer<typeof MoveOrder>
 
@@ -76,7 +80,11 @@ export const MoveProgress = z.object({
 })
 export type MoveProgress = z.infer<typeof MoveProgress>
 
-export const MoveReport = z.object({ moves: z.array(MoveProgress) })
+export const MoveReport = z.object({
+  moves: z.array(MoveProgress),
+  /** Answers `loads`. */
+  loads: z.array(z.object({ account, bytes: z.number() })).default([]),
+})
 export type MoveReport = z.infer<typeof MoveReport>
 
 const about = { account, move, source: shard }

@@ -157,8 +157,8 @@ export interface SessionOpen {
   /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null for a connection without TLS. */
   readonly tls: string | null
   /**
-   * What the client said of itself before login, as key, value, key, value: RFC 2971 ID parameters of an IMAP client, `POP3_UTF8` of a
-   * POP3 client that asked for it. A shard passes over what it does not know.
+   * What the client said of itself before login, as key, value, key, value: RFC 2971 ID parameters of an IMAP client, of a POP3
+   * client what `pop3ClientFacts` makes. A shard passes over what it does not know.
    */
   readonly clientId: readonly string[]
   /** Absent: mailboxes are not shared. A shard of before cannot read it: an edge says it only where it is told that mailboxes are shared. */
@@ -173,8 +173,31 @@ export interface SessionIdentity {
   readonly addresses: readonly string[]
 }
 
-/** The client said UTF8 (RFC 6856 section 2.1). */
-export const POP3_UTF8: readonly string[] = ['utf8', '']
+/** What a POP3 session must know of its login. */
+export interface Pop3ClientFacts {
+  /** The client said UTF8 (RFC 6856 section 2.1). */
+  readonly utf8: boolean
+  /** As the edge announces it (RFC 2449 section 6.5); 0: none. */
+  readonly loginDelaySeconds: number
+}
+
+const UTF8 = 'utf8'
+const LOGIN_DELAY = 'login-delay'
+
+/** As `clientId` carries them. */
+export function pop3ClientFacts({ utf8, loginDelaySeconds }: Pop3ClientFacts): string[] {
+  return [...(utf8 ? [UTF8, ''] : []), ...(loginDelaySeconds > 0 ? [LOGIN_DELAY, String(loginDelaySeconds)] : [])]
+}
+
+/** @param clientId Of a POP3 session. */
+export function readPop3ClientFacts(clientId: readonly string[]): Pop3ClientFacts {
+  const value = (key: string) => {
+    const at = clientId.findIndex((text, i) => i % 2 === 0 && text === key)
+    return at < 0 ? null : (clientId[at + 1] ?? null)
+  }
+  const seconds = Number(value(LOGIN_DELAY) ?? 0)
+  return { utf8: value(UTF8) !== null, loginDelaySeconds: Number.isSafeInteger(seconds) ? Math.max(0, seconds) : 0 }
+}
 
 export interface SessionOpened {
   /** Capability line of the session after login, without the word CAPABILITY; the edge puts it into its tagged OK. */

@@ -23,7 +23,13 @@ const ANSWER_LINE = /^[^\r\n]*$/
 test('Pop3Login survives arbitrary bytes', () => {
   fc.assert(
     fc.property(input, cuts, fc.boolean(), (bytes, at, tls) => {
-      const login = new Pop3Login({ implementation: 'Twinpost', tls, tlsRequired: true, startTls: true })
+      const login = new Pop3Login({
+        implementation: 'Twinpost',
+        loginDelaySeconds: 0,
+        tls,
+        tlsRequired: true,
+        startTls: true,
+      })
       let secure = tls
       let closed = false
       const follow = (first: LoginStep) => {
@@ -57,7 +63,7 @@ test('Pop3Session survives arbitrary bytes', async () => {
     fc.asyncProperty(input, cuts, async (bytes, at) => {
       const maildrop = new MemoryMaildrop([Buffer.from('A: 1\r\n\r\n.x\r\n'), Buffer.from('no header')], 3)
       const sink = new MemorySink()
-      const session = new Pop3Session(maildrop, sink, { implementation: 'Twinpost', utf8: false })
+      const session = new Pop3Session(maildrop, sink, { implementation: 'Twinpost', utf8: false, loginDelaySeconds: 0 })
       for (const chunk of cut(bytes, at)) await session.receive(chunk)
       const text = sink.take().toString()
       assert.ok(text === '' || text.endsWith('\r\n'))

@@ -41,6 +41,7 @@ function serverLines(bytes: Buffer): string[] {
 function loginPlayer(options: readonly string[]): { player: Player; first: string[] } {
   const login = new Pop3Login({
     implementation: 'Twinpost',
+    loginDelaySeconds: options.includes('delay') ? 60 : 0,
     tls: options.includes('tls'),
     tlsRequired: options.includes('tls-required'),
     startTls: options.includes('stls'),
@@ -84,7 +85,11 @@ function sessionPlayer(options: readonly string[]): { player: Player; first: str
   const letters = options.includes('empty') ? [] : options.includes('international') ? INTERNATIONAL : LETTERS
   const maildrop = new MemoryMaildrop(letters.map((letter) => Buffer.from(letter)))
   const sink = new MemorySink()
-  const session = new Pop3Session(maildrop, sink, { implementation: 'Twinpost', utf8: options.includes('utf8') })
+  const session = new Pop3Session(maildrop, sink, {
+    implementation: 'Twinpost',
+    utf8: options.includes('utf8'),
+    loginDelaySeconds: options.includes('delay') ? 60 : 0,
+  })
   const told = (): string[] => {
     const lines = serverLines(sink.take())
     if (!session.over) return lines

@@ -132,6 +132,12 @@ const ClientPolicy = z
       .default(false)
       .describe('Refuses senders whose domain does not exist or takes no mail (RFC 7505).'),
     ownNameIsForged: z.boolean().default(true).describe('Refuses clients that call themselves by our own name.'),
+    recipientsPerMinute: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Recipients that one address, or one /64 of IPv6, may name in a minute at each edge; 0: any number.'),
     greetingDelayMs: z
       .int()
       .min(0)
@@ -143,6 +149,40 @@ const ClientPolicy = z
   .describe(
     'What is asked of clients that bring mail from outside. Mail for postmaster and abuse always comes in; what cannot be looked up is not held against anybody.',
   )
+
+const Logins = z
+  .object({
+    scram: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Offers SCRAM-SHA-256: every account must have keys. App passwords have none: false where people use both.',
+      ),
+    oidc: z
+      .object({
+        issuer: z
+          .string()
+          .min(1)
+          .max(512)
+          .regex(/^https:\/\/[^\s]+$/)
+          .describe('OpenID Connect issuer, an https URL.'),
+        audience: z.string().min(1).max(256).default('twinpost').describe('What the aud of a token must name.'),
+        addressClaim: z.string().min(1).max(64).default('email').describe('Claim that has the mail address.'),
+      })
+      .optional()
+      .describe('Lets users log in with access tokens (OAUTHBEARER, XOAUTH2).'),
+    sharing: z
+      .boolean()
+      .default(false)
+      .describe('IMAP users may share mailboxes with users of the same shard (docs/imap.md, Shared mailboxes).'),
+    pop3DelaySeconds: z
+      .int()
+      .min(0)
+      .max(3600)
+      .default(0)
+      .describe('How long after a POP3 login the next one of the account is refused; each edge counts for itself.'),
+  })
+  .describe('How users log in, and what they may do then.')
 
 const Edge = z
   .object({
@@ -156,6 +196,7 @@ const Edge = z
         'SPF, DKIM, ARC and DMARC of letters from outside: not asked, written into Authentication-Results, or what DMARC asks for is done too.',
       ),
     clientPolicy: ClientPolicy.optional(),
+    logins: Logins.optional(),
     proxyNetworks: networks.describe(
       "Networks of load balancers that tell the client's address by the PROXY protocol, version 1 or 2. Connections from there must begin with it.",
     ),

@@ -77,6 +77,11 @@ const good: [kind: string, what: string, spec: Record<string, unknown>][] = [
       },
     },
   ],
+  [
+    'MailNode',
+    'users that share and log in elsewhere',
+    { edge: { logins: { sharing: true, oidc: { issuer: 'https://login.example.test/' } } } },
+  ],
   ['FilterPool', 'one engine', pool({})],
   [
     'FilterPool',

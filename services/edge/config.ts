@@ -81,6 +81,11 @@ export const ClientPolicyConfig = z.strictObject({
     .default(false)
     .describe('Refuses senders whose domain does not exist or takes no mail (RFC 7505).'),
   ownNameIsForged: z.boolean().default(true).describe('Refuses clients that call themselves by our own name.'),
+  recipientsPerMinute: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Recipients that one address, or one /64 of IPv6, may name in a minute at this edge; 0: any number.'),
   greetingDelayMs: z
     .int()
     .min(0)
@@ -163,6 +168,12 @@ export const EdgeConfig = z.object({
     .describe(
       'Whether SCRAM-SHA-256 is offered: every account must have keys in the directory. App passwords have none.',
     ),
+  pop3LoginDelaySeconds: z
+    .int()
+    .min(0)
+    .max(3600)
+    .default(0)
+    .describe('How long after a POP3 login the next one of the account is refused at this edge; 0: not at all.'),
   sharing: z
     .boolean()
     .default(false)

@@ -12,6 +12,7 @@ import type { AccountId } from '#lib/mail/types.ts'
 import { type Clock, sleep } from '#lib/ports/clock.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { type ServerCertificate, secureContext } from '#lib/tls/material.ts'
+import { LoginDelay } from './auth/login-delay.ts'
 import type { TokenVerifier } from './auth/oidc.ts'
 import { type LoginListener, PasswordGate } from './auth/password-gate.ts'
 import type { EdgeConfig } from './config.ts'
@@ -152,6 +153,7 @@ export class Edge {
       tokens: dependencies.tokens ?? null,
       limits,
       sharing: config.sharing,
+      pop3LoginDelay: new LoginDelay(clock, config.pop3LoginDelaySeconds),
       patienceMs: config.sessionPatienceMs,
       clock,
       random,
@@ -173,7 +175,7 @@ export class Edge {
       }
       for (const { port: key, protocol, ...listener } of SESSION_LISTENERS) {
         const port = config[key]
-        const spoken = protocol === 'imap' ? imapProtocol(config.hostname) : pop3Protocol()
+        const spoken = protocol === 'imap' ? imapProtocol(config.hostname) : pop3Protocol(config.pop3LoginDelaySeconds)
         if (port !== null) await this.#listenSessions({ ...listener, protocol: spoken }, { host, port, reusePort })
       }
     }

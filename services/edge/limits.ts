@@ -37,6 +37,9 @@ export const LOGIN_FAILURE_MEMORY_MS = 10 * 60_000
 /** Addresses whose failures are remembered: about 100 bytes each; the oldest is forgotten first. */
 export const LOGIN_FAILURE_ADDRESSES_MAX = 50_000
 
+/** Accounts whose last POP3 login is remembered where there is a delay between two: about 100 bytes each. */
+export const LOGINS_REMEMBERED_MAX = 50_000
+
 /** Time from connecting to a login: a dialogue takes seconds, and a pool may keep one connection in reserve. */
 export const LOGIN_IDLE_MS = 60_000
 /** A TLS handshake is two round trips; slow phones need seconds. */

@@ -49,7 +49,7 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     }),
     clientsRefused: new Counter({
       name: 'twinpost_edge_clients_refused_total',
-      help: 'Recipients and connections refused because of who the client is: listed, no-name, our-name, null-mx, no-domain, early-talker.',
+      help: 'Recipients and connections refused because of who the client is: listed, no-name, our-name, null-mx, no-domain, often, early-talker.',
       labelNames: ['reason'],
       registers,
     }),

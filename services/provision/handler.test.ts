@@ -254,6 +254,12 @@ const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'account.open of one that is deleted and within its grace',
+    before: [create(ANNA), { kind: 'account.delete', address: ANNA, graceSeconds: 60 }],
+    command: { kind: 'account.open', address: ANNA, reason: 'export' },
+    check: (world) => assert.ok(world.tickets.length > 0),
+  },
+  {
     name: 'group.create',
     before: [create(ANNA), create('ben@a.example')],
     command: group({ members: ['Ben@a.example', ANNA], aliases: ['everyone@a.example'], senders: 'anyone' }),
@@ -387,12 +393,7 @@ const refusals: [name: string, before: ProvisionCommandInput[], command: Provisi
     'in-transition',
   ],
   ['the return of nobody', [], { kind: 'account.undelete', address: ANNA }, 'unknown-account'],
-  [
-    'a session of a suspended account',
-    [create(ANNA), { kind: 'account.suspend', address: ANNA }],
-    { kind: 'account.open', address: ANNA, reason: 'export' },
-    'in-transition',
-  ],
+  ['a session of nobody', [], { kind: 'account.open', address: ANNA, reason: 'export' }, 'unknown-account'],
   ['a group with an address that is taken', [create(ANNA)], group({ address: ANNA }), 'address-taken'],
   ['a group that is there with others', [create(ANNA), group({})], group({ members: [ANNA] }), 'address-taken'],
   ['a member of another system', [], group({ members: ['x@elsewhere.example'] }), 'unknown-account'],

@@ -2,19 +2,23 @@
  * `twinpost backup`: looks at an archive and brings shards back out of it. Exit code 0: all is well; 1: something is missing or
  * damaged; 2: it could not be looked at. Prints words, or JSON with --json.
  */
-import { basename, dirname, resolve } from 'node:path'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { errorMessage } from '#lib/errors/coded-error.ts'
-import { type ShardName, toShardName } from '#lib/mail/types.ts'
+import { type AccountId, type ShardName, toAccountId, toShardName } from '#lib/mail/types.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { NodeDisk } from '#lib/platform/node-disk.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
 import { FolderArchive } from './backup/archive.ts'
 import { isComplete, reachOf } from './backup/catalogue.ts'
 import { BackupError } from './backup/errors.ts'
+import { extractAccount } from './backup/extract.ts'
 import { listGenerations, listShards } from './backup/generations.ts'
 import { readSecret } from './backup/replica-backup.ts'
-import { type BackupReport, replay } from './backup/restore.ts'
+import { type BackupReport, type BackupSource, replay } from './backup/restore.ts'
 import { restoreReplica } from './backup/restore-replica.ts'
 import { Seal } from './backup/seal.ts'
 import { SqliteLock } from './log/sqlite-lock.ts'
@@ -24,6 +28,9 @@ backup verify  --archive FOLDER [--secret FILE] [--shard n1/0] [--until TIME] [-
                                                               proves every record of the newest state, or of that time
 backup restore --archive FOLDER [--secret FILE] --shard n1/0 --pod n1-0 --data-dir VOLUME [--until TIME]
                                                               fills the volume of a stopped member
+backup extract --archive FOLDER [--secret FILE] --shard n1/0 --account ID [--until TIME]
+                                                              the mail of one account, for a program: lines of JSON, each letter's
+                                                              bytes behind its line
 TIME as 2026-11-25T18:00:00Z: the first record that is newer, and all behind it, stays out.
 `
 
@@ -34,6 +41,7 @@ const { values, positionals } = parseArgs({
     secret: { type: 'string' },
     shard: { type: 'string' },
     pod: { type: 'string' },
+    account: { type: 'string' },
     'data-dir': { type: 'string' },
     until: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -63,7 +71,11 @@ async function main(): Promise<number> {
     }
     return worst
   }
-  const { pod, 'data-dir': dataDir, shard } = values
+  const { pod, 'data-dir': dataDir, shard, account } = values
+  if (verb === 'extract' && shard && account) {
+    await extract({ archive, seal, shard: toShardName(shard) }, untilMs, toAccountId(account))
+    return 0
+  }
   if (verb !== 'restore' || !pod || !dataDir || !shard) return usage(false)
   const report = await restoreReplica({
     source: { archive, seal, shard: toShardName(shard) },
@@ -103,6 +115,32 @@ async function list(archive: FolderArchive, shards: readonly ShardName[]): Promi
     }
   }
   return 0
+}
+
+async function extract(source: BackupSource, untilMs: number | null, account: AccountId): Promise<void> {
+  const rootPath = mkdtempSync(join(tmpdir(), 'twinpost-extract-'))
+  try {
+    await extractAccount({
+      source,
+      untilMs,
+      account,
+      place: { disk: new NodeDisk(rootPath), folder: 'replica', rootPath },
+      clock: nodeClock,
+      random: nodeRandom,
+      onMailbox: (mailbox) => written(`${JSON.stringify({ mailbox })}\n`),
+      async onLetter(letter, bytes) {
+        await written(`${JSON.stringify({ letter })}\n`)
+        await written(bytes)
+      },
+    })
+  } finally {
+    rmSync(rootPath, { recursive: true, force: true })
+  }
+}
+
+/** To whoever reads, no faster than they do. */
+async function written(chunk: string | Uint8Array): Promise<void> {
+  if (!process.stdout.write(chunk)) await once(process.stdout, 'drain')
 }
 
 function timeOf(text: string): number {

@@ -22,6 +22,8 @@ const ACCOUNTS = ['aaaaaaaaaaaaaaaa', 'bbbbbbbbbbbbbbbb'].map(toAccountId)
 /** Virtual time in which things break, and after it until all must be well. */
 const TROUBLE_MS = 8_000
 const CALM_MS = 1_300_000
+/** When nothing breaks any more, each account has a server within this. */
+const SERVED_AGAIN_MS = 20_000
 const LETTER_EVERY_MS = 120
 const CHANGE_EVERY_MS = 150
 /** A letter that nobody took is tried again so soon. */
@@ -97,6 +99,9 @@ class MovesHistory {
     await this.#pass(TROUBLE_MS)
     this.#calm = true
     for (const shard of this.#shards.values()) shard.cutUntilMs = 0
+    await this.#pass(SERVED_AGAIN_MS)
+    for (const account of ACCOUNTS) claim(this.#serving(account).length === 1, `${account} is served again`)
+    // What arrives and was forgotten is found after a while only.
     for (let passed = 0; passed < CALM_MS && !this.#allSettled(); passed += 5_000) await this.#pass(5_000)
     await this.#check()
   }

@@ -20,6 +20,8 @@ import { err, multiLine, ok, type ResponseCode } from '../reply.ts'
 export interface LoginOptions {
   /** Name and version for IMPLEMENTATION, without spaces. */
   readonly implementation: string
+  /** How long the host makes an account wait between two logins; 0: not at all. */
+  readonly loginDelaySeconds: number
   /** Mechanisms that the host carries out, by `exchange` actions; asked at each announcement. */
   readonly hostMechanisms?: () => readonly string[]
   /** The connection began with TLS. */
@@ -317,10 +319,7 @@ export class Pop3Login {
   #capabilities(): string[] {
     const startTls = this.#options.startTls && !this.#tls
     const mechanisms = [...this.#hostMechanisms, ...MECHANISMS]
-    return capabilitiesBeforeLogin(
-      { loginAllowed: this.#loginAllowed, startTls, mechanisms },
-      this.#options.implementation,
-    )
+    return capabilitiesBeforeLogin({ loginAllowed: this.#loginAllowed, startTls, mechanisms }, this.#options)
   }
 
   get #hostMechanisms(): readonly string[] {

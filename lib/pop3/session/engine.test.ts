@@ -6,7 +6,7 @@ import { cut, cuts, dottedText, unstuff } from '../testing/chunks.ts'
 import { MemoryMaildrop, MemorySink } from '../testing/memory-maildrop.ts'
 import { Pop3Session } from './engine.ts'
 
-const OPTIONS = { implementation: 'Twinpost', utf8: false }
+const OPTIONS = { implementation: 'Twinpost', utf8: false, loginDelaySeconds: 0 }
 
 function sessionOn(maildrop: MemoryMaildrop, sink = new MemorySink()) {
   return { session: new Pop3Session(maildrop, sink, OPTIONS), maildrop, sink }

@@ -37,6 +37,8 @@ export interface SessionOptions {
   readonly implementation: string
   /** The client said UTF8 before it logged in (RFC 6856 section 2.1). */
   readonly utf8: boolean
+  /** As before login; 0: none. */
+  readonly loginDelaySeconds: number
 }
 
 /** Fewest and most arguments of each command. */
@@ -125,7 +127,7 @@ export class Pop3Session {
     const [number = '', lineCount = ''] = args
     switch (command.verb) {
       case 'CAPA':
-        return multiLine('Capability list follows', capabilitiesAfterLogin(this.#options.implementation))
+        return multiLine('Capability list follows', capabilitiesAfterLogin(this.#options))
       case 'LANG':
         return languageReply(args)
       case 'STAT':

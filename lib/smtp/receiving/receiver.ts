@@ -309,6 +309,7 @@ export class SmtpReceiver {
   #extensions(): string[] {
     const { startTls, loginRequired, smtpUtf8, dsn, sizeMax } = this.#options
     const extensions = ['PIPELINING', '8BITMIME', 'ENHANCEDSTATUSCODES', 'CHUNKING']
+    extensions.push(`LIMITS RCPTMAX=${this.#options.recipientsMax}`) // RFC 9422
     if (smtpUtf8) extensions.push('SMTPUTF8')
     if (dsn) extensions.push('DSN')
     if (loginRequired && this.#tls && !this.#authenticated) extensions.push(`AUTH ${this.#mechanisms.join(' ')}`)

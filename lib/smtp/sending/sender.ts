@@ -2,7 +2,7 @@
  * The sending side of one SMTP connection (RFC 5321), without a socket: bytes of the server in, bytes and actions out.
  *
  * Extensions where the server has them: PIPELINING (2920) for MAIL and RCPT, SIZE (1870), 8BITMIME (6152), CHUNKING (3030), SMTPUTF8
- * (6531), DSN (3461), STARTTLS (3207), AUTH (4954) where a login is given; HELO where it knows no EHLO.
+ * (6531), DSN (3461), STARTTLS (3207), AUTH (4954) where a login is given, LIMITS (9422); HELO where it knows no EHLO.
  *
  * Invariants
  * - Each recipient of a transaction gets one result, whatever the server does: a connection that ends in the middle defers all
@@ -164,7 +164,7 @@ export class SmtpSender {
     this.#phase = 'transaction'
     this.#transaction = {
       said,
-      results: said.recipients.map((recipient) => localRefusal(recipient)),
+      results: said.recipients.map((recipient, place) => localRefusal(recipient) ?? this.#beyondLimit(place)),
       taken: [],
       nextRecipient: 0,
       chunking: this.#capabilities.chunking,
@@ -181,6 +181,13 @@ export class SmtpSender {
     if (this.#soiled) this.#command('RSET', { kind: 'reset' })
     if (!this.#soiled || this.#capabilities.pipelining) this.#mail(this.#transaction)
     this.#soiled = false
+  }
+
+  /** RFC 9422: what the server would refuse is not asked. */
+  #beyondLimit(place: number): SendingResult | null {
+    const { recipientsMax } = this.#capabilities
+    if (recipientsMax === null || place < recipientsMax) return null
+    return { kind: 'deferred', reply: `452 4.5.3 The server takes ${recipientsMax} recipients at a time`, dsn: false }
   }
 
   #mail(transaction: Transaction): void {

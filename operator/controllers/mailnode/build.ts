@@ -42,6 +42,7 @@ import {
 } from '../array-context.ts'
 import { backupEnv, backupMounts, backupVolumes } from './backup.ts'
 import { asksNames, edgeFilterEnv, FILTER_FAILS_CLOSED, lessonsEnv, type OnFilterFailure } from './edge-filter.ts'
+import { edgeLoginsEnv } from './edge-logins.ts'
 
 export const COMPONENT = 'mailnode'
 /** The operator takes it off a pod whose node is gone, long before Kubernetes does (rules.md, Pods). */
@@ -322,6 +323,7 @@ function edgeContainer(node: MailNode, context: ArrayContext, onFilterFailure: O
       ...authorityEnv(context, ['directory', 'nats']),
       ...(context.postmaster === null ? [] : [env('TWINPOST_POSTMASTER', context.postmaster)]),
       ...edgeFilterEnv(node, context, onFilterFailure),
+      ...edgeLoginsEnv(node),
       env('TWINPOST_LOG_LEVEL', context.logLevel),
     ],
     ports: [

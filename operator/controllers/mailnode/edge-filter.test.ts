@@ -79,6 +79,7 @@ test('an edge judges clients as the MailNode says, and believes its proxies', ()
     reverseName: false,
     senderDomain: false,
     ownNameIsForged: true,
+    recipientsPerMinute: 0,
   })
   assert.deepEqual([config.proxyNetworks, config.dnsServers], [['10.0.0.0/8'], '192.0.2.53'])
   assert.equal(edgeOf({}, CLUSTER).config.clientPolicy, null)

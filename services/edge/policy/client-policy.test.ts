@@ -88,6 +88,28 @@ for (const [name, settings, facts, wanted] of cases) {
   })
 }
 
+test('A client that names too many recipients in a minute comes later', async () => {
+  let nowMs = 0
+  const policy = new ClientPolicy({
+    config: ClientPolicyConfig.parse({ recipientsPerMinute: 2, trusted: ['192.0.2.7'] }),
+    hostname: HOSTNAME,
+    resolver: silent,
+    clock: { ...nodeClock, monotonicMs: () => nowMs },
+    metrics: metrics as unknown as ConstructorParameters<typeof ClientPolicy>[0]['metrics'],
+  })
+  const ask = async (address: string, to = 'anna@example.test') =>
+    (await policy.refusal({ address, helo: 'a.example', reversePath: '' }, to))?.code ?? 250
+  const times = async (address: string) => [await ask(address), await ask(address), await ask(address)]
+  assert.deepEqual(await times('192.0.2.1'), [250, 250, 450])
+  assert.deepEqual(await times('192.0.2.2'), [250, 250, 450], 'each for himself')
+  assert.deepEqual(await times('192.0.2.7'), [250, 250, 250], 'who is trusted is not counted')
+  assert.equal(await ask('192.0.2.1', 'postmaster@example.test'), 250)
+  assert.deepEqual([await ask('2001:db8::1'), await ask('2001:db8::2'), await ask('2001:db8::3')], [250, 250, 450])
+  assert.equal(await ask('2001:db8:0:1::1'), 250, 'another network')
+  nowMs += 60_000
+  assert.equal(await ask('192.0.2.1'), 250)
+})
+
 test('What cannot be looked up is not held against a client', async () => {
   const everything = { ...LISTS, reverseName: true, senderDomain: true }
   assert.equal(await ask(everything, { address: '192.0.2.1' }, 'anna@example.test', silent), 'taken')

@@ -7,6 +7,7 @@
  */
 import { BlockList, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
+import { WeightedLru } from '#lib/cache/weighted-lru.ts'
 import { listedName, reverseName } from '#lib/dns/address-names.ts'
 import type { DnsResolver, DnsType } from '#lib/dns/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
@@ -32,8 +33,12 @@ export interface ClientFacts {
 
 type Finding =
   | { readonly kind: 'listed'; readonly list: string; readonly text: string }
-  | { readonly kind: 'no-name' | 'our-name' | 'null-mx' | 'no-domain' }
+  | { readonly kind: 'no-name' | 'our-name' | 'null-mx' | 'no-domain' | 'often' }
 
+const OFTEN: Finding = { kind: 'often' }
+const MINUTE_MS = 60_000
+/** Addresses whose recipients are counted; beyond them those that were quiet for longest begin anew. */
+const COUNTED_MAX = 100_000
 /** All questions of one client together; then it is taken. */
 const PATIENCE_MS = 5_000
 /** Texts of lists are shown to the other side: one short line. */
@@ -43,6 +48,8 @@ const POSTMASTER = /^(?:postmaster|abuse)(?:@|$)/i
 export class ClientPolicy {
   readonly #options: ClientPolicyOptions
   readonly #trusted: BlockList
+  /** Recipients of this minute, by address, or by network for IPv6, where everybody has many. */
+  readonly #counts = new WeightedLru<string, { readonly minute: number; count: number }>(COUNTED_MAX)
 
   constructor(options: ClientPolicyOptions) {
     this.#options = options
@@ -57,10 +64,21 @@ export class ClientPolicy {
   /** @returns Why the client may not write to this recipient; null: it may. Never rejects. */
   async refusal(facts: ClientFacts, forwardPath: string): Promise<Reply | null> {
     if (POSTMASTER.test(forwardPath) || this.#isTrusted(facts.address)) return null
-    const finding = await this.#find(facts)
+    const finding = this.#isOften(facts.address) ? OFTEN : await this.#find(facts)
     if (finding === null) return null
     this.#options.metrics.clientsRefused.inc({ reason: finding.kind })
     return replyTo(finding, facts)
+  }
+
+  #isOften(address: string): boolean {
+    const { config, clock } = this.#options
+    if (config.recipientsPerMinute === 0) return false
+    const minute = Math.floor(clock.monotonicMs() / MINUTE_MS)
+    const key = networkOf(address)
+    const known = this.#counts.get(key)
+    const counted = known?.minute === minute ? known : { minute, count: 0 }
+    this.#counts.set(key, counted, 1)
+    return ++counted.count > config.recipientsPerMinute
   }
 
   async #find(facts: ClientFacts): Promise<Finding | null> {
@@ -151,6 +169,11 @@ export class ClientPolicy {
 /** Names of one address that are looked at. */
 const NAMES_MAX = 5
 
+/** IPv6: the first 64 bits, which one customer has at least (RFC 6177). */
+function networkOf(address: string): string {
+  return isIPv6(address) ? (reverseName(address) ?? address).split('.').slice(16).join('.') : address
+}
+
 /** @param texts As `192.0.2.0/24`, `2001:db8::/32` or one address. */
 export function networks(texts: readonly string[]): BlockList {
   const list = new BlockList()
@@ -168,6 +191,8 @@ function replyTo(finding: Finding, { address, reversePath }: ClientFacts): Reply
       const why = finding.text === '' ? '' : `: ${finding.text}`
       return reply(550, `5.7.1 ${address} is listed by ${finding.list}${why}`)
     }
+    case 'often':
+      return reply(450, `4.7.1 Too many recipients from ${address} in a minute, try again later`)
     case 'no-name':
       return reply(550, `5.7.25 ${address} has no name that leads back to it`) // RFC 7372 section 3.3
     case 'our-name':

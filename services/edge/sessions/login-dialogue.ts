@@ -3,7 +3,7 @@
  * written once. The engines speak the protocol; this file only translates.
  */
 
-import { POP3_UTF8, type SessionProtocol } from '#lib/frames/shard-protocol.ts'
+import { pop3ClientFacts, type SessionProtocol } from '#lib/frames/shard-protocol.ts'
 import { LoginEngine } from '#lib/imap/mod.ts'
 import { Pop3Login } from '#lib/pop3/login/engine.ts'
 import { IMAP_IDLE_MS, LOGIN_FAILURES_MAX, POP3_IDLE_MS } from '../limits.ts'
@@ -34,6 +34,8 @@ export type LoginFailure =
   | 'limit'
   /** The maildrop is open in another session. */
   | 'in-use'
+  /** The account has logged in just before. */
+  | 'too-soon'
 
 export interface LoginDialogue {
   greet(): DialogueStep
@@ -72,14 +74,23 @@ export function imapProtocol(hostname: string): FrontProtocol {
   }
 }
 
-export function pop3Protocol(): FrontProtocol {
+/** @param loginDelaySeconds 0: none. */
+export function pop3Protocol(loginDelaySeconds: number): FrontProtocol {
   return {
     protocol: 'pop3',
     idleMs: POP3_IDLE_MS,
     farewell: null, // RFC 1939 section 3: the server closes without a word
     dialogue: (tls, hostMechanisms) =>
       pop3Dialogue(
-        new Pop3Login({ implementation: 'Twinpost', tls, tlsRequired: true, startTls: !tls, hostMechanisms }),
+        new Pop3Login({
+          implementation: 'Twinpost',
+          loginDelaySeconds,
+          tls,
+          tlsRequired: true,
+          startTls: !tls,
+          hostMechanisms,
+        }),
+        loginDelaySeconds,
       ),
   }
 }
@@ -132,6 +143,7 @@ function imapDialogue(engine: LoginEngine): LoginDialogue {
         case 'in-use':
           return step(engine.refused('INUSE', 'The account is in use'))
         case 'unavailable':
+        case 'too-soon': // not of IMAP
           return step(engine.unavailable('The mail store cannot be reached, try again later'))
         default:
           return reason satisfies never
@@ -145,7 +157,7 @@ function imapDialogue(engine: LoginEngine): LoginDialogue {
   }
 }
 
-function pop3Dialogue(engine: Pop3Login): LoginDialogue {
+function pop3Dialogue(engine: Pop3Login, loginDelaySeconds: number): LoginDialogue {
   let attempts = 0
   let mechanism = ''
   const step = ({ bytes, action }: ReturnType<Pop3Login['greet']>): DialogueStep => {
@@ -168,6 +180,7 @@ function pop3Dialogue(engine: Pop3Login): LoginDialogue {
           return step(engine.unavailable('The mail store cannot be reached, try again later'))
         case 'suspended':
         case 'in-use':
+        case 'too-soon':
           return step(engine.refused(reason))
         default:
           return reason satisfies never
@@ -176,7 +189,7 @@ function pop3Dialogue(engine: Pop3Login): LoginDialogue {
     bye: () => engine.bye().bytes,
     rest: () => engine.rest(),
     get clientId() {
-      return engine.utf8 ? POP3_UTF8 : []
+      return pop3ClientFacts({ utf8: engine.utf8, loginDelaySeconds })
     },
   }
 }

@@ -263,6 +263,31 @@ test('SessionFront tells the shard that a POP3 client said UTF8 (RFC 6856)', asy
   }
 })
 
+test('SessionFront lets an account wait between two POP3 logins, and not for IMAP', async (t) => {
+  const slow = await openEdge({ pop3LoginDelaySeconds: 60 })
+  t.after(() => slow.close())
+  const login = async () => {
+    const client = await slow.connectTls('pop3s')
+    await client.expect(/ready\r\n/)
+    const opened = slow.shard.nextSession()
+    client.send('CAPA\r\nUSER anna@example.test\r\nPASS secret\r\n')
+    return { client, opened }
+  }
+  const first = await login()
+  assert.match(await first.client.expect(/\r\n\.\r\n/), /\r\nLOGIN-DELAY 60\r\n/)
+  const session = await first.opened
+  assert.deepEqual(session.open.clientId, ['login-delay', '60'])
+  await gone(first.client, session)
+  const second = await login()
+  assert.match(await second.client.expect(/-ERR [^\r]*\r\n/), /-ERR \[LOGIN-DELAY\]/)
+  second.client.close()
+  const imap = await slow.connectTls('imaps')
+  await imap.expect(/ready\r\n/)
+  imap.send('a LOGIN anna@example.test secret\r\n')
+  await imap.expect(/a OK [^\r]*\r\n/)
+  await gone(imap, await second.opened)
+})
+
 test('SessionFront says nothing to a POP3 client whose shard is lost', async () => {
   const { client, session } = await pop3()
   session.stream.destroy()

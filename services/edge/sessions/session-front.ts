@@ -12,6 +12,7 @@ import type { Logger } from '#lib/log/logger.ts'
 import { toShardName } from '#lib/mail/types.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import { type Random, randomId } from '#lib/ports/random.ts'
+import type { LoginDelay } from '../auth/login-delay.ts'
 import { beginExchange, offeredMechanisms } from '../auth/mechanisms.ts'
 import type { TokenVerifier } from '../auth/oidc.ts'
 import type { LoginFacts, LoginVerdict, PasswordGate } from '../auth/password-gate.ts'
@@ -40,6 +41,8 @@ export interface SessionFrontOptions {
   readonly limits: ConnectionLimits
   /** Shards are told under which addresses others share mailboxes with the account. */
   readonly sharing: boolean
+  /** Between two POP3 logins of an account. */
+  readonly pop3LoginDelay: LoginDelay
   readonly patienceMs: number
   readonly clock: Clock
   readonly random: Random
@@ -225,8 +228,13 @@ class LoginPhase {
   async #conclude(login: string, verdict: LoginVerdict): Promise<void> {
     if (this.#ended) return
     if (verdict.kind !== 'ok') this.#fail(verdict.kind)
+    else if (this.#isPop3 && this.#front.pop3LoginDelay.tooSoon(verdict.account.id)) this.#fail('too-soon')
     else if (!this.#front.registry.reserve(verdict.account.id)) this.#fail('limit')
     else await this.#open(login, verdict.account)
+  }
+
+  get #isPop3(): boolean {
+    return this.#listener.protocol.protocol === 'pop3'
   }
 
   #fail(reason: LoginFailure): void {
@@ -310,6 +318,7 @@ class LoginPhase {
       end: (text) => splice.end(text),
     }
     registry.add(live)
+    if (this.#isPop3) this.#front.pop3LoginDelay.loggedIn(account.id)
     this.#finish()
   }
 

@@ -74,6 +74,7 @@ test('SmtpService announces what it can do, and no AUTH to other servers', async
     '8BITMIME',
     'ENHANCEDSTATUSCODES',
     'CHUNKING',
+    'LIMITS RCPTMAX=1000',
     'STARTTLS',
     'SIZE 52428800',
   ])

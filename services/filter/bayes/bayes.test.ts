@@ -17,7 +17,10 @@ const texts: [text: string, tokens: string[]][] = [
   ['低息贷款', ['低息', '息贷', '贷款']],
   ['iPhone手机', ['手机', 'iphone']],
   ['ราคาถูก', ['ราคา', 'ถูก']],
-  ['see https://www.Shop.example/a?b', ['url:www.shop.example', 'url:shop.example', 'tld:example', 'see', 'https', 'www', 'shop', 'example']],
+  [
+    'see https://www.Shop.example/a?b',
+    ['url:www.shop.example', 'url:shop.example', 'tld:example', 'see', 'https', 'www', 'shop', 'example'],
+  ],
 ]
 for (const [text, tokens] of texts) {
   test(`tokensOf() of ${JSON.stringify(text)}`, () => assert.deepEqual([...plain(text)], tokens))
@@ -26,7 +29,15 @@ for (const [text, tokens] of texts) {
 test('tokensOf() tells subject, author and what a page holds from words', () => {
   const texts = [{ subtype: 'html', text: '<form></form><img src=a><a href="https://x.example/">Go</a>' }]
   const tokens = tokensOf({ subject: 'Hello', authors: ['ann@b.example'], texts })
-  for (const token of ['from:ann@b.example', 'from:b.example', 's:hello', 'html:form', 'html:pictures1', 'url:x.example', 'go']) {
+  for (const token of [
+    'from:ann@b.example',
+    'from:b.example',
+    's:hello',
+    'html:form',
+    'html:pictures1',
+    'url:x.example',
+    'go',
+  ]) {
     assert.ok(tokens.has(token), token)
   }
 })
@@ -44,7 +55,11 @@ test('tokensOf() is bounded whatever it is given', () => {
 })
 
 test('CountTable counts as a map does, also over what it takes back', () => {
-  const sign = fc.record({ high: fc.integer({ min: 0, max: 3 }), low: fc.integer({ min: 1, max: 40 }), junk: fc.boolean() })
+  const sign = fc.record({
+    high: fc.integer({ min: 0, max: 3 }),
+    low: fc.integer({ min: 1, max: 40 }),
+    junk: fc.boolean(),
+  })
   fc.assert(
     fc.property(fc.array(fc.tuple(sign, fc.constantFrom(1 as const, -1 as const)), { maxLength: 300 }), (steps) => {
       const table = new CountTable(10)

@@ -282,7 +282,7 @@ export class FakeWorld {
 
   /** A move that was asked for `moveLooks` times is done, or ends as `moveEnds` says. */
   #move(home: ShardName, order: MoveOrder): MoveReply {
-    if (order.kind === 'list') return { kind: 'none' }
+    if (order.kind === 'list' || order.kind === 'loads') return { kind: 'none' }
     const moved = [...this.owned].find(([shard, owned]) => shard !== home && owned.has(order.account))
     const owned = this.owned.get(home)?.get(order.account)
     if (owned === undefined)

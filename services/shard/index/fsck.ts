@@ -134,6 +134,7 @@ class LogCheck {
           break
         case RecordType.messagesAdd:
         case RecordType.messagesMove:
+        case RecordType.copyMessages:
           for (const message of fact.messages) this.#reference(record.lsn, message.body)
           break
         case RecordType.queueAdd:

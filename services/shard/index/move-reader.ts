@@ -32,6 +32,10 @@ function prepareMoveReads(db: DatabaseSync) {
     ),
     deliveries: prepare('SELECT id, uid, at_ms FROM deliveries WHERE mailbox = ? AND uid > ? ORDER BY uid LIMIT ?'),
     gaps: prepare('SELECT first, last, mod_seq FROM uid_gaps WHERE mailbox = ? ORDER BY first'),
+    loads: prepare(
+      'SELECT a.id, (SELECT coalesce(sum(m.size), 0) FROM mailboxes m WHERE m.account = a.key AND m.gone = 0) FROM accounts a ' +
+        'WHERE a.id > ? AND a.status IN (0, 1) ORDER BY a.id LIMIT ?',
+    ),
     mailbox: prepare('SELECT key FROM mailboxes WHERE id = ? AND account = ? AND gone = 0'),
     uidNext: prepare('SELECT uid_next FROM mailboxes WHERE key = ?'),
     known: prepare(
@@ -55,6 +59,13 @@ export class MoveReader {
 
   all(): MoveRow[] {
     return this.#reads.all.all().map(moveRow)
+  }
+
+  /** Bytes of the accounts that are served here, by id. */
+  loads(after: string, rowsMax: number): { readonly account: AccountId; readonly bytes: number }[] {
+    return this.#reads.loads
+      .all(after, rowsMax)
+      .map((row) => ({ account: toAccountId(text(row, 0)), bytes: int(row, 1) }))
   }
 
   /** A mailbox of the account that was not deleted. */

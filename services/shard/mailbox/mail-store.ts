@@ -170,10 +170,10 @@ export class MailStore {
   }
 
   /** Why no session of the account can begin here: it is elsewhere, unknown, or suspended; null: it can. */
-  whyNotServed(id: AccountId): StoreError | null {
+  whyNotServed(id: AccountId, by: SessionUser = 'user'): StoreError | null {
     const account = this.#core.accounts.get(id)
     if (account === null) return this.#core.absence(id)
-    return account.suspended ? suspended(id) : null
+    return account.suspended && by === 'user' ? suspended(id) : null
   }
 
   /**
@@ -182,9 +182,14 @@ export class MailStore {
    * @returns The release, to be called when the session is over.
    * @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_SUSPENDED, STORE_LIMIT, STORE_UNAVAILABLE
    */
-  registerSession(account: AccountId, protocol: SessionProtocol, end: EndSession): () => void {
+  registerSession(
+    account: AccountId,
+    protocol: SessionProtocol,
+    end: EndSession,
+    by: SessionUser = 'user',
+  ): () => void {
     this.#core.check()
-    if (this.#core.account(account).suspended) throw suspended(account)
+    if (this.#core.account(account).suspended && by === 'user') throw suspended(account)
     return this.#core.sessions.register(account, protocol, end)
   }
 
@@ -197,9 +202,9 @@ export class MailStore {
    * @param identity Under which addresses others have shared mailboxes with the account; absent: mailboxes are not shared.
    * @throws {StoreError} STORE_UNKNOWN_ACCOUNT, STORE_SUSPENDED, STORE_UNAVAILABLE
    */
-  openImapAccount(id: AccountId, identity?: Identity): ImapAccount {
+  openImapAccount(id: AccountId, identity?: Identity, by: SessionUser = 'user'): ImapAccount {
     this.#core.check()
-    if (this.#core.account(id).suspended) throw suspended(id)
+    if (this.#core.account(id).suspended && by === 'user') throw suspended(id)
     const own = new ImapAccountState(this.#core, id)
     return identity === undefined ? own : new SharedView(own, identity, new ShardNeighbours(this.#core))
   }
@@ -272,6 +277,9 @@ function absenceVerdict({ index }: StoreCore, id: AccountId): RecipientVerdict {
   if (place.kind === 'moved') return place
   return { kind: place.kind === 'handed-over' ? 'unavailable' : 'unknown' }
 }
+
+/** Whose session it is: an administrator, admitted by provisioning, also sees what is suspended. */
+export type SessionUser = 'user' | 'administrator'
 
 function suspended(account: AccountId): StoreError {
   return new StoreError('STORE_SUSPENDED', `Cannot open account ${account}: it is suspended`)

@@ -25,5 +25,5 @@
 export type { CommitSource } from './commit-pipeline.ts'
 export type { DeliveryRequest, DeliveryStream } from './delivery.ts'
 export { MAILBOX_LIMITS, type MailboxLimits } from './limits.ts'
-export { MailStore, type MailStoreOptions, type StoreCounts } from './mail-store.ts'
+export { MailStore, type MailStoreOptions, type SessionUser, type StoreCounts } from './mail-store.ts'
 export type { EndSession } from './session-registry.ts'

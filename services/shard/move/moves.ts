@@ -89,12 +89,14 @@ export class Moves {
   async order(order: MoveOrder): Promise<MoveReport> {
     switch (order.kind) {
       case 'start':
-        return { moves: [await this.#start(order)] }
+        return { moves: [await this.#start(order)], loads: [] }
       case 'cancel':
         await this.#cancel(order.account)
-        return { moves: this.#list(order.account) }
+        return { moves: this.#list(order.account), loads: [] }
       case 'list':
-        return { moves: this.#list(order.account) }
+        return { moves: this.#list(order.account), loads: [] }
+      case 'loads':
+        return { moves: [], loads: this.#core.index.moves.loads(order.after, order.rowsMax) }
       default:
         return order satisfies never
     }

@@ -4,6 +4,7 @@
  *
  * Nothing that a remote server said reaches a header field unchecked: its reply is one line of printable characters.
  */
+import { base64Lines, encodedWords } from '#lib/letter/mod.ts'
 import { formatDate } from '#lib/mime/date.ts'
 import type { Notice } from './decide-result.ts'
 
@@ -185,20 +186,3 @@ function oneLine(text: string): string {
 }
 
 /** RFC 2047: words of at most 75 characters. */
-function encodedWords(text: string): string {
-  const words: string[] = []
-  let piece = ''
-  for (const character of text) {
-    if (Buffer.byteLength(piece + character) > 42) {
-      words.push(piece)
-      piece = ''
-    }
-    piece += character
-  }
-  words.push(piece)
-  return words.map((word) => `=?utf-8?B?${Buffer.from(word, 'utf8').toString('base64')}?=`).join('\r\n\t')
-}
-
-function base64Lines(bytes: Buffer): string {
-  return bytes.toString('base64').replace(/(.{76})(?=.)/g, '$1\r\n')
-}

@@ -117,7 +117,7 @@ export function serveStream(stream: Duplex, peer: PeerIdentity, context: StreamC
       }
       finish()
       stream.pause()
-      context.openSession(stream, open, decoder.rest())
+      context.openSession(stream, open, decoder.rest(), peer.role === 'cli' ? 'administrator' : 'user')
     } catch (error) {
       reject(error)
     }

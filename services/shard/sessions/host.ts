@@ -12,9 +12,9 @@ import {
   encodeRefusal,
   encodeSessionOpened,
   FrameType,
-  POP3_UTF8,
   type Refusal,
   type RefusalReason,
+  readPop3ClientFacts,
   type SessionOpen,
 } from '#lib/frames/shard-protocol.ts'
 import { COMPRESSED_SESSIONS_MAX, HEADER_CACHE_BYTES, SORT_FIELDS_BYTES } from '#lib/imap/limits.ts'
@@ -26,7 +26,7 @@ import { LruStructureCache } from '#lib/imap/session/structure-cache.ts'
 import { writeFrame } from '#lib/link/rpc-client.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import type { Clock } from '#lib/ports/clock.ts'
-import type { MailStore } from '../mailbox/mod.ts'
+import type { MailStore, SessionUser } from '../mailbox/mod.ts'
 import type { ShardMetrics } from '../metrics.ts'
 import type { Served } from '../server/served.ts'
 import { serveImap } from './imap.ts'
@@ -50,29 +50,35 @@ export interface RunningSession {
   end(reason: string): void
 }
 
-export type OpenSessionHandler = (stream: Duplex, open: SessionOpen, early: Buffer) => void
+export type OpenSessionHandler = (stream: Duplex, open: SessionOpen, early: Buffer, by: SessionUser) => void
 
 export function createSessionHost(environment: SessionEnvironment): OpenSessionHandler {
   const structures = new LruStructureCache(STRUCTURES_MAX)
   const headers = new LruHeaderCache(HEADER_CACHE_BYTES)
   const compression = new CompressionBudget(COMPRESSED_SESSIONS_MAX)
   const sortFields = new LruSortFieldsCache(SORT_FIELDS_BYTES)
-  return (stream, open, early) => {
+  return (stream, open, early, by) => {
     const logger = environment.logger.child({ session: open.sessionId, account: open.account, protocol: open.protocol })
-    start(stream, open, early, logger).catch((error: unknown) => {
+    start(stream, open, early, by, logger).catch((error: unknown) => {
       logger.info({ reason: errorMessage(error) }, 'session refused')
       refuse(stream, refusal(error))
     })
   }
 
-  async function start(stream: Duplex, open: SessionOpen, early: Buffer, logger: Logger): Promise<void> {
+  async function start(
+    stream: Duplex,
+    open: SessionOpen,
+    early: Buffer,
+    by: SessionUser,
+    logger: Logger,
+  ): Promise<void> {
     const serving = environment.served.serving()
     if (serving.kind === 'refusing') {
       refuse(stream, serving.refusal)
       return
     }
     const { store } = serving
-    const absence = store.whyNotServed(open.account)
+    const absence = store.whyNotServed(open.account, by)
     if (absence !== null) {
       refuse(stream, refusal(absence))
       return
@@ -83,12 +89,13 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
     }
     let running: RunningSession | null = null
     let ended: string | null = null
-    const release = store.registerSession(open.account, open.protocol, (reason) => {
+    const end = (reason: string) => {
       ended = reason
       running?.end(reason)
-    })
+    }
+    const release = store.registerSession(open.account, open.protocol, end, by)
     try {
-      running = await begin(stream, open, early, store, logger)
+      running = await begin(stream, open, early, by, store, logger)
       if (ended !== null) running.end(ended)
       environment.metrics.sessionsOpened.inc({ protocol: open.protocol })
       logger.info({ login: open.login, client: open.clientAddress, tls: open.tls }, 'session opened')
@@ -105,6 +112,7 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
     stream: Duplex,
     open: SessionOpen,
     early: Buffer,
+    by: SessionUser,
     store: MailStore,
     logger: Logger,
   ): Promise<RunningSession> {
@@ -116,7 +124,7 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
         if (identity !== undefined) {
           await store.introduce(open.account, identity).catch((err: unknown) => logger.warn({ err }, 'not introduced'))
         }
-        const account = store.openImapAccount(open.account, identity)
+        const account = store.openImapAccount(open.account, identity, by)
         accept(stream, sessionCapabilities(account))
         const caches = { structures, headers, sortFields, compression }
         return serveImap({ stream, mayServe, early, account, ...caches, clock: environment.clock, logger })
@@ -124,8 +132,8 @@ export function createSessionHost(environment: SessionEnvironment): OpenSessionH
       case 'pop3': {
         const maildrop = await store.openMaildrop(open.account)
         accept(stream, '')
-        const utf8 = open.clientId[0] === POP3_UTF8[0]
-        return servePop3({ stream, mayServe, early, maildrop, utf8, logger })
+        const facts = readPop3ClientFacts(open.clientId)
+        return servePop3({ stream, mayServe, early, maildrop, ...facts, logger })
       }
       case 'managesieve':
         throw new CodedError('SESSION_PROTOCOL', 'ManageSieve is not part of this version')

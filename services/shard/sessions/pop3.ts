@@ -14,12 +14,14 @@ export function servePop3(options: {
   readonly early: Buffer
   readonly maildrop: Maildrop
   readonly utf8: boolean
+  readonly loginDelaySeconds: number
   readonly logger: Logger
 }): RunningSession {
   const { stream, early, logger } = options
   const session = new Pop3Session(options.maildrop, streamOutput(stream, options.mayServe), {
     implementation: 'Twinpost',
     utf8: options.utf8,
+    loginDelaySeconds: options.loginDelaySeconds,
   })
   let finish: (how: string) => void = () => {}
   const over = new Promise<string>((resolve) => {
