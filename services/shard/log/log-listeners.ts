@@ -13,3 +13,17 @@ export class LogListeners {
 export function tell<T>(listeners: readonly ((value: T) => void)[], value: T): void {
   for (const listener of listeners) listener(value)
 }
+
+/** Those who wait until nothing is left to be written. */
+export class Waiters {
+  readonly #waiting: { resolve: () => void; reject: (error: Error) => void }[] = []
+
+  wait(): Promise<void> {
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  /** @param failure Null: what they waited for has come. */
+  wake(failure: Error | null): void {
+    for (const { resolve, reject } of this.#waiting.splice(0)) failure === null ? resolve() : reject(failure)
+  }
+}

@@ -31,7 +31,7 @@ import {
 } from './format.ts'
 import { Gathering } from './gather.ts'
 import { IDLE_HEADER_AFTER_MS, PENDING_BYTES_MAX, SEGMENT_BYTES_DEFAULT } from './limits.ts'
-import { LogListeners, tell } from './log-listeners.ts'
+import { LogListeners, tell, Waiters } from './log-listeners.ts'
 import type { CommitSample, LogOptions } from './log-options.ts'
 import { BatchQueue, sizeOf } from './queue.ts'
 import { SegmentReader } from './reader.ts'
@@ -58,7 +58,7 @@ export class Log implements ReplicaLog {
   readonly #random: Random
   readonly #segmentBytes: number
   readonly #listeners = new LogListeners()
-  readonly #drained: { resolve: () => void; reject: (error: Error) => void }[] = []
+  readonly #drained = new Waiters()
   #identity: LogIdentity
   #sealed: Segment[]
   #reader: SegmentReader
@@ -66,10 +66,7 @@ export class Log implements ReplicaLog {
   #active: ActiveSegment
   #commit: number
   #epoch: Epoch
-  /**
-   * Of the last header on the disk. What is written between two batches carries it: a header that is ahead of records still to come
-   * leaves, after a crash between the two, a log that those records cannot continue.
-   */
+  /** Of the last header on the disk, and of what is written between two batches: one ahead of records to come would bar them after a crash. */
   #written: Epoch
   #durable: number
   /** The highest LSN that a batch header on disk calls synced. */
@@ -224,8 +221,7 @@ export class Log implements ReplicaLog {
 
   drained(): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure)
-    if (this.#queue.empty) return Promise.resolve()
-    return new Promise((resolve, reject) => this.#drained.push({ resolve, reject }))
+    return this.#queue.empty ? Promise.resolve() : this.#drained.wait()
   }
 
   async chainAt(lsn: Lsn): Promise<Uint8Array | null> {
@@ -415,10 +411,8 @@ export class Log implements ReplicaLog {
     this.#refuseStopped()
     assert(this.#queue.empty, 'the log is drained')
     const done = work()
-    this.#working = done.then(
-      () => {},
-      (error: unknown) => this.#fail(error),
-    )
+    const failed = (error: unknown) => this.#fail(error)
+    this.#working = done.then(() => {}, failed)
     try {
       return await done
     } finally {
@@ -542,7 +536,7 @@ export class Log implements ReplicaLog {
     this.#queue.shift()
     this.#gathering?.durable()
     tell(this.#listeners.durable, toLsn(this.#durable))
-    if (this.#queue.empty) for (const { resolve } of this.#drained.splice(0)) resolve()
+    if (this.#queue.empty) this.#drained.wake(null)
     const sample = { records: batch.recordCount, bytes: batch.sizeBytes, durableMs }
     tell(this.#listeners.commit, sample)
   }
@@ -595,7 +589,7 @@ export class Log implements ReplicaLog {
   #fail(error: unknown): void {
     if (this.#failure !== null) return
     this.#failure = error instanceof Error ? error : new Error(String(error))
-    for (const { reject } of this.#drained.splice(0)) reject(this.#failure)
+    this.#drained.wake(this.#failure)
     tell(this.#listeners.failure, this.#failure)
   }
 
