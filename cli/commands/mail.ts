@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorMessage } from '#lib/errors/coded-error.ts'
+import { nodeClock } from '#lib/platform/node-clock.ts'
 import { addressWord, mustRun, wordsOf } from '../administered.ts'
 import { parseCsv } from '../bulk/csv.ts'
 import { inTurns } from '../bulk/in-turns.ts'
@@ -19,6 +20,7 @@ import { bytesText } from '../table.ts'
 
 /** Accounts at once: each is a session here and one there. */
 const JOBS = 4
+const PROGRESS_MS = 10_000
 
 export async function mailImport(context: CommandContext): Promise<Exit> {
   const { options, say } = context
@@ -97,12 +99,22 @@ export async function importSource(
       importMail(source, account, journal, {
         refused: (folder, id, why) => complain(say('mailLetterRefused', { address, folder, id, why })),
         changed: (folder) => complain(say('mailFolderChanged', { address, folder })),
-        progress: () => {},
+        progress: progressWords(context, address),
       }),
     )
   } finally {
     journal.close()
     await source.close()
+  }
+}
+
+/** A line on standard error now and then, while letters come. */
+function progressWords({ say, complain }: CommandContext, address: string): (counts: ImportCounts) => void {
+  let saidMs = nodeClock.monotonicMs()
+  return ({ letters, bytes }) => {
+    if (nodeClock.monotonicMs() - saidMs < PROGRESS_MS) return
+    saidMs = nodeClock.monotonicMs()
+    complain(say('mailProgress', { address, letters, size: bytesText(bytes) }))
   }
 }
 

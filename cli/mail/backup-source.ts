@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { scriptEnvironment } from '../run-script.ts'
 import { storableFlags } from './letter-text.ts'
 import type { MailSource, SourceFolder, SourceLetter } from './source.ts'
 
@@ -72,7 +73,7 @@ function start({ sourceDir, archive, secret, until, shard, account }: BackupAsk)
   if (until !== null) args.push('--until', until)
   const running = spawn(process.execPath, [join(sourceDir, 'services/shard/backup-main.ts'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
+    env: scriptEnvironment(),
   })
   let complaint = ''
   running.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()))

@@ -261,6 +261,8 @@ Exit codes: 0 done, 1 failed, 2 the command was not understood, 3 the array does
   dnsMissing: 'missing',
   dnsOther: 'other: {found}',
   dnsNoAnswer: 'no answer',
+  dnsNoAddress: '{host} has no address',
+  dnsReverse: '{host} has the address {address}; a name that leads back: {state}',
   dnsUnknown: 'There is no domain {domain} with records. See twinpost domain list',
   dnsPolicy: 'To be served at https://mta-sts.{domain}/.well-known/mta-sts.txt:',
   headState: 'STATE',

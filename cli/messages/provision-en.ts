@@ -48,6 +48,7 @@ export const provisionEn = {
   rowDeleted: 'the account is deleted and can still be brought back',
   mailImported:
     '{address}: stored {letters} letters ({size}) of {folders} folders; {skipped} were there, {refused} refused.',
+  mailProgress: '{address}: {letters} letters so far ({size})',
   mailImportFailed: '{address}: {problem}. Start again to go on.',
   mailLetterRefused: '{address}, {folder}: letter {id} is refused: {why}',
   mailFolderChanged: '{address}: folder {folder} was numbered anew since the last run (UIDVALIDITY) and is left out.',

@@ -49,6 +49,7 @@ export const provisionZhCn: Readonly<Record<keyof typeof provisionEn, string>> =
   rowDeleted: '账户已删除，且仍可恢复',
   mailImported:
     '{address}：已存入 {folders} 个文件夹的 {letters} 封信（{size}）；{skipped} 封此前已存入，{refused} 封被拒绝。',
+  mailProgress: '{address}：已存入 {letters} 封信（{size}）',
   mailImportFailed: '{address}：{problem}。重新开始即可继续。',
   mailLetterRefused: '{address}，{folder}：信 {id} 被拒绝：{why}',
   mailFolderChanged: '{address}：文件夹 {folder} 自上次以来已重新编号（UIDVALIDITY），故略过。',

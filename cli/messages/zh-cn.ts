@@ -253,6 +253,8 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   dnsMissing: '缺少',
   dnsOther: '不同：{found}',
   dnsNoAnswer: '没有应答',
+  dnsNoAddress: '{host} 没有地址',
+  dnsReverse: '{host} 的地址是 {address}；反向名称：{state}',
   dnsUnknown: '没有带记录的域 {domain}。参见 twinpost domain list',
   dnsPolicy: '在 https://mta-sts.{domain}/.well-known/mta-sts.txt 提供：',
   headState: '状态',

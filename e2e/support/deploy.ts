@@ -19,6 +19,8 @@ export interface DeployOptions {
   readonly onVirus?: 'quarantine' | 'reject' | 'discard'
   /** How much spam people want to see, with `engines`; `standard` without it. */
   readonly level?: 'off' | 'low' | 'standard' | 'strict'
+  /** IMAP users may share mailboxes. */
+  readonly sharing?: boolean
   /** Lines below `spec` of each MailNode. Without `giveBackAfter` among them no shard goes back by itself in the middle of a spec. */
   readonly spec?: string
 }
@@ -31,12 +33,15 @@ export function writeDeploy(from: string, to: string, options: DeployOptions): s
   write('example-test.yaml', read('example-test.yaml'))
   const { engines, level = 'standard', onVirus = 'quarantine' } = options
   if (engines !== undefined) write('filter.yaml', filterPool(engines))
+  const edge = options.sharing === true ? 'edge:\n    logins:\n      sharing: true\n' : 'edge:\n'
   const node = (name: string) =>
-    read(name).replace(/^ {4}filter:\n(?: {6}.*\n)+/m, (filter) =>
-      engines === undefined
-        ? ''
-        : `${filter.replace(/^ *onVirus:.*\n/m, '')}      level: "${level}"\n      onVirus: ${onVirus}\n`,
-    )
+    read(name)
+      .replace('edge:\n', edge)
+      .replace(/^ {4}filter:\n(?: {6}.*\n)+/m, (filter) =>
+        engines === undefined
+          ? ''
+          : `${filter.replace(/^ *onVirus:.*\n/m, '')}      level: "${level}"\n      onVirus: ${onVirus}\n`,
+      )
   const spec = options.spec ?? ''
   const lines = /^giveBackAfter:/m.test(spec) ? spec : `giveBackAfter: never\n${spec}`
   for (const name of options.small ? ['n1.yaml'] : ['n1.yaml', 'n2.yaml']) {

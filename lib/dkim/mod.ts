@@ -1,2 +1,2 @@
 /** DKIM signatures for letters that leave. */
-export { type DkimKey, dkimKey, dkimSignatures, fieldValues, type LetterDigest, LetterDigester } from './signer.ts'
+export { type DkimKey, dkimKey, dkimSignatures, type LetterDigest, LetterDigester } from './signer.ts'

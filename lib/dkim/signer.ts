@@ -108,14 +108,6 @@ export class LetterDigester {
   }
 }
 
-/** Addresses in From are whose letter it is: the fields of that name, unfolded. */
-export function fieldValues(digest: Pick<LetterDigest, 'fields'>, name: string): string[] {
-  const wanted = name.toLowerCase()
-  return digest.fields
-    .filter((field) => nameOf(field) === wanted)
-    .map((field) => field.slice(field.indexOf(':') + 1).replaceAll('\r\n', ''))
-}
-
 /** One DKIM-Signature for each key, in order, ready to be put before the letter. */
 export async function dkimSignatures(
   digest: LetterDigest,

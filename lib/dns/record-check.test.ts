@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkRecord, type RecordState, type WantedRecord } from './record-check.ts'
+import { checkHost, checkRecord, type RecordState, type WantedRecord } from './record-check.ts'
 import { parseZone, zoneResolver } from './zone-file.ts'
 
 const zone = parseZone(`
@@ -12,6 +12,11 @@ _dmarc.example.test. TXT "v=DMARC1; p=reject"
 _imaps._tcp.example.test. SRV 0 1 993 mail.example.test.
 autoconfig.example.test. CNAME web.example.test.
 other.test. MX 10 mx.elsewhere.example.
+mail.example.test. A 192.0.2.1
+mail.example.test. A 192.0.2.2
+mail.example.test. AAAA 2001:db8::1
+1.2.0.192.in-addr.arpa. PTR Mail.example.test.
+2.2.0.192.in-addr.arpa. PTR dsl-2.provider.example.
 `)
 const resolver = zoneResolver(() => zone)
 const cases: readonly [WantedRecord['type'], name: string, value: string, RecordState][] = [
@@ -37,4 +42,13 @@ test('checkRecord() does not take silence for absence', async () => {
     kind: 'unknown',
     reason: 'no answer',
   })
+})
+
+test('checkHost() tells of each address whether it leads back', async () => {
+  assert.deepEqual(await checkHost('mail.example.test', resolver), [
+    { address: '2001:db8::1', state: { kind: 'missing' } },
+    { address: '192.0.2.1', state: { kind: 'there' } },
+    { address: '192.0.2.2', state: { kind: 'other', found: 'dsl-2.provider.example' } },
+  ])
+  assert.deepEqual(await checkHost('nothing.example', resolver), [])
 })

@@ -3,6 +3,8 @@
  * is written does not matter: blanks, case of names, order of tags.
  */
 import { errorMessage } from '#lib/errors/coded-error.ts'
+import { reverseName } from './address-names.ts'
+import { hostAddresses } from './mail-hosts.ts'
 import type { DnsResolver } from './types.ts'
 
 export interface WantedRecord {
@@ -68,4 +70,28 @@ function kindOf({ type }: WantedRecord, value: string): string {
 
 function host(value: string): string {
   return value.trim().toLowerCase().replace(/\.$/, '')
+}
+
+/** What receivers look at first: whether the address that mail comes from has a name that leads back to it. */
+export interface HostCheck {
+  readonly address: string
+  /** `other`: there are names, and none of them is the host's. */
+  readonly state: RecordState
+}
+
+/** @returns One entry for each address of the host; none: it has no address. @throws {DnsError} DNS_UNAVAILABLE */
+export async function checkHost(host: string, resolver: DnsResolver): Promise<readonly HostCheck[]> {
+  const addresses = await hostAddresses(resolver, host)
+  return await Promise.all(
+    addresses.map(async (address): Promise<HostCheck> => {
+      try {
+        const name = reverseName(address)
+        const names = name === null ? [] : (await resolver.query(name, 'PTR')).records
+        if (names.includes(host.toLowerCase())) return { address, state: { kind: 'there' } }
+        return { address, state: names.length === 0 ? { kind: 'missing' } : { kind: 'other', found: names.join(', ') } }
+      } catch (error) {
+        return { address, state: { kind: 'unknown', reason: errorMessage(error) } }
+      }
+    }),
+  )
 }

@@ -40,7 +40,14 @@ export class TlsChannel {
 
   /** @param take Sees each message that comes until it returns true. @returns What gives the question up. */
   ask(question: Buffer, take: Waiting['take'], failed: Waiting['failed']): () => void {
-    const waiting = { take, failed }
+    let answered = false
+    const waiting: Waiting = {
+      take(message) {
+        answered ||= take(message)
+        return answered
+      },
+      failed,
+    }
     this.#waiting.add(waiting)
     this.#cancelIdle()
     const length = Buffer.alloc(LENGTH_BYTES)
@@ -50,7 +57,9 @@ export class TlsChannel {
     socket.write(Buffer.concat([length, question]))
     return () => {
       this.#waiting.delete(waiting)
-      if (this.#waiting.size === 0) this.#rest()
+      // The other side may be gone without a word: whoever asks next gets a connection of its own.
+      if (!answered) this.#over(socket, new Error('the server is silent'))
+      else if (this.#waiting.size === 0) this.#rest()
     }
   }
 

@@ -136,6 +136,8 @@ export const PROVISION_FAILURES = [
   'superseded',
   /** The account is being made or deleted. */
   'in-transition',
+  /** A Domain names the address as its postmaster or for what no address matches: change the Domain first. */
+  'named-by-domain',
   /** The account stays where it was. */
   'move-failed',
   'internal',

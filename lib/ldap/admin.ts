@@ -77,6 +77,8 @@ export interface DirectoryAdmin extends GroupAdmin {
   removeDomain(name: string, owner: string): Promise<boolean>
   domain(name: string): Promise<StoredDomain | null>
   listDomains(): Promise<StoredDomain[]>
+  /** Active domains whose postmaster or catch-all the address is. */
+  domainsNaming(address: string): Promise<string[]>
   /** The first 1000 or `limit`, in the order of addresses. */
   listAccounts(filter?: AccountFilter & { readonly limit?: number }): Promise<StoredAccount[]>
   /** All of them, a page at a time, in the directory's order. @param take Returns false to hear no more. */
@@ -209,6 +211,13 @@ class LdapAdmin implements DirectoryAdmin {
   async listDomains(): Promise<StoredDomain[]> {
     const found = await this.#all(UNITS.domains, equals('objectClass', 'twinpostDomain'), DOMAIN_ATTRIBUTES, Infinity)
     return found.map(domainFrom).sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async domainsNaming(address: string): Promise<string[]> {
+    const which = or(equals('twinpostPostmaster', address), equals('twinpostCatchAll', address))
+    const filter = and(equals('objectClass', 'twinpostDomain'), which)
+    const found = (await this.#all(UNITS.domains, filter, DOMAIN_ATTRIBUTES, LIST_LIMIT)).map(domainFrom)
+    return found.filter(({ active }) => active).map(({ name }) => name)
   }
 
   async listAccounts(filter: AccountFilter & { readonly limit?: number } = {}): Promise<StoredAccount[]> {

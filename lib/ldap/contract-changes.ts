@@ -279,6 +279,17 @@ export function directoryChangesContract(name: string, open: () => Promise<Contr
       assert.deepEqual(await admin.replaceMember(at('nobody'), null), [])
     })
 
+    test('domainsNaming() finds the active domains that an address is named by', async () => {
+      const [first, second, off] = [await newDomain(), await newDomain(), await newDomain()]
+      const boss = `boss@${first}`
+      const rest = { active: true, isDefault: false }
+      await admin.ensureDomain({ ...rest, name: first, postmaster: boss, catchAll: null })
+      await admin.ensureDomain({ ...rest, name: second, postmaster: null, catchAll: boss })
+      await admin.ensureDomain({ ...rest, name: off, active: false, postmaster: boss, catchAll: null })
+      assert.deepEqual((await admin.domainsNaming(boss)).sort(), [first, second].sort())
+      assert.deepEqual(await admin.domainsNaming(`nobody@${first}`), [])
+    })
+
     test('eachAccount() hands on every account once, page by page, and stops when told to', async () => {
       const domain = await newDomain()
       const wanted = PAGE_ENTRIES + 7

@@ -553,8 +553,10 @@ export function directoryContract(name: string, open: () => Promise<ContractTarg
       const want = { name: domain, active: true, postmaster: `p@${domain}`, catchAll: null, isDefault: false }
       assert.equal(await admin.ensureDomain(want), true)
       assert.equal(await admin.ensureDomain(want), false)
+      assert.equal(await admin.ensureDomain({ ...want, sending: 'v1.a' }), true)
       assert.equal(await admin.ensureDomain({ ...want, postmaster: null, active: false }), true)
-      assert.deepEqual(await admin.domain(domain), { ...want, postmaster: null, active: false })
+      assert.deepEqual(await admin.domain(domain), { ...want, postmaster: null, active: false, sending: 'v1.a' })
+      assert.equal(await admin.ensureDomain({ ...want, sending: null }), true)
       assert.ok((await admin.listDomains()).some((listed) => listed.name === domain))
       await assert.rejects(admin.ensureDomain({ ...want, name: 'no domain' }), { code: 'DIRECTORY_ADDRESS' })
     })

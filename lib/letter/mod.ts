@@ -1,4 +1,5 @@
 /** Pure functions on the bytes of a letter as it comes in: transparency, line ends, trace fields, submission's additions. */
+export { type Author, authorsOf } from './authors.ts'
 export { DataDecoder } from './data-decoder.ts'
 export { base64Lines, encodedWords } from './encoded-text.ts'
 export { withoutForged } from './forged.ts'

@@ -46,6 +46,11 @@ export class Headers {
     this.#blankStart = end
   }
 
+  /** No byte of it is above 127. */
+  get ascii(): boolean {
+    return this.#isAscii
+  }
+
   /** The value of the first field of that name (in any case), unfolded and trimmed; null if there is none. */
   first(name: string): string | null {
     const key = name.toLowerCase()

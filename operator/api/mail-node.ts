@@ -96,6 +96,21 @@ const Filter = z
       .enum(['tag', 'junk', 'quarantine', 'reject'])
       .default('junk')
       .describe('What becomes of a letter with a dangerous attachment.'),
+    quarantine: z
+      .object({
+        retention: z
+          .string()
+          .max(16)
+          .regex(new RegExp(DURATION_PATTERN))
+          .default('720h')
+          .describe('How long a letter stays in quarantine.'),
+        digests: z
+          .boolean()
+          .default(false)
+          .describe('Whether people hear each day, by a letter, what was kept back from them.'),
+      })
+      .prefault({})
+      .describe('Letters that nobody gets but by an administrator.'),
     onImage: z
       .enum(['tag', 'junk', 'quarantine'])
       .default('junk')
@@ -288,9 +303,33 @@ const Backup = z
       .string()
       .min(1)
       .max(253)
+      .optional()
       .describe(
         'PersistentVolumeClaim that all members can mount at once (ReadWriteMany), on other storage than the mail. Of this array alone.',
       ),
+    bucket: z
+      .object({
+        name: z
+          .string()
+          .max(63)
+          .regex(/^[a-z0-9][a-z0-9.-]+$/)
+          .describe('Of the bucket.'),
+        prefix: z
+          .string()
+          .max(256)
+          .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/)
+          .optional()
+          .describe('What all names begin with. Of this array alone.'),
+        endpoint: z
+          .string()
+          .max(512)
+          .regex(/^https?:\/\//)
+          .optional()
+          .describe('As https://minio.storage.svc:9000; Amazon without it.'),
+        region: z.string().min(1).max(64).default('us-east-1').describe('As the bucket wants it in signatures.'),
+      })
+      .optional()
+      .describe('A bucket that speaks S3. The Secret holds its keys `accessKeyId` and `secretAccessKey`.'),
     secretName: z
       .string()
       .min(1)
@@ -303,6 +342,15 @@ const Backup = z
     baseEvery: duration('168h').describe('How often the whole log is written anew, so that older backups can go.'),
     keep: duration('336h').describe('How far back in time a restore can go.'),
   })
+  .meta(
+    cel(
+      { rule: 'has(self.claimName) != has(self.bucket)', message: 'backup needs claimName or bucket, and not both' },
+      {
+        rule: '!has(self.bucket) || has(self.secretName)',
+        message: 'a bucket needs secretName: its keys are in there',
+      },
+    ),
+  )
   .describe('What is committed is also written to another storage, all the time (docs/operations.md, Backup).')
 
 export const MailNodeSpec = z.object({

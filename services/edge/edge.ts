@@ -28,6 +28,7 @@ import { BodyBudget } from './smtp/body-budget.ts'
 import { Deliverer } from './smtp/delivery.ts'
 import { DeliveryIds } from './smtp/delivery-ids.ts'
 import { LetterIntake } from './smtp/letter-intake.ts'
+import { Ownership } from './smtp/ownership.ts'
 import { RecipientChecks } from './smtp/recipient-checks.ts'
 import { Recipients } from './smtp/recipients.ts'
 import { SmtpServer } from './smtp/smtp-server.ts'
@@ -115,7 +116,9 @@ export class Edge {
       clock,
       logger,
     })
+    const ownership = new Ownership({ directory, metrics, logger })
     this.#smtp = new SmtpService({
+      ownership,
       hostname: config.hostname,
       messageBytesMax: config.messageBytesMax,
       recipientsMax: config.recipientsMax,
@@ -124,6 +127,7 @@ export class Edge {
       intake: new LetterIntake({
         deliverer: new Deliverer({ router, clock, logger, patienceMs: config.deliveryPatienceMs }),
         ids: new DeliveryIds(clock, random),
+        ownership,
         filter,
         hostname: config.hostname,
         clock,

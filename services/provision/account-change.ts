@@ -10,7 +10,7 @@ import { ALIASES_MAX, APP_PASSWORDS_MAX } from '#lib/ldap/limits.ts'
 import { APP_PASSWORD_NAME, isAppPasswordHash } from '#lib/sasl/app-password.ts'
 import { isPasswordHash } from '#lib/sasl/password.ts'
 import { parseScramKeys } from '#lib/sasl/scram.ts'
-import { addressOf, requireDomains, takenOr } from './addresses.ts'
+import { addressOf, requireDomains, requireUnnamed, takenOr } from './addresses.ts'
 import { type Applied, type Context, sayChange } from './context.ts'
 import { CHANGE_TRIES_MAX } from './limits.ts'
 import { standing } from './mark.ts'
@@ -88,6 +88,7 @@ export async function changeAccount(context: Context, command: ChangeCommand): P
   const wanted = plan(command)
   const { addAlias, removeAlias } = wanted.change
   if (addAlias !== undefined) await requireDomains(context, [addAlias])
+  if (removeAlias !== undefined) await requireUnnamed(context, [removeAlias])
   const { account, before } = await applied(context, command, wanted)
   const { shards, accounts } = context.ports
   if (removeAlias !== undefined) await accounts.replaceMember(removeAlias, null)

@@ -5,7 +5,7 @@
  */
 import type { EventPayload } from '#lib/events/events.ts'
 import type { Deletion, StoredAccount } from '#lib/ldap/entry.ts'
-import { addressOf } from './addresses.ts'
+import { addressOf, requireUnnamed } from './addresses.ts'
 import { type Applied, type Context, sayChange } from './context.ts'
 import { CHANGE_TRIES_MAX } from './limits.ts'
 import { standing } from './mark.ts'
@@ -27,6 +27,7 @@ export async function deleteAccount(context: Context, command: Delete): Promise<
     if (order === 'older') throw new Refusal('superseded', `a later command changed ${address}`)
     let deleted = account
     if (order === 'newer') {
+      await requireUnnamed(context, [account.address, ...account.aliases])
       const change = { status: 'deleting' as const, deletion: deletionOf(account, command.graceSeconds, context.nowMs) }
       if (!(await accounts.updateAccount(account, context.mark, change))) continue
       deleted = { ...account, ...change }

@@ -51,7 +51,8 @@ export async function moveAccount(context: Context, command: Command<'account.mo
         throw new Refusal('move-failed', `${home} does not know of the move`)
       default: {
         const { phase, reason } = reply.progress
-        if (phase === 'done') return await moved(context, account, target)
+        // What is left then concerns the source alone.
+        if (phase === 'done' || phase === 'cleaning') return await moved(context, account, target)
         if (phase === 'failed' || phase === 'cancelled') throw new Refusal('move-failed', reason)
         if (context.clock.monotonicMs() >= untilMs) throw new MoveError('MOVE_UNDER_WAY', words(reply.progress))
         await sleep(context.clock, MOVE_LOOK_MS)

@@ -5,7 +5,7 @@
 import type { EventPayload } from '#lib/events/events.ts'
 import type { StoredAccount } from '#lib/ldap/entry.ts'
 import { requireAccount } from './account-change.ts'
-import { addressOf, requireDomains, takenOr } from './addresses.ts'
+import { addressOf, requireDomains, requireUnnamed, takenOr } from './addresses.ts'
 import { type Applied, type Context, sayChange } from './context.ts'
 import { CHANGE_TRIES_MAX } from './limits.ts'
 import { standing } from './mark.ts'
@@ -18,6 +18,7 @@ export async function renameAccount(context: Context, command: Rename): Promise<
   const from = addressOf(command.address)
   const to = addressOf(command.to)
   await requireDomains(context, [to])
+  if (!command.keepAlias) await requireUnnamed(context, [from])
   let before: StoredAccount | null = null
   for (let tries = 0; tries < CHANGE_TRIES_MAX; tries++) {
     const account = await found(context, from, to)

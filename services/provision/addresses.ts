@@ -28,3 +28,15 @@ export async function takenOr<T>(written: Promise<T>): Promise<T> {
     throw error
   }
 }
+
+/** Mail for postmaster and abuse always reaches a mailbox: an address that a Domain names does not go. @throws {Refusal} */
+export async function requireUnnamed(context: Context, addresses: readonly string[]): Promise<void> {
+  for (const address of addresses) {
+    const [domain] = await context.ports.accounts.domainsNaming(address)
+    if (domain === undefined) continue
+    throw new Refusal(
+      'named-by-domain',
+      `${address} is the postmaster or catch-all of ${domain}: change the Domain first`,
+    )
+  }
+}

@@ -393,6 +393,30 @@ const refusals: [name: string, before: ProvisionCommandInput[], command: Provisi
     'in-transition',
   ],
   ['the return of nobody', [], { kind: 'account.undelete', address: ANNA }, 'unknown-account'],
+  [
+    'the deletion of a postmaster',
+    [
+      create(ANNA, { aliases: ['boss@a.example'] }),
+      { kind: 'domain.ensure', name: 'a.example', postmaster: 'boss@a.example' },
+    ],
+    { kind: 'account.delete', address: ANNA },
+    'named-by-domain',
+  ],
+  [
+    'a postmaster’s giving up of the address',
+    [create(ANNA), { kind: 'domain.ensure', name: 'a.example', catchAll: ANNA }],
+    { kind: 'account.rename', address: ANNA, to: 'ann@a.example', keepAlias: false },
+    'named-by-domain',
+  ],
+  [
+    'the taking away of a postmaster’s alias',
+    [
+      create(ANNA, { aliases: ['boss@a.example'] }),
+      { kind: 'domain.ensure', name: 'a.example', postmaster: 'boss@a.example' },
+    ],
+    { kind: 'account.alias.remove', address: ANNA, alias: 'boss@a.example' },
+    'named-by-domain',
+  ],
   ['a session of nobody', [], { kind: 'account.open', address: ANNA, reason: 'export' }, 'unknown-account'],
   ['a group with an address that is taken', [create(ANNA)], group({ address: ANNA }), 'address-taken'],
   ['a group that is there with others', [create(ANNA), group({})], group({ members: [ANNA] }), 'address-taken'],

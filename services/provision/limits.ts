@@ -2,6 +2,8 @@
 
 /** Counting reads every account, so it is done seldom; in between the counts follow what this process creates. */
 export const COUNT_AGE_MS = 60_000
+/** A count rests this many times as long as it took: of a million accounts it takes a minute and more. */
+export const COUNT_REST_TIMES = 50
 /** Tries to change an entry that others change at the same time, before the command goes back to the queue. */
 export const CHANGE_TRIES_MAX = 5
 /** A failure that no waiting can heal is given up after this many deliveries (about five minutes) and told to the sender. */

@@ -15,6 +15,7 @@ export type Accounts = Pick<
   | 'deleteAccount'
   | 'appPasswords'
   | 'domain'
+  | 'domainsNaming'
   | 'ensureDomain'
   | 'shards'
   | 'countAccounts'

@@ -9,12 +9,12 @@
  * - A letter whose Domain has keys leaves signed or not at all for now: what went out without a signature cannot be called back.
  * - Who the author is says From and nothing else, as DMARC has it.
  */
-import { domainToASCII } from 'node:url'
 import { WeightedLru } from '#lib/cache/weighted-lru.ts'
 import { type DomainSending, openSending, type Sealing, type Smarthost } from '#lib/directory/domain-sending.ts'
 import type { Directory } from '#lib/directory/port.ts'
-import { type DkimKey, dkimKey, dkimSignatures, fieldValues, type LetterDigest, LetterDigester } from '#lib/dkim/mod.ts'
-import { parseAddressList } from '#lib/mime/mod.ts'
+import { type DkimKey, dkimKey, dkimSignatures, type LetterDigest, LetterDigester } from '#lib/dkim/mod.ts'
+import { canonicalDomain } from '#lib/ldap/address.ts'
+import { authorsOf } from '#lib/letter/mod.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Letter } from './letter.ts'
 import { AUTHORS_MAX, HELD_LETTER_BYTES_MAX, KEYS_KEPT, SIGNATURE_FRESH_MS, SIGNED_LETTERS_KEPT } from './limits.ts'
@@ -140,11 +140,9 @@ function readHeld(bytes: Buffer): Letter['read'] {
   }
 }
 
-/** Of all addresses in From, as A-labels. */
+/** Of all addresses in From, as A-labels: the edge lets nobody write as somebody else of ours (services/edge/smtp/ownership.ts). */
 function authorDomains(digest: LetterDigest | null): string[] {
   if (digest === null) return []
-  const addresses = fieldValues(digest, 'from').flatMap((value) =>
-    parseAddressList(Buffer.from(value, 'latin1').toString('utf8')),
-  )
-  return [...new Set(addresses.flatMap(({ host }) => domainToASCII(host ?? '') || []))].slice(0, AUTHORS_MAX)
+  const domains = authorsOf(digest.fields).flatMap(({ domain }) => canonicalDomain(domain) ?? [])
+  return [...new Set(domains)].slice(0, AUTHORS_MAX)
 }

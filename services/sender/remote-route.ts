@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import type { Smarthost } from '#lib/directory/domain-sending.ts'
 import { hostAddresses, hostsBeforeUs, mailHosts, securedAddresses } from '#lib/dns/mail-hosts.ts'
-import type { DnsResolver } from '#lib/dns/types.ts'
+import { ALIASES_MAX, type DnsResolver } from '#lib/dns/types.ts'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Random } from '#lib/ports/random.ts'
 import { usableRecords } from '#lib/tls-policy/dane.ts'
@@ -85,10 +85,14 @@ export async function routeTo(domain: string, options: RouteOptions): Promise<Ro
  * @throws {DnsError} DNS_UNAVAILABLE: then the host cannot be used, for somebody may be hiding its records (section 2.1.2)
  */
 async function daneDemand(host: string, domain: string, { resolver, port }: RouteOptions): Promise<TlsDemand | null> {
-  // Records may lie at the end of an alias, if all of the way was validated, or else at its beginning (section 2.2.2).
-  const alias = await resolver.query(host, 'CNAME')
-  const bases = [...(alias.secure ? alias.records : []), host]
-  for (const base of bases) {
+  // Records may lie at the end of the aliases, if all of the way was validated, or else at its beginning (section 2.2.2).
+  let end = host
+  for (let aliases = 0; aliases < ALIASES_MAX; aliases++) {
+    const { records, secure } = await resolver.query(end, 'CNAME')
+    if (!secure || records[0] === undefined) break
+    end = records[0]
+  }
+  for (const base of new Set([end, host])) {
     const { kind, records, secure } = await resolver.query(`_${port}._tcp.${base}`, 'TLSA')
     if (kind === 'records' && secure) {
       return { kind: 'dane', records: usableRecords(records), names: [...new Set([base, host, domain])] }

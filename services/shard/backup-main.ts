@@ -5,18 +5,19 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import { type AccountId, type ShardName, toAccountId, toShardName } from '#lib/mail/types.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
 import { NodeDisk } from '#lib/platform/node-disk.ts'
 import { nodeRandom } from '#lib/platform/node-random.ts'
-import { FolderArchive } from './backup/archive.ts'
+import type { Archive } from './backup/archive.ts'
 import { isComplete, reachOf } from './backup/catalogue.ts'
 import { BackupError } from './backup/errors.ts'
 import { extractAccount } from './backup/extract.ts'
 import { listGenerations, listShards } from './backup/generations.ts'
+import { openArchive, REGION_DEFAULT } from './backup/open-archive.ts'
 import { readSecret } from './backup/replica-backup.ts'
 import { type BackupReport, type BackupSource, replay } from './backup/restore.ts'
 import { restoreReplica } from './backup/restore-replica.ts'
@@ -31,6 +32,7 @@ backup restore --archive FOLDER [--secret FILE] --shard n1/0 --pod n1-0 --data-d
 backup extract --archive FOLDER [--secret FILE] --shard n1/0 --account ID [--until TIME]
                                                               the mail of one account, for a program: lines of JSON, each letter's
                                                               bytes behind its line
+FOLDER may also be s3://BUCKET/PREFIX, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL in the environment.
 TIME as 2026-11-25T18:00:00Z: the first record that is newer, and all behind it, stays out.
 `
 
@@ -52,11 +54,16 @@ const { values, positionals } = parseArgs({
 async function main(): Promise<number> {
   const [verb] = positionals
   if (values.help || !values.archive || positionals.length !== 1) return usage(values.help)
-  const folder = resolve(values.archive)
-  const archive = new FolderArchive(new NodeDisk(dirname(folder)), basename(folder))
+  const { AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env
+  const archive = openArchive(values.archive, {
+    endpoint: AWS_ENDPOINT_URL ?? null,
+    region: AWS_REGION ?? REGION_DEFAULT,
+    accessKeyId: AWS_ACCESS_KEY_ID ?? null,
+    secretAccessKey: AWS_SECRET_ACCESS_KEY ?? null,
+  })
   const seal = new Seal(values.secret ? readSecret(values.secret) : null, nodeRandom)
   const shards = values.shard ? [toShardName(values.shard)] : (await listShards(archive)).map(toShardName)
-  if (shards.length === 0) throw new BackupError('BACKUP_MISSING', `${folder} holds no backup of any shard`)
+  if (shards.length === 0) throw new BackupError('BACKUP_MISSING', `${values.archive} holds no backup of any shard`)
   if (verb === 'list') return list(archive, shards)
   const untilMs = values.until === undefined ? null : timeOf(values.until)
   if (verb === 'verify') {
@@ -90,7 +97,7 @@ async function main(): Promise<number> {
   return 0
 }
 
-async function list(archive: FolderArchive, shards: readonly ShardName[]): Promise<number> {
+async function list(archive: Archive, shards: readonly ShardName[]): Promise<number> {
   for (const shard of shards) {
     for (const generation of await listGenerations(archive, shard)) {
       const { lastLsn, newestMs } = reachOf(generation)

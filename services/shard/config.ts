@@ -55,16 +55,22 @@ const Settings = z.object({
     .describe(
       'After so long with both members in sync a shard goes back to the member it prefers. -1: never by itself.',
     ),
-  backupFolder: z
+  backupArchive: z
     .string()
     .nullable()
     .default(null)
-    .describe('Folder, of another machine at best, that what is committed is written to; null: no backup.'),
-  backupSecretFile: z
+    .describe(
+      'Folder, of another machine at best, or s3://BUCKET/PREFIX that what is committed is written to; null: no backup.',
+    ),
+  backupEndpoint: z.url().nullable().default(null).describe('Of the bucket; null: that of Amazon in the region.'),
+  backupRegion: z.string().default('us-east-1').describe('Of the bucket.'),
+  backupSecretDir: z
     .string()
     .nullable()
     .default(null)
-    .describe('File with the secret that the backup is encrypted with; null: it is not.'),
+    .describe(
+      'Folder with the files `secret`, which encrypts the backup, and for a bucket `accessKeyId` and `secretAccessKey`; null: none of them.',
+    ),
   backupEverySeconds: z.int().min(1).default(10).describe('How often what is new is written to the backup.'),
   backupBaseEveryHours: z
     .int()
@@ -88,6 +94,10 @@ const Settings = z.object({
     .min(1)
     .default(QUARANTINE_MS / 1_000)
     .describe('How long a letter stays in quarantine.'),
+  quarantineDigests: z
+    .boolean()
+    .default(false)
+    .describe('Whether people hear each day, by a letter, what was kept back from them.'),
   messageBytesMax: z
     .int()
     .min(64 * 1024)

@@ -23,6 +23,7 @@ import { SqliteLock } from './log/sqlite-lock.ts'
 import { createShardMetrics } from './metrics.ts'
 import { linkPeers } from './move/link-peers.ts'
 import { createMoveMetrics } from './move/metrics.ts'
+import { createQuarantineMetrics } from './quarantine/metrics.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
 import { Replica } from './replica.ts'
 import { LinkNetwork } from './replication/link-network.ts'
@@ -99,6 +100,7 @@ const replica = new Replica({
         }),
   backup: backupTarget(config, nodeRandom),
   quarantineMs: config.quarantineSeconds * 1_000,
+  quarantineDigests: config.quarantineDigests,
   expungedRetentionMs: config.expungedRetentionSeconds * 1_000,
   movePeers: linkPeers(moveRouter),
   giveBackAfterMs: config.giveBackAfterSeconds < 0 ? null : config.giveBackAfterSeconds * 1_000,
@@ -121,6 +123,7 @@ const metrics = createShardMetrics(
   () => replica.textIndexLsn,
 )
 createQueueMetrics(registry, () => replica.queue, nodeClock)
+createQuarantineMetrics(registry, () => replica.quarantine)
 createMoveMetrics(registry, () => replica.moves)
 createBackupMetrics(registry, () => replica.backup)
 const openSession = createSessionHost({

@@ -43,6 +43,7 @@ import { SpaceWait } from './log/space-wait.ts'
 import { type CommitSource, MailStore } from './mailbox/mod.ts'
 import type { Moves } from './move/moves.ts'
 import type { MovePeers } from './move/peer.ts'
+import type { Quarantine } from './quarantine/quarantine.ts'
 import type { OutgoingQueue } from './queue/outgoing-queue.ts'
 import { DELIVERY_MEMORY_MS } from './records/types.ts'
 import { noteStore } from './replication/directory-notes.ts'
@@ -96,6 +97,7 @@ export interface ReplicaOptions {
   /** Who is told what users call junk; null: nobody. */
   readonly teacher: Teacher | null
   readonly quarantineMs: number
+  readonly quarantineDigests: boolean
   /** How long the bytes of an expunged message stay on disk at least. */
   readonly expungedRetentionMs: number
   /** Other shards, for accounts that move. */
@@ -414,6 +416,11 @@ export class Replica implements Served {
     return this.#store?.queue ?? null
   }
 
+  /** Null: this replica is not primary. */
+  get quarantine(): Quarantine | null {
+    return this.#store?.quarantine ?? null
+  }
+
   /** Null: not open yet. */
   get upkeepCounts(): UpkeepCounts | null {
     return this.#opened?.upkeep.counts ?? null
@@ -466,7 +473,7 @@ export class Replica implements Served {
   #serve(commits: CommitSource): void {
     const opened = this.#opened
     if (!opened) return
-    const { clock, random, logger, messageBytesMax, hostname, quarantineMs, teacher } = this.#options
+    const { clock, random, logger, messageBytesMax, hostname, quarantineMs, quarantineDigests, teacher } = this.#options
     const { log, index } = opened
     this.#store = new MailStore({
       log,
@@ -478,6 +485,7 @@ export class Replica implements Served {
       limits: { bodyBytesMax: messageBytesMax },
       hostname,
       quarantineMs,
+      quarantineDigests,
       ...(teacher && { teacher }),
       moves: {
         shard: this.shard,

@@ -8,8 +8,8 @@ import type { FetchItem } from '../syntax/fetch-items.ts'
 import type { SessionContext } from './context.ts'
 import type { Dialect } from './dialect.ts'
 import { isFact, isOfHeader, writeFacts, writeFetch } from './fetch-response.ts'
-import { MessageReader } from './message-reader.ts'
 import type { IndexRange } from './selected-mailbox.ts'
+import { readerFor } from './surrogate.ts'
 
 /** What is done for each message. */
 export interface FetchPlan {
@@ -66,12 +66,13 @@ async function fetchBatch(session: SessionContext, uids: readonly Uid[], plan: F
     if ((plan.showsFlags || marked.has(seen.uid)) && !mailbox.knows(message)) mailbox.told(message)
     const header = plan.headerToo ? host.headers.get(session.structureKey(message.emailId)) : undefined
     if (plan.factsOnly) writeFacts(out, mailbox, message, items, null)
-    else if (header !== undefined) writeFacts(out, mailbox, message, items, header)
-    else {
+    else if (header !== undefined && (session.dialect.utf8 || header.headers.ascii)) {
+      writeFacts(out, mailbox, message, items, header)
+    } else {
       const bytes = mailbox.store.message(message.uid)
       if (bytes === null) missing++
       else {
-        const reader = new MessageReader(bytes, session.structureKey(message.emailId), session.host)
+        const reader = await readerFor(session, bytes, session.structureKey(message.emailId))
         await writeFetch(out, mailbox, message, items, reader)
         if (++deep % DEEP_BATCH === 0) await host.pause()
       }

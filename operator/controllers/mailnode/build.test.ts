@@ -37,6 +37,11 @@ test('mailNodeObjects() renders everything a spec can say', () =>
             image: 'registry.example/twinpost@sha256:0',
             storage: { size: '200Gi', className: 'fast' },
             expungedRetention: '720h',
+            backup: {
+              bucket: { name: 'mail', prefix: 'north', endpoint: 'https://minio.example' },
+              secretName: 'backup-key',
+              every: '5s',
+            },
             edge: {
               listeners: { pop3: false, pop3s: false, lmtp: true },
               service: { type: 'LoadBalancer', annotations: { 'example.com/pool': 'mail' } },

@@ -41,7 +41,7 @@ import {
   selectorOf,
 } from '../array-context.ts'
 import { backupEnv, backupMounts, backupVolumes } from './backup.ts'
-import { asksNames, edgeFilterEnv, FILTER_FAILS_CLOSED, lessonsEnv, type OnFilterFailure } from './edge-filter.ts'
+import { asksNames, edgeFilterEnv, FILTER_FAILS_CLOSED, type OnFilterFailure, shardFilterEnv } from './edge-filter.ts'
 import { edgeLoginsEnv } from './edge-logins.ts'
 
 export const COMPONENT = 'mailnode'
@@ -265,7 +265,7 @@ function shardContainer(node: MailNode, context: ArrayContext, index: number): C
         'TWINPOST_GIVE_BACK_AFTER_SECONDS',
         String(node.spec.giveBackAfter === 'never' ? -1 : durationSeconds(node.spec.giveBackAfter)),
       ),
-      ...lessonsEnv(node, context),
+      ...shardFilterEnv(node, context),
       ...backupEnv(node),
       ...(node.spec.expungedRetention === undefined
         ? []

@@ -3,6 +3,7 @@
  * its edges ask in vain and refuse for now, as a pool without pods does.
  */
 import type { FilterPool, MailNode } from '#operator/api/mod.ts'
+import { durationSeconds } from '#operator/api/resource.ts'
 import type { EnvVar } from '#operator/cluster/objects.ts'
 import { type ArrayContext, OUTSIDE_ZONE } from '../array-context.ts'
 import { MILTER_PORT, poolName } from '../filterpool/names.ts'
@@ -17,7 +18,7 @@ export function edgeFilterEnv(node: MailNode, context: ArrayContext, onFailure: 
   const { outside, dnsServers } = context
   const env: EnvVar[] = []
   if (filter !== undefined) {
-    const { pool, ...rules } = filter
+    const { pool, quarantine: _, ...rules } = filter
     const host = `${poolName(pool)}.${context.namespace}.svc`
     const settings = { name: pool, host, port: MILTER_PORT, onFailure, ...rules }
     env.push({ name: 'TWINPOST_FILTER', value: JSON.stringify(settings) })
@@ -32,13 +33,15 @@ export function edgeFilterEnv(node: MailNode, context: ArrayContext, onFailure: 
   return env
 }
 
-/** Settings of a shard by which it tells the pods of the pool what users call junk; none without a pool. */
-export function lessonsEnv(node: MailNode, context: ArrayContext): EnvVar[] {
+/** Settings of a shard: to whom it tells what users call junk, and how long it keeps what was held back; none without a pool. */
+export function shardFilterEnv(node: MailNode, context: ArrayContext): EnvVar[] {
   const { filter } = node.spec.edge
   if (filter === undefined) return []
   return [
     { name: 'TWINPOST_LEARN_HOST', value: `${poolName(filter.pool)}.${context.namespace}.svc` },
     { name: 'TWINPOST_LEARN_PORT', value: String(MILTER_PORT) },
+    { name: 'TWINPOST_QUARANTINE_SECONDS', value: String(durationSeconds(filter.quarantine.retention)) },
+    { name: 'TWINPOST_QUARANTINE_DIGESTS', value: String(filter.quarantine.digests) },
   ]
 }
 

@@ -7,7 +7,7 @@ import type { WireClient } from '../testing/wire-client.ts'
 
 let fixture: EdgeFixture
 before(async () => {
-  fixture = await openEdge({ recipientMemoryMs: 0 })
+  fixture = await openEdge({ recipientMemoryMs: 0, postmaster: 'carl@example.test' })
   const { directory } = fixture
   directory.addGroup('all@example.test', ['anna@example.test', 'team@example.test', 'gone@example.test'])
   directory.addGroup('team@example.test', ['carl@example.test', 'dora@example.test', 'all@example.test'])
@@ -15,7 +15,8 @@ before(async () => {
   directory.addGroup('circle@example.test', ['carl@example.test'], 'members')
   directory.addGroup('partly@example.test', ['anna@example.test', 'eve@example.test'])
   directory.addGroup('empty@example.test', ['eve@example.test'])
-  directory.addGroup('postmaster@example.test', ['anna@example.test'])
+  directory.addGroup('postmaster@example.test', ['anna@example.test'], 'internal')
+  directory.addGroup('abuse@example.test', ['gone@example.test'])
 })
 after(() => fixture.close())
 afterEach(() => {
@@ -146,10 +147,20 @@ test('a user who wants to hear of the delivery to a group is not told, and the l
   assert.equal((await fixture.shard.letterAt(0)).recipients.length, 2)
 })
 
-test('a group may be the postmaster', async () => {
+test('a group may be the postmaster, and keeps nobody out then', async () => {
   const [client, [reply]] = await fromOutside('postmaster')
   assert.match(reply ?? '', /^250 /)
   assert.match(await data(client), /^250 /)
+})
+
+test('a role address whose group reaches nobody goes to the edge’s postmaster', async () => {
+  const [client, [reply]] = await fromOutside('abuse')
+  assert.match(reply ?? '', /^250 /)
+  assert.match(await data(client), /^250 /)
+  assert.deepEqual(
+    (await fixture.shard.letterAt(0)).recipients.map((one) => one.account),
+    [fakeAccountId('carl@example.test')],
+  )
 })
 
 test('LMTP answers a group once, and comes again with the same ids', async () => {

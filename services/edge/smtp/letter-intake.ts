@@ -8,6 +8,7 @@ import { QUARANTINE } from '#lib/frames/quarantine.ts'
 import type { QueueRequest } from '#lib/frames/queue.ts'
 import type { DeliveryOutcome } from '#lib/frames/shard-protocol.ts'
 import {
+  authorsOf,
   countHops,
   HOPS_MAX,
   headerBlocks,
@@ -27,6 +28,7 @@ import type { EdgeMetrics } from '../metrics.ts'
 import type { Deliverer, Delivery, Envelope, QueuedPart } from './delivery.ts'
 import type { DeliveryIds, LetterIdentity } from './delivery-ids.ts'
 import type { BodyVerdict, LetterBody } from './letter-body.ts'
+import type { Ownership } from './ownership.ts'
 import { faultReply, REPLIES, transactionReply } from './replies.ts'
 import type { Source, Transaction } from './transaction.ts'
 
@@ -53,6 +55,7 @@ export type LetterResult =
 export interface LetterIntakeOptions {
   readonly deliverer: Pick<Deliverer, 'deliver' | 'deliverStream'>
   readonly ids: DeliveryIds
+  readonly ownership: Pick<Ownership, 'authors'>
   /** Null: letters are shown to no filter. */
   readonly filter: LetterFilter | null
   readonly hostname: string
@@ -151,6 +154,8 @@ export class LetterIntake {
     if (letter.source === 'submission') {
       const edit = submissionEdit(header, nowMs, traceId, this.#options.hostname)
       if (edit.kind === 'from-missing') return await refuse(REPLIES.fromMissing)
+      const stranger = await this.#notOwned(letter.author, header)
+      if (stranger !== null) return await refuse(stranger)
       if (edit.bytes.length > 0) whole = [edit.bytes, ...whole]
     }
     const readMs = clock.monotonicMs()
@@ -162,6 +167,12 @@ export class LetterIntake {
     if (!Array.isArray(outcomes)) return { kind: 'refused', traceId, reply: outcomes }
     metrics.stageSeconds.observe({ stage: 'commit' }, (clock.monotonicMs() - readMs) / 1000)
     return { kind: 'settled', traceId, outcomes }
+  }
+
+  /** As whom the author may not write; null: he may. */
+  async #notOwned(author: DirectoryAccount | null, header: string): Promise<Reply | null> {
+    if (author === null) return REPLIES.authorNotOwned
+    return await this.#options.ownership.authors(author, authorsOf(splitLetter(header, []).fields))
   }
 
   /** @returns The reply with which the filter refuses it, or outcomes. */

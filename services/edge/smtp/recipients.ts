@@ -96,10 +96,18 @@ export class Recipients {
         if (bare || ALWAYS_REACHED.test(address)) return await this.#postmasterOf(address, sizeBytes)
         return refused(REPLIES.unknownAddress)
       default:
-        return 'members' in found
-          ? await this.#atGroup(address, found, sizeBytes, author)
-          : await this.#atShard(address, found, sizeBytes)
+        if (!('members' in found)) return await this.#atShard(address, found, sizeBytes)
+        return ALWAYS_REACHED.test(address)
+          ? await this.#atRoleGroup(address, found, sizeBytes)
+          : await this.#atGroup(address, found, sizeBytes, author)
     }
+  }
+
+  /** A group may be postmaster, but nobody is kept out of it, and one that reaches nobody is not the end of it. */
+  async #atRoleGroup(address: string, group: DirectoryGroup, sizeBytes: number): Promise<RecipientDecision> {
+    const decision = await this.#atGroup(address, { ...group, senders: 'anyone' }, sizeBytes, null)
+    const refusedForGood = decision.kind === 'refused' && decision.reply.code >= 500
+    return refusedForGood ? await this.#postmasterOf(address, sizeBytes) : decision
   }
 
   /**

@@ -14,6 +14,7 @@ export const REPLIES = {
   stopping: reply(421, '4.3.2 Server is shutting down'),
 
   senderNeedsUtf8: reply(553, '5.6.7 Addresses beyond ASCII are not supported'), // RFC 6531 section 3.5
+  authorNotOwned: reply(550, '5.7.1 The address in From belongs to somebody else here'),
   senderNotOwned: reply(553, '5.7.1 This sender address does not belong to your account'),
 
   unknownAddress: reply(550, '5.1.1 No such address here'),

@@ -23,6 +23,7 @@ import type { ClientPolicy } from '../policy/client-policy.ts'
 import type { BodyBudget } from './body-budget.ts'
 import { type BodyRules, type BodySource, LetterBody } from './letter-body.ts'
 import type { LetterIntake, LetterResult } from './letter-intake.ts'
+import type { Ownership } from './ownership.ts'
 import { asciiAddress, type RecipientDecision, type Recipients } from './recipients.ts'
 import { accepted, REPLIES, transactionReply } from './replies.ts'
 import { type Source, Transaction } from './transaction.ts'
@@ -33,6 +34,7 @@ export interface SmtpServiceOptions {
   readonly recipientsMax: number
   readonly showClientAddress: boolean
   readonly recipients: Recipients
+  readonly ownership: Ownership
   readonly intake: LetterIntake
   readonly budget: BodyBudget
   readonly directory: Directory
@@ -210,21 +212,9 @@ export class SmtpService {
       return refusal
     }
     if (peer.source !== 'submission') return begin(null)
-    return peer.account === null ? REPLIES.senderNotOwned : this.#ownership(peer.account, address).then(begin)
-  }
-
-  /** RFC 6409 section 6.1: the reverse path must be one that the user may use; the null path is for notifications. */
-  async #ownership(account: DirectoryAccount, address: string): Promise<Reply | null> {
-    const wanted = address.toLowerCase()
-    if (address === '' || account.address === wanted || account.aliases.includes(wanted)) return null
-    try {
-      const found = await this.#options.directory.lookup(address) // a new alias, a subaddress
-      return found.kind === 'account' && found.account.id === account.id ? null : REPLIES.senderNotOwned
-    } catch (err) {
-      this.#options.metrics.directoryErrors.inc()
-      this.#options.logger.warn({ err }, 'cannot look up a sender')
-      return REPLIES.directoryAway
-    }
+    return peer.account === null
+      ? REPLIES.senderNotOwned
+      : this.#options.ownership.sender(peer.account, address).then(begin)
   }
 
   async recipient(peer: Peer, { forwardPath, dsn }: RcptCommand): Promise<Reply | null> {

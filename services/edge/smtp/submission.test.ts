@@ -216,6 +216,25 @@ test('Submission refuses a letter without From', async () => {
   assert.match(await send(client, 'Subject: x\r\n\r\nhi\r\n', 'carl@example.test'), /^550 5\.6\.0 /)
 })
 
+const authors: [name: string, from: string, reply: RegExp][] = [
+  ['takes an alias', 'From: A <A.Miller@Example.test>', /^250 /],
+  ['takes a subaddress', 'From: anna+shop@example.test', /^250 /],
+  ['takes an address of another domain', 'From: Anna <anna@elsewhere.example>', /^250 /],
+  ['refuses somebody else of ours', 'From: Carl <carl@example.test>', /^550 5\.7\.1 The address in From/],
+  ['refuses an address of ours that nobody has', 'From: boss@example.test', /^550 5\.7\.1 /],
+  ['refuses somebody else behind the own address', 'From: anna@example.test, carl@example.test', /^550 5\.7\.1 /],
+  ['refuses somebody else in a second field', 'From: anna@example.test\r\nfrom : <carl@example.test>', /^550 5\.7\.1 /],
+  ['refuses somebody else on a folded line', 'From: Carl\r\n <carl@example.test>', /^550 5\.7\.1 /],
+  ['refuses somebody else with a dot at the end', 'From: carl@example.test.', /^550 5\.7\.1 /],
+  ['refuses a quoted name of ours', 'From: "car l"@example.test', /^550 5\.7\.1 /],
+]
+for (const [name, from, reply] of authors) {
+  test(`Submission ${name} in From`, async () => {
+    const client = await fixture.submit('anna@example.test')
+    assert.match(await send(client, `${from}\r\nSubject: x\r\n\r\nhi\r\n`, 'carl@example.test'), reply)
+  })
+}
+
 test('Submission delivers to all shards at once, and a repetition after 451 uses the same ids', async () => {
   fixture.otherShard.outcome = () => ({ kind: 'unavailable' })
   const client = await fixture.submit('anna@example.test')

@@ -231,6 +231,12 @@ export class FakeWorld {
       appPasswords: (account) =>
         this.#call('app passwords', () => [...(this.accounts.get(account.address)?.apps ?? [])]),
       domain: (name) => this.#call('domain', () => this.domains.get(name) ?? null),
+      domainsNaming: (address) =>
+        this.#call('domains naming', () =>
+          [...this.domains.values()]
+            .filter(({ postmaster, catchAll }) => postmaster === address || catchAll === address)
+            .map(({ name }) => name),
+        ),
       ensureDomain: (domain) =>
         this.#call('ensure domain', () => {
           const same = JSON.stringify(this.domains.get(domain.name)) === JSON.stringify(domain)

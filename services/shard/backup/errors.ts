@@ -12,6 +12,7 @@ export const BACKUP_ERRORS = {
     meaning: 'The key does not open the archive: it was written with another one, or with none.',
   },
   BACKUP_FORMAT_NEWER: { retry: false, meaning: 'The object was written by a newer version of this program.' },
+  BACKUP_STORE: { retry: true, meaning: 'The bucket cannot be reached, or refuses what is asked of it.' },
   BACKUP_TARGET: { retry: false, meaning: 'Where the backup is to be restored to, there is a replica already.' },
 } as const satisfies Record<string, ErrorSpec>
 

@@ -27,6 +27,7 @@ export function prepareQueueReads(db: DatabaseSync) {
     entry: prepare(`SELECT ${ENTRY} FROM queue WHERE entry = ? AND open > 0`),
     openEntries: prepare(`SELECT ${ENTRY} FROM queue WHERE entry > ? AND open > 0 ORDER BY entry LIMIT ?`),
     byDelivery: prepare('SELECT entry FROM queue WHERE delivery_id = ?'),
+    ofAccount: prepare('SELECT entry FROM queue WHERE account = ? AND open > 0 ORDER BY entry'),
     recipients: prepare(`SELECT ${RECIPIENT} FROM queue_recipients WHERE entry = ? ORDER BY place`),
     recipient: prepare(`SELECT ${RECIPIENT} FROM queue_recipients WHERE entry = ? AND place = ?`),
     due: prepare(
@@ -70,6 +71,11 @@ export class QueueReader {
   byDelivery(id: Uint8Array): Lsn | null {
     const row = this.#reads.byDelivery.get(id)
     return row === undefined ? null : toLsn(int(row, 0))
+  }
+
+  /** Open entries that the account has put in. */
+  openOfAccount(account: AccountId): Lsn[] {
+    return this.#reads.ofAccount.all(account).map((row) => toLsn(int(row, 0)))
   }
 
   /** Those who are open. */

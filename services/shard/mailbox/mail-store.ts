@@ -60,6 +60,8 @@ export interface MailStoreOptions {
   readonly teacher?: Teacher
   /** How long a letter stays in quarantine. Default: 30 days. */
   readonly quarantineMs?: number
+  /** Whether people hear each day what was kept back from them. Default: they do not. */
+  readonly quarantineDigests?: boolean
   /** Called once when the log or the index failed: all is refused from then on, the process should end itself. */
   readonly onFailure?: (error: Error) => void
   /** Why a user's operation is not taken now (replication.md rules 12, 13, 16), or null. Default: all are taken. */
@@ -110,9 +112,20 @@ export class MailStore {
     const learner = options.teacher === undefined ? null : new Learner(this.#core, options.teacher)
     this.#learner = learner
     if (learner !== null) this.#core.onSorted = (lesson) => learner.take(lesson)
-    this.quarantine = new Quarantine(this.#core, this.#commands, options.quarantineMs ?? QUARANTINE_MS)
-    this.queue = new OutgoingQueue(this.#core, options.hostname ?? 'localhost')
-    this.moves = options.moves === undefined ? null : new Moves(this.#core, options.moves)
+    const hostname = options.hostname ?? 'localhost'
+    this.quarantine = new Quarantine(this.#core, this.#commands, {
+      keepMs: options.quarantineMs ?? QUARANTINE_MS,
+      digests:
+        options.quarantineDigests === true
+          ? {
+              hostname,
+              isStored: (deliveryId) => index.delivery(deliveryId) !== null,
+              deliver: (to, letter) => this.deliver({ traceId: '', reversePath: '', recipients: [to] }, [letter]),
+            }
+          : null,
+    })
+    this.queue = new OutgoingQueue(this.#core, hostname)
+    this.moves = options.moves === undefined ? null : new Moves(this.#core, options.moves, this.queue)
     this.#cancelSweep = clock.after(SWEEP_INTERVAL_MS, () => this.#sweep())
   }
 
@@ -267,9 +280,16 @@ export class MailStore {
     if (!this.#core.serving) return
     this.#core.index.sweepDeliveries(this.#core.clock.nowMs() - this.#core.limits.deliveryMemoryMs, SWEEP_ROWS)
     // A primary that is deposed meanwhile, or a full disk: the next one goes on.
-    this.quarantine.sweep().catch(() => undefined)
+    this.quarantine.sweep().catch(unlessRefused)
     this.#cancelSweep = this.#core.clock.after(SWEEP_INTERVAL_MS, () => this.#sweep())
   }
+}
+
+function unlessRefused(error: unknown): void {
+  if (error instanceof StoreError) return
+  queueMicrotask(() => {
+    throw error // a bug
+  })
 }
 
 function absenceVerdict({ index }: StoreCore, id: AccountId): RecipientVerdict {

@@ -9,7 +9,7 @@ import { errorCode, errorMessage } from '#lib/errors/coded-error.ts'
 import type { MoveAnswer, MoveAsk } from '#lib/frames/move.ts'
 import { type AccountId, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
 import type { MoveRow } from '../index/move-rows.ts'
-import type { NewRecord } from '../log/types.ts'
+import { type NewRecord, RECORD_META_BYTES_MAX } from '../log/types.ts'
 import type { StoreCore } from '../mailbox/store-core.ts'
 import { decodeRecord } from '../records/codec.ts'
 import type { CopyMessages } from '../records/move-records.ts'
@@ -28,6 +28,11 @@ interface Arrival {
 }
 
 const NOT_THERE: MoveAnswer = { state: 'none', generation: 0, reason: '', cursor: null, missing: [] }
+/** The move cannot go on. */
+function refusal(reason: string): MoveAnswer {
+  return { ...NOT_THERE, state: 'refuses', reason }
+}
+
 const AGAIN: MoveAnswer = { ...NOT_THERE, state: 'again' }
 
 export class Arrivals {
@@ -66,6 +71,13 @@ export class Arrivals {
       this.#remember(row, nowMs) // the time begins with this process
       return false
     })
+  }
+
+  /** Forgets accounts that have come long ago, or that will not. */
+  forgetSince(beforeMs: number): void {
+    for (const [account, { heardMs }] of this.#arrivals) {
+      if (heardMs < beforeMs && this.#core.index.moves.move(account) === null) this.#arrivals.delete(account)
+    }
   }
 
   /** What was copied is worth nothing: the source says so, or does not know of it. */
@@ -128,12 +140,11 @@ export class Arrivals {
 
   async #begin(account: AccountId, generation: number, move: string, peer: ShardName): Promise<MoveAnswer> {
     const { index, clock } = this.#core
-    const refuses = (reason: string): MoveAnswer => ({ ...NOT_THERE, state: 'refuses', reason })
     const mayNot = this.#mayNot()
-    if (mayNot !== null) return refuses(mayNot)
+    if (mayNot !== null) return refusal(mayNot)
     const known = index.account(account)
-    if (known !== null && known.generation >= generation) return refuses(`generation ${known.generation} is known here`)
-    if (known !== null && (known.status === 'active' || known.status === 'suspended')) return refuses('it is here')
+    if (known !== null && known.generation >= generation) return refusal(`generation ${known.generation} is known here`)
+    if (known !== null && (known.status === 'active' || known.status === 'suspended')) return refusal('it is here')
     const other = index.moves.move(account)
     // Of a move that was given up and of which this shard was not told.
     if (other !== null) await commitStep(this.#core, [{ type: RecordType.moveEnd, account }])
@@ -149,7 +160,7 @@ export class Arrivals {
     try {
       await this.#core.pipeline.commit([fact])
     } catch (error) {
-      if (errorCode(error) === 'STORE_FULL') return refuses(errorMessage(error))
+      if (errorCode(error) === 'STORE_FULL') return refusal(errorMessage(error))
       throw error
     }
     this.#onNotice({ kind: 'arrives', account, from: peer, move })
@@ -173,11 +184,16 @@ export class Arrivals {
   async #take({ account, move, source, anew, records }: Batch): Promise<MoveAnswer> {
     this.#core.check()
     const row = this.#here(account, move, source)
-    if (row === null || row.phase === 'sealed') return this.#state(account, row)
-    const arrival = this.#remember(row, this.#core.clock.monotonicMs())
+    // What follows an account that is here already are its letters in the queue.
+    const owned = row === null && this.#core.accounts.get(account) !== null
+    if (!owned && (row === null || row.phase === 'sealed')) return this.#state(account, row)
+    const arrival = this.#remember({ account, move }, this.#core.clock.monotonicMs())
     if (anew || arrival.bodies.size > 2 * BODIES_REMEMBERED) arrival.bodies.clear()
     const bodies: NewRecord[] = []
     const facts: ShardRecord[] = []
+    let known = false
+    /** The account as a primary saw it that was deposed since. Messages say themselves how old they are. */
+    let stale = false
     const named: [Lsn, number][] = []
     for (const { type, lsn, meta, body } of records) {
       const record = decodeRecord(type, meta)
@@ -188,26 +204,40 @@ export class Arrivals {
           named.push([lsn, bodies.length])
           bodies.push({ type, meta, body: [body] })
           break
+        case RecordType.queueAdd:
+          if (!owned || record.account !== account || record.deliveryId === null) return refusal('a letter in a copy')
+          known = this.#core.index.queue.byDelivery(record.deliveryId) !== null
+          if (!known) facts.push(record)
+          break
+        case RecordType.queueDefer:
+          if (!owned) return refusal('a letter in a copy')
+          if (!known) facts.push(record)
+          break
         case RecordType.copyAccount:
         case RecordType.copyMessages:
+        case RecordType.mailboxMetadata:
         case RecordType.moveReady:
-          if (record.account !== account) return { ...NOT_THERE, state: 'refuses', reason: 'a copy of another account' }
-          if (record.type === RecordType.copyAccount && record.upTo < row.upTo) break // of a primary that was deposed
-          facts.push(record)
+          if (row === null) return this.#state(account, row)
+          if (record.account !== account || meta.byteLength > RECORD_META_BYTES_MAX)
+            return refusal('a copy of another kind')
+          if (record.type === RecordType.copyAccount) stale = record.upTo < row.upTo
+          if (!stale || record.type === RecordType.copyMessages) facts.push(record)
           break
         default:
-          return { ...NOT_THERE, state: 'refuses', reason: `a record of type ${type} in a copy` }
+          return refusal(`a record of type ${type} in a copy`)
       }
     }
     // Nothing may be appended between this and the append.
     const first = this.#core.pipeline.nextLsn
     const ours = new Map(named.map(([lsn, at]) => [lsn, toLsn(first + at)]))
-    const translated = this.#translated(facts, (lsn) => ours.get(lsn) ?? arrival.bodies.get(lsn) ?? null)
+    const firstFact = toLsn(first + bodies.length)
+    const translated = this.#translated(facts, firstFact, (lsn) => ours.get(lsn) ?? arrival.bodies.get(lsn) ?? null)
     if (translated === null) return AGAIN
+    if (translated.length === 0 && bodies.length === 0) return this.#state(account, row)
     try {
       await this.#core.pipeline.commit(translated, bodies)
     } catch (error) {
-      if (errorCode(error) === 'STORE_FULL') return { ...NOT_THERE, state: 'refuses', reason: errorMessage(error) }
+      if (errorCode(error) === 'STORE_FULL') return refusal(errorMessage(error))
       throw error
     }
     for (const [lsn, own] of ours) arrival.bodies.set(lsn, own)
@@ -215,9 +245,21 @@ export class Arrivals {
   }
 
   /** Null: something that they refer to is not known here. */
-  #translated(facts: readonly ShardRecord[], nameOf: (lsn: Lsn) => Lsn | null): ShardRecord[] | null {
+  #translated(facts: readonly ShardRecord[], firstFact: Lsn, nameOf: (lsn: Lsn) => Lsn | null): ShardRecord[] | null {
     const translated: ShardRecord[] = []
+    let entry = firstFact
     for (const fact of facts) {
+      if (fact.type === RecordType.queueAdd) {
+        const body = bodyOf(fact.body, nameOf)
+        if (body === null) return null
+        entry = toLsn(firstFact + translated.length)
+        translated.push({ ...fact, body })
+        continue
+      }
+      if (fact.type === RecordType.queueDefer) {
+        translated.push({ ...fact, entry })
+        continue
+      }
       if (fact.type !== RecordType.copyMessages) {
         translated.push(fact)
         continue
@@ -252,7 +294,7 @@ export class Arrivals {
     this.#onNotice({ kind: 'dropped', account, move })
   }
 
-  #remember({ account, move }: MoveRow, nowMs: number): Arrival {
+  #remember({ account, move }: Pick<MoveRow, 'account' | 'move'>, nowMs: number): Arrival {
     const known = this.#arrivals.get(account)
     if (known?.move === move) {
       known.heardMs = nowMs

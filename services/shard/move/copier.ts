@@ -12,10 +12,10 @@ import type { AccountRow, MailboxRow } from '../index/port.ts'
 import type { StoreCore } from '../mailbox/store-core.ts'
 import { encodeRecord } from '../records/codec.ts'
 import type { CopiedMetadata, CopyAccount, CopyCursor, CopyMessages, MoveReady } from '../records/move-records.ts'
-import { RecordType } from '../records/types.ts'
+import { type MailboxMetadata, RecordType } from '../records/types.ts'
 import type { Pace } from '../upkeep/pace.ts'
 import { type BatchRecord, encodeBatch } from './batch.ts'
-import { BATCH_BYTES, BODIES_REMEMBERED, PAGE_BYTES, PAGE_ROWS } from './limits.ts'
+import { BATCH_BYTES, BODIES_REMEMBERED, ENTRIES_PER_RECORD, FACT_BYTES_MAX, PAGE_BYTES, PAGE_ROWS } from './limits.ts'
 import type { MovePeer } from './peer.ts'
 
 /** The target answered something other than that it goes on. */
@@ -74,7 +74,7 @@ export class Copier {
     const account = core.index.account(move.account)
     if (account === null) return 0
     const mailboxes = core.index.mailboxes(account.key)
-    this.#add(this.#accountFact(account, mailboxes))
+    await this.#account(account, mailboxes)
     let changes = 0
     for (const mailbox of mailboxes) changes += await this.#mailbox(mailbox)
     if (readyUpTo !== null) this.#add({ type: RecordType.moveReady, account: move.account, upTo: readyUpTo })
@@ -82,7 +82,8 @@ export class Copier {
     return changes
   }
 
-  #accountFact(account: AccountRow, mailboxes: readonly MailboxRow[]): CopyAccount {
+  /** What it is but its messages. Annotations may be many: they follow in records of their own, in place of those of before. */
+  async #account(account: AccountRow, mailboxes: readonly MailboxRow[]): Promise<void> {
     const { index } = this.#options.core
     const metadata: CopiedMetadata[] = [
       { mailbox: null, entries: index.metadata(account.key, null) },
@@ -91,6 +92,23 @@ export class Copier {
     const sum = hashOf(metadata)
     const known = sum === this.#metadataSent
     this.#metadataSent = sum
+    this.#add(this.#accountFact(account, mailboxes, known ? null : []))
+    if (known) return
+    for (const { mailbox, entries } of metadata) {
+      for (let at = 0; at < entries.length; at += ENTRIES_PER_RECORD) {
+        const some = entries.slice(at, at + ENTRIES_PER_RECORD)
+        this.#add({ type: RecordType.mailboxMetadata, account: account.id, mailbox, entries: some })
+        if (this.#batchBytes >= BATCH_BYTES) await this.#send()
+      }
+    }
+  }
+
+  #accountFact(
+    account: AccountRow,
+    mailboxes: readonly MailboxRow[],
+    metadata: readonly CopiedMetadata[] | null,
+  ): CopyAccount {
+    const { index } = this.#options.core
     return {
       type: RecordType.copyAccount,
       account: account.id,
@@ -111,7 +129,7 @@ export class Copier {
         gaps: index.moves.gaps(key),
       })),
       subscriptions: index.subscriptions(account.key),
-      metadata: known ? null : metadata,
+      metadata,
     }
   }
 
@@ -199,8 +217,12 @@ export class Copier {
     this.#batchBodies.add(lsn)
   }
 
-  #add(fact: CopyAccount | CopyMessages | MoveReady): void {
+  #add(fact: CopyAccount | CopyMessages | MailboxMetadata | MoveReady): void {
     const meta = encodeRecord(fact)
+    if (meta.byteLength > FACT_BYTES_MAX) {
+      const reason = `it has more mailboxes, names and keywords than ${FACT_BYTES_MAX} bytes hold`
+      throw new CopyStopped({ ...STOPPED, state: 'refuses', reason })
+    }
     this.#batch.push({ type: fact.type, lsn: toLsn(0), meta, body: NO_BYTES })
     this.#batchBytes += meta.byteLength
   }

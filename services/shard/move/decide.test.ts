@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decideMove, type MoveAction, type MoveFacts, type TargetFacts } from './decide.ts'
-import { AWAY_MS, DROP_MS, FREEZES_MAX, ROUNDS_MAX } from './limits.ts'
+import { AWAY_MS, DROP_MS, FREEZES_MAX, QUEUE_MS, ROUNDS_MAX } from './limits.ts'
 
 const fresh: MoveFacts = {
   source: 'copying',
@@ -12,7 +12,10 @@ const fresh: MoveFacts = {
   rounds: 0,
   lastRound: null,
   freezes: 0,
+  queued: null,
+  queuedForMs: 0,
 }
+const OWNED: TargetFacts = { kind: 'owned', generation: 2 }
 const slow = { ms: 9_000, changes: 9_000 }
 
 const rows: [name: string, facts: Partial<MoveFacts>, want: MoveAction['kind']][] = [
@@ -43,7 +46,19 @@ const rows: [name: string, facts: Partial<MoveFacts>, want: MoveAction['kind']][
   ['tells a target to own what it has', { source: 'decided', target: { kind: 'ready' } }, 'tell-own'],
   ['tells it also when it was recovered by force', { source: 'decided', target: { kind: 'sealed' } }, 'tell-own'],
   ['waits for ever after the decision', { source: 'decided', target: { kind: 'away', forMs: 1e9 } }, 'wait'],
-  ['is over when the target owns it', { source: 'decided', target: { kind: 'owned', generation: 2 } }, 'end'],
+  ['looks after the queue when the target owns it', { source: 'decided', target: OWNED }, 'hand-over'],
+  [
+    'looks again while a letter is being tried',
+    { source: 'decided', target: OWNED, queued: 1, queuedForMs: 9 },
+    'hand-over',
+  ],
+  [
+    'leaves a letter that is always being tried',
+    { source: 'decided', target: OWNED, queued: 1, queuedForMs: QUEUE_MS },
+    'end',
+  ],
+  ['is over when the queue has followed', { source: 'decided', target: OWNED, queued: 0 }, 'end'],
+  ['tells an earlier owner', { source: 'decided', target: { kind: 'owned', generation: 1 } }, 'tell-own'],
   ['does nothing when it is over', { source: 'over' }, 'nothing'],
 ]
 for (const [name, facts, want] of rows) {
@@ -65,14 +80,16 @@ const anything: fc.Arbitrary<MoveFacts> = fc.record({
   rounds: fc.nat(30),
   lastRound: fc.option(fc.record({ ms: fc.nat(10_000), changes: fc.nat(10_000) })),
   freezes: fc.nat(30),
+  queued: fc.option(fc.nat(3)),
+  queuedForMs: fc.nat(100_000),
 })
 
 test('decideMove() never gives up after the decision, and never tells anybody to own before it', () => {
   fc.assert(
     fc.property(anything, (facts) => {
       const { kind } = decideMove(facts)
-      if (facts.source === 'decided') assert.ok(['ask', 'tell-own', 'end', 'wait'].includes(kind), kind)
-      else assert.notEqual(kind, 'tell-own')
+      if (facts.source === 'decided') assert.ok(['ask', 'tell-own', 'hand-over', 'end', 'wait'].includes(kind), kind)
+      else assert.ok(kind !== 'tell-own' && kind !== 'hand-over', kind)
       if (kind === 'end' && facts.source === 'decided') assert.equal(facts.target.kind, 'owned')
       if (kind === 'freeze') assert.ok(facts.served && facts.source === 'copying' && facts.lastRound !== null)
     }),

@@ -5,7 +5,7 @@
  * `freeze`), and only then the target is told to own the account. Before that record either side may give up; after it there is no action
  * but to go forward.
  */
-import { AWAY_MS, CAUGHT_UP_CHANGES, CAUGHT_UP_MS, DROP_MS, FREEZES_MAX, ROUNDS_MAX } from './limits.ts'
+import { AWAY_MS, CAUGHT_UP_CHANGES, CAUGHT_UP_MS, DROP_MS, FREEZES_MAX, QUEUE_MS, ROUNDS_MAX } from './limits.ts'
 
 export type TargetFacts =
   /** Not asked yet, or what was asked is no longer true. */
@@ -27,6 +27,10 @@ export interface MoveFacts {
   /** Rounds of copying that were whole, and what the last one found. */
   readonly rounds: number
   readonly lastRound: { readonly ms: number; readonly changes: number } | null
+  /** Letters in the queue that are to follow the account; null: nobody has looked since it moved. */
+  readonly queued: number | null
+  /** How long it has looked after them. */
+  readonly queuedForMs: number
   /** Times that writes were stopped in vain. */
   readonly freezes: number
 }
@@ -40,6 +44,8 @@ export type MoveAction =
   /** The target owns the account already: this log lost its decision, and takes it again. */
   | { readonly kind: 'yield' }
   | { readonly kind: 'tell-own' }
+  /** Letters that wait in the queue follow the account. */
+  | { readonly kind: 'hand-over' }
   | { readonly kind: 'drop' }
   | { readonly kind: 'cancel'; readonly reason: string }
   | { readonly kind: 'end' }
@@ -50,15 +56,21 @@ export function decideMove(facts: MoveFacts): MoveAction {
   const { source, target } = facts
   if (source === 'over') return { kind: 'nothing' }
   if (target.kind === 'unknown') return { kind: 'ask' }
-  if (source === 'decided') return afterDecision(target, facts.generation)
+  if (source === 'decided') return afterDecision(target, facts)
   if (target.kind === 'owned' && target.generation >= facts.generation) return { kind: 'yield' }
   return source === 'cancelling' ? givingUp(target) : beforeDecision(facts)
 }
 
-function afterDecision(target: Exclude<TargetFacts, { kind: 'unknown' }>, generation: number): MoveAction {
+function afterDecision(
+  target: Exclude<TargetFacts, { kind: 'unknown' }>,
+  { generation, queued, queuedForMs }: MoveFacts,
+): MoveAction {
   switch (target.kind) {
     case 'owned':
-      return target.generation >= generation ? { kind: 'end' } : { kind: 'tell-own' }
+      if (target.generation < generation) return { kind: 'tell-own' }
+      if (queued === null) return { kind: 'hand-over' }
+      // What is being tried all the time is sent from here.
+      return queued > 0 && queuedForMs < QUEUE_MS ? { kind: 'hand-over' } : { kind: 'end' }
     case 'away':
       return { kind: 'wait', reason: 'the target cannot be reached' }
     default:

@@ -7,6 +7,7 @@ import type { MoveAnswer, MoveAsk, MovePhase, MoveProgress } from '#lib/frames/m
 import { type AccountId, type ShardName, toLsn } from '#lib/mail/types.ts'
 import type { MoveRow } from '../index/move-rows.ts'
 import type { StoreCore } from '../mailbox/store-core.ts'
+import type { OutgoingQueue } from '../queue/outgoing-queue.ts'
 import { RecordType } from '../records/types.ts'
 import type { Pacer } from '../upkeep/pace.ts'
 import { commitStep } from './commit.ts'
@@ -15,6 +16,7 @@ import { decideMove, type MoveAction, type MoveFacts, type TargetFacts } from '.
 import { COPY_BYTES_PER_SECOND, FREEZE_MS, RETRY_MS } from './limits.ts'
 import type { MoveNotice } from './notices.ts'
 import type { MovePeer } from './peer.ts'
+import { sendLetter } from './queue-copy.ts'
 
 export interface DepartureOptions {
   readonly core: StoreCore
@@ -22,6 +24,7 @@ export interface DepartureOptions {
   readonly source: ShardName
   readonly move: MoveRow
   readonly peer: MovePeer
+  readonly queue: Pick<OutgoingQueue, 'handOver'>
   readonly pacer: Pacer
   /** Moves that share the bandwidth now. */
   readonly sharers: () => number
@@ -39,6 +42,8 @@ export class Departure {
   #rounds = 0
   #lastRound: MoveFacts['lastRound'] = null
   #freezes = 0
+  #queued: number | null = null
+  #queuedSinceMs: number | null = null
   #frozenSinceMs: number | null = null
   #freezeMs: number | null = null
   #phase: MovePhase = 'requested'
@@ -96,6 +101,8 @@ export class Departure {
       rounds: this.#rounds,
       lastRound: this.#lastRound,
       freezes: this.#freezes,
+      queued: this.#queued,
+      queuedForMs: this.#queuedSinceMs === null ? 0 : core.clock.monotonicMs() - this.#queuedSinceMs,
     }
   }
 
@@ -109,7 +116,7 @@ export class Departure {
       this.#forgetCopier()
       if (error instanceof CopyStopped) {
         this.#heard(error.answer)
-        return error.answer.state !== 'again'
+        return false
       }
       // The link, or this shard, which may be about to be no primary any more.
       const nowMs = core.clock.monotonicMs()
@@ -145,6 +152,8 @@ export class Departure {
         this.#phase = 'flipping'
         await this.#ask({ kind: 'own', generation })
         return this.#target.kind === 'owned'
+      case 'hand-over':
+        return await this.#handOver()
       case 'drop':
         await this.#ask({ kind: 'drop' })
         return this.#target.kind === 'none'
@@ -287,6 +296,26 @@ export class Departure {
     }
   }
 
+  /** @returns Whether all letters have followed */
+  async #handOver(): Promise<boolean> {
+    const { core, source, queue, move, peer } = this.#options
+    this.#served()
+    this.#phase = 'cleaning'
+    this.#queuedSinceMs ??= core.clock.monotonicMs()
+    this.#queued ??= 1 // at least, until it is known
+    this.#queued = await queue.handOver(source, this.account, (letter) =>
+      sendLetter({ core, move, peer, source }, letter),
+    )
+    return this.#queued === 0
+  }
+
+  /** The target serves: writes have waited until now. */
+  #served(): void {
+    if (this.#frozenSinceMs === null) return
+    this.#freezeMs = this.#options.core.clock.monotonicMs() - this.#frozenSinceMs
+    this.#frozenSinceMs = null
+  }
+
   async #cancel(reason: string): Promise<void> {
     const { core } = this.#options
     await commitStep(core, [{ type: RecordType.moveCancel, account: this.account, reason }])
@@ -297,7 +326,7 @@ export class Departure {
     const { core, move, onNotice } = this.#options
     const row = core.index.moves.move(this.account)
     const decided = row?.phase === 'decided'
-    if (decided && this.#frozenSinceMs !== null) this.#freezeMs = core.clock.monotonicMs() - this.#frozenSinceMs
+    if (decided) this.#served()
     const reason = row?.reason ?? ''
     const phase = decided ? 'done' : reason === CANCELLED ? 'cancelled' : 'failed'
     if (decided) this.#phase = 'cleaning'

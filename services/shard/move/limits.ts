@@ -2,10 +2,14 @@
 
 /** Bytes of one piece of a copy: both sides hold one whole. A letter's record (1 MiB) fits in beside others. */
 export const BATCH_BYTES = 2 * 1024 * 1024
-/** What a target takes in at most: a piece, one more record, and all annotations of an account. */
-export const BATCH_BYTES_MAX = 24 * 1024 * 1024
+/** What a target takes in at most: a piece, and one more fact. */
+export const BATCH_BYTES_MAX = 12 * 1024 * 1024
 /** Messages of one page: 10 ms of the event loop at either side. */
 export const PAGE_ROWS = 500
+/** Annotations in one record of a copy: each may have 16 KiB. */
+export const ENTRIES_PER_RECORD = 64
+/** One fact of a copy: well below what a record may hold. */
+export const FACT_BYTES_MAX = 8 * 1024 * 1024
 /** Header blocks and facts of a page: below what one record may hold. */
 export const PAGE_BYTES = 4 * 1024 * 1024
 /** Names of copied records that both sides remember, so that letters with several copies travel once: some MiB. */
@@ -27,6 +31,8 @@ export const FREEZES_MAX = 20
 export const AWAY_MS = 120_000
 /** A move that is given up waits so long to tell the target. A target that was not told finds out by itself. */
 export const DROP_MS = 30_000
+/** A letter in the queue that is being tried at each look for so long stays where it is. */
+export const QUEUE_MS = 60_000
 /** Between two tries. */
 export const RETRY_MS = 250
 /** How long one question looks for the target's primary. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { QueueRequest } from '#lib/frames/queue.ts'
 import { Flag, NO_FLAGS } from '#lib/mail/flags.ts'
 import { type AccountId, toUid } from '#lib/mail/types.ts'
 import { nodeClock } from '#lib/platform/node-clock.ts'
@@ -18,6 +19,27 @@ async function open(store: MailStore, name: string) {
   const account = store.openImapAccount(ANNA)
   const info = account.find(name) ?? assert.fail(name)
   return { account, box: await account.open(info.id, false, () => undefined) }
+}
+
+/** A letter of Anna's for somebody far away. */
+async function submit(store: MailStore, to: string, text: string): Promise<string> {
+  const { deliveryId } = recipient(ANNA)
+  const queue: QueueRequest = {
+    account: ANNA,
+    deliveryId,
+    headerBlock: Buffer.from('Received: here\r\n'),
+    eightBit: true,
+    smtpUtf8: false,
+    ret: 'HDRS',
+    envid: 'e1',
+    recipients: [
+      { address: to, notify: ['FAILURE', 'DELAY'], orcpt: `rfc822;${to}` },
+      { address: `other-${to}`, notify: null, orcpt: null },
+    ],
+  }
+  const request = { traceId: 't', reversePath: 'anna@example.test', recipients: [], queue }
+  const [outcome] = await store.deliver(request, [Buffer.from(text)])
+  return outcome?.kind ?? 'none'
 }
 
 /** An account with everything that one can have. */
@@ -58,6 +80,9 @@ async function lived(world: TwoShards, name = 'n1/0'): Promise<void> {
   await box.expunge(null)
   await box.claimRecent()
   box.close()
+  assert.equal(await submit(store, 'x@far.example', 'waits'), 'queued')
+  assert.equal(await submit(store, 'y@near.example', 'is held'), 'queued')
+  await store.queue.order({ kind: 'hold', filter: { to: 'near.example' } })
 }
 
 test('a move keeps everything of an account, and a second one brings it back', async (context) => {
@@ -74,6 +99,34 @@ test('a move keeps everything of an account, and a second one brings it back', a
   assert.deepEqual(await contents(world.shard('n1/0'), ANNA), later)
   await world.checkLogs()
 })
+
+test('a letter that is being tried stays until it is known what came of it', async (context) => {
+  const world = await TwoShards.make(context)
+  await lived(world)
+  const { store } = world.shard('n1/0')
+  const items = await store.queue.take({ itemsMax: 9, busy: [], waitMs: 0 }, context)
+  assert.equal(items.length, 1, 'the other one is held')
+  await world.start('n1/0', 'n2/0', ANNA)
+  await until(() => world.shard('n2/0').index.queue.openEntries(0, 9).length === 1)
+  const [item] = items
+  assert.ok(item)
+  const results = item.recipients.map(({ place }) => ({
+    place,
+    kind: 'delivered' as const,
+    reply: '',
+    remote: '',
+    dsn: false,
+  }))
+  await store.queue.result({ attempt: item.attempt, results })
+  await world.settled()
+  assert.equal(world.shard('n1/0').index.queue.openEntries(0, 9).length, 0)
+  assert.equal(world.shard('n2/0').index.queue.openEntries(0, 9).length, 1)
+})
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 2_000 && !holds(); tries++) await sleep(nodeClock, 2)
+  assert.ok(holds())
+}
 
 test('after a move its source says where the account is, and its sessions have ended', async (context) => {
   const world = await TwoShards.make(context)
@@ -233,7 +286,9 @@ for (const victim of ['n1/0', 'n2/0'] as const) {
       assert.equal(world.shard('n1/0').index.account(ANNA)?.status, 'moved', `message ${kill}`)
       assert.deepEqual(await contents(world.shard('n2/0'), ANNA), before, `message ${kill}`)
       assert.equal(world.shard('n2/0').index.account(ANNA)?.generation, 2)
+      assert.equal(world.shard('n1/0').index.queue.openEntries(0, 9).length, 0, `message ${kill}`)
       await world.checkLogs()
+      world.stop()
       if (!killed) {
         assert.ok(kill > 10, `a move has ${kill} messages`)
         return

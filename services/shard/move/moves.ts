@@ -15,6 +15,7 @@ import type { AccountId, ShardName } from '#lib/mail/types.ts'
 import { StoreError } from '../errors.ts'
 import type { MoveRow } from '../index/move-rows.ts'
 import type { StoreCore } from '../mailbox/store-core.ts'
+import type { OutgoingQueue } from '../queue/outgoing-queue.ts'
 import { RecordType } from '../records/types.ts'
 import { Pacer } from '../upkeep/pace.ts'
 import { Arrivals } from './arrivals.ts'
@@ -48,6 +49,7 @@ export class Moves {
   readonly arrivals: Arrivals
   readonly #core: StoreCore
   readonly #options: MovesOptions
+  readonly #queue: Pick<OutgoingQueue, 'handOver'>
   readonly #pacer: Pacer
   readonly #departures = new Map<AccountId, Departure>()
   readonly #waiting: MoveRow[] = []
@@ -57,8 +59,9 @@ export class Moves {
   #totals = { done: 0, failed: 0, messages: 0, bytes: 0, freezeMs: null as number | null }
   #stopped = false
 
-  constructor(core: StoreCore, options: MovesOptions) {
+  constructor(core: StoreCore, options: MovesOptions, queue: Pick<OutgoingQueue, 'handOver'>) {
     this.#core = core
+    this.#queue = queue
     this.#options = options
     this.#pacer = new Pacer(core.clock)
     this.arrivals = new Arrivals(core, options.mayNot, options.onNotice)
@@ -161,6 +164,7 @@ export class Moves {
       source: shard,
       move: row,
       peer: peers(row.peer),
+      queue: this.#queue,
       pacer: this.#pacer,
       sharers: () => this.#running,
       onNotice,
@@ -209,6 +213,7 @@ export class Moves {
   async #lookForOrphans(): Promise<void> {
     const { clock } = this.#core
     while (await this.#pacer.wait(ORPHAN_LOOK_MS)) {
+      this.arrivals.forgetSince(clock.monotonicMs() - ORPHAN_MS)
       for (const row of this.arrivals.silentSince(clock.monotonicMs() - ORPHAN_MS)) {
         try {
           const answer = await this.#options.peers(row.peer).ask({

@@ -8,6 +8,7 @@ import { fsck } from '../index/fsck.ts'
 import {
   ANNA,
   BERT,
+  makeWorld,
   openByName,
   recipient,
   statusByName,
@@ -15,6 +16,7 @@ import {
   type World,
   worldWith,
 } from '../mailbox/testing/world.ts'
+import { digestLetter } from './digest.ts'
 
 const NOBODY = toAccountId('nobody2345nobody')
 const LETTER = 'From: =?utf-8?q?J=C3=B6rg?= <joerg@example.net>\r\nSubject: Rechnung\r\n\r\ntext\r\n'
@@ -180,4 +182,46 @@ test('explain() finds a letter by its Message-ID or by our id for it, where it i
   )
   assert.deepEqual((await world.store.explain(ANNA, 'held@example.net')).letters, [])
   await assert.rejects(world.store.explain(NOBODY, 'x'), { code: 'STORE_UNKNOWN_ACCOUNT' })
+})
+
+test('people hear once a day what was kept back from them, whichever primary tells them, and nobody else does', async () => {
+  const world = await worldWith({ quarantineDigests: true }, ANNA, BERT)
+  await deliver(world, held(ANNA, 'anna@example.test'))
+  await deliver(world, held(ANNA, 'anna@example.test'))
+  await world.store.quarantine.sweep()
+  assert.equal(statusByName(world, ANNA, 'INBOX').messages, 0)
+  world.clock.advance(86_400_000)
+  await deliver(world, held(BERT, 'bert@example.test')) // of today: told tomorrow
+  await world.store.quarantine.sweep()
+  await world.store.quarantine.sweep()
+  world.store.depose('the other member is primary')
+  const next = makeWorld({ log: world.log, index: world.index, clock: world.clock, quarantineDigests: true })
+  await next.store.quarantine.sweep()
+  assert.equal(statusByName(next, BERT, 'INBOX').messages, 0)
+  const inbox = await openByName(next.store.openImapAccount(ANNA), 'INBOX')
+  assert.equal(inbox.view.exists, 1)
+  const letter = await textOf(inbox.message(toUid(1)))
+  assert.match(letter, /^Return-Path: <>\r\nDelivered-To: anna@example\.test\r\nDate: /)
+  assert.match(letter, /^Auto-Submitted: auto-generated\r$/m)
+  const text = Buffer.from(letter.split('\r\n\r\n')[1] ?? '', 'base64').toString()
+  assert.equal(text.match(/Jörg <joerg@example\.net>: Rechnung/g)?.length, 2)
+  assert.match(text, /\[2\]/)
+})
+
+test('digestLetter() is one line for each letter, without links, whatever these hold', () => {
+  const letters = [
+    {
+      name: '7',
+      author: 'a\r\nBcc: x',
+      subject: 'see https://evil.example or www.evil.example \u202e',
+      receivedMs: 0,
+      reason: 'spam',
+    },
+  ]
+  const facts = { hostname: 'mx.example.test', to: 'anna@example.test', nowMs: 0, id: 'id', letters, more: 3 }
+  const [, body = ''] = digestLetter(facts).toString().split('\r\n\r\n')
+  const text = Buffer.from(body, 'base64').toString()
+  assert.match(text, /^ {2}a Bcc: x: see https:evil\.example or www evil\.example /m)
+  assert.doesNotMatch(text, /:\/\/|\u202e|^Bcc/m)
+  assert.match(text, /and 3 more/)
 })

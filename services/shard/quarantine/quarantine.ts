@@ -22,6 +22,7 @@ import type { AccountState } from '../mailbox/account-state.ts'
 import { messageBytes } from '../mailbox/message-bytes.ts'
 import type { StoreCore } from '../mailbox/store-core.ts'
 import { type MessagesAdd, type MessagesExpunge, RecordType } from '../records/types.ts'
+import { DAY_MS, type DigestPorts, sendDigests } from './digests.ts'
 import { matches, type Quarantined, readQuarantined, withOwner } from './quarantined.ts'
 
 /** No directory has it: accounts made by provisioning have ids by chance. */
@@ -32,6 +33,8 @@ const LOOKED_AT_MAX = 500
 /** Letters that one turn of the sweep looks at. */
 const SWEPT_MAX = 500
 const SWEEP_EVERY_MS = 60 * 60_000
+/** Letters of one day that digests speak of: who has more looks at the list. */
+const DIGESTED_MAX = 10_000
 /** Of a letter's header, for a list: From and Subject come early. */
 const HEADER_BYTES = 16 * 1024
 const SHOWN_CHARACTERS_MAX = 200
@@ -51,12 +54,30 @@ export class Quarantine {
   /** Number of the last letter that the sweep under way has looked at; null: none is. */
   #sweptTo: number | null = null
   #sweepAtMs = 0
+  #sweeping = false
+  readonly #digests: DigestPorts | null
+  /** Days since 1970 at whose beginning digests were sent last by this process. */
+  #digestDay = 0
 
-  /** @param keepMs How long a letter stays. */
-  constructor(core: StoreCore, commands: Pick<AccountCommands, 'run'>, keepMs: number) {
+  constructor(
+    core: StoreCore,
+    commands: Pick<AccountCommands, 'run'>,
+    options: {
+      /** How long a letter stays. */
+      readonly keepMs: number
+      /** Null: people are not told what was kept back from them. */
+      readonly digests: DigestPorts | null
+    },
+  ) {
     this.#core = core
     this.#commands = commands
-    this.#keepMs = keepMs
+    this.#keepMs = options.keepMs
+    this.#digests = options.digests
+  }
+
+  /** Letters that are here. */
+  get count(): number {
+    return this.#account() === null ? 0 : this.#inbox().messages
   }
 
   /** Makes the account where it is missing, before a letter comes. @throws {StoreError} */
@@ -102,11 +123,21 @@ export class Quarantine {
     }
   }
 
-  /** Takes out what is too old, and what was for accounts that were deleted; a little at a time. */
+  /** Takes out what is too old, and what was for accounts that were deleted; a little at a time. Tells people once a day. */
   async sweep(): Promise<void> {
+    if (this.#sweeping || this.#account() === null) return
+    this.#sweeping = true
+    try {
+      await this.#sweepSome()
+      await this.#tellPeople()
+    } finally {
+      this.#sweeping = false
+    }
+  }
+
+  async #sweepSome(): Promise<void> {
     const nowMs = this.#core.clock.nowMs()
-    const account = this.#account()
-    if (account === null || (this.#sweptTo === null && nowMs < this.#sweepAtMs)) return
+    if (this.#sweptTo === null && nowMs < this.#sweepAtMs) return
     const after = this.#sweptTo ?? 0
     const uids = this.#uids().filter((uid) => uid > after)
     const looked = uids.slice(0, SWEPT_MAX)
@@ -119,6 +150,22 @@ export class Quarantine {
     this.#sweptTo = uids.length > looked.length ? (looked.at(-1) ?? null) : null
     if (this.#sweptTo === null) this.#sweepAtMs = nowMs + SWEEP_EVERY_MS
     await this.#expunge(gone.map(toUid))
+  }
+
+  async #tellPeople(): Promise<void> {
+    const nowMs = this.#core.clock.nowMs()
+    const day = Math.floor(nowMs / DAY_MS)
+    if (this.#digests === null || day === this.#digestDay) return
+    const letters: QuarantinedLetter[] = []
+    for (const uid of this.#uids().toReversed()) {
+      const found = this.#find(uid)
+      if (found === null) continue
+      const came = Math.floor(found.row.internalDateMs / DAY_MS)
+      if (came < day - 1 || letters.length >= DIGESTED_MAX) break
+      if (came === day - 1) letters.push(await this.#told(found))
+    }
+    await sendDigests(letters.toReversed(), day - 1, nowMs, this.#digests)
+    this.#digestDay = day
   }
 
   async #list(filter: QuarantineFilter, before: number | null, rowsMax: number): Promise<QuarantineReport> {

@@ -184,5 +184,3 @@ function fromXtext(text: string): string {
 function oneLine(text: string): string {
   return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 800)
 }
-
-/** RFC 2047: words of at most 75 characters. */

@@ -13,7 +13,7 @@
 import { errorCode } from '#lib/errors/coded-error.ts'
 import type { QueueItem, QueueOrder, QueueReport, QueueResult, QueueTake, RecipientResult } from '#lib/frames/queue.ts'
 import { QUEUE_ITEM_RECIPIENTS_MAX } from '#lib/frames/queue.ts'
-import { type Lsn, toLsn } from '#lib/mail/types.ts'
+import { type AccountId, type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
 import { randomId } from '#lib/ports/random.ts'
 import { StoreError } from '../errors.ts'
 import type { QueueEntryRow, QueueRecipientRow, QueueTotals } from '../index/queue-rows.ts'
@@ -26,6 +26,7 @@ import { Attempts, type Owner } from './attempts.ts'
 import { decideResult, type Notice, wants } from './decide-result.ts'
 import { Destinations } from './destinations.ts'
 import { EntryLocks } from './entry-locks.ts'
+import { type HandedOver, handOverQueue } from './hand-over.ts'
 import {
   ATTEMPT_MS_MAX,
   DOUBT_MS,
@@ -150,6 +151,11 @@ export class OutgoingQueue {
     const lost = this.#attempts.adopt(attempts, owner, this.#core.clock.monotonicMs())
     this.#watchDoubt()
     return lost
+  }
+
+  /** Letters of an account that has moved go after it. @returns How many stay for now, as they are being tried */
+  async handOver(shard: ShardName, account: AccountId, send: (letter: HandedOver) => Promise<void>): Promise<number> {
+    return await handOverQueue({ core: this.#core, locks: this.#locks, shard }, account, send)
   }
 
   /** A sender's stream has ended. */

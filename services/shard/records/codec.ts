@@ -36,7 +36,7 @@ import { readUids, writeUids } from './uid-ranges.ts'
 export const RECORD_ENCODING_VERSION = 1
 const SHA256_BYTES = 32
 const QUEUE_KINDS: readonly QueueKind[] = ['submission', 'notification', 'transit']
-const QUEUE_OUTCOMES: readonly QueueOutcome[] = ['delivered', 'failed', 'expired', 'dropped']
+const QUEUE_OUTCOMES: readonly QueueOutcome[] = ['delivered', 'failed', 'expired', 'dropped', 'moved']
 const RETURNS = ['FULL', 'HDRS'] as const
 
 /** The meta bytes of `record`. Its `type` is not in them: it is the type of the log record. */

@@ -282,7 +282,8 @@ export interface QueueDefer {
   readonly recipients: readonly DeferredRecipient[]
 }
 
-export type QueueOutcome = 'delivered' | 'failed' | 'expired' | 'dropped'
+/** `moved`: it goes on in the queue of the shard to which its account has moved. */
+export type QueueOutcome = 'delivered' | 'failed' | 'expired' | 'dropped' | 'moved'
 
 export interface QueueDone {
   readonly type: typeof RecordType.queueDone

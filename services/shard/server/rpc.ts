@@ -298,6 +298,9 @@ export class RpcStream {
 
 /** What the asker is told about a failure: every failure of the store is temporary unless its code says otherwise. */
 export function refusalFor(error: unknown): Refusal {
+  if (error instanceof FrameError && error.code === 'FRAME_FORBIDDEN') {
+    return { reason: 'forbidden', message: error.message, target: null }
+  }
   if (error instanceof CodedError && error.code === 'STORE_MOVED') {
     return { reason: 'moved', message: error.message, target: String(error.details['target']) }
   }

@@ -26,6 +26,7 @@ import { BodyBudget } from '../body-budget.ts'
 import { DeliveryIds } from '../delivery-ids.ts'
 import type { LetterBody } from '../letter-body.ts'
 import { LetterIntake } from '../letter-intake.ts'
+import { Ownership } from '../ownership.ts'
 import { Recipients } from '../recipients.ts'
 import { SmtpServer } from '../smtp-server.ts'
 import { type Peer, type SmtpListener, SmtpService } from '../smtp-service.ts'
@@ -47,7 +48,9 @@ function service(): SmtpService {
   const budget = new BodyBudget(128 * MIB, metrics)
   const hostname = 'mx.example.test'
   const context = secureContext(testTlsMaterial(hostname))
+  const ownership = new Ownership({ directory, metrics, logger })
   return new SmtpService({
+    ownership,
     hostname,
     messageBytesMax: 50 * MIB,
     recipientsMax: 1000,
@@ -65,6 +68,7 @@ function service(): SmtpService {
         deliverStream: async (_, deliveries) => deliveries.map(() => ({ kind: 'unavailable' })),
       },
       ids: new DeliveryIds(clock, random),
+      ownership,
       filter: null,
       hostname,
       clock,

@@ -68,6 +68,7 @@ export interface WorldOptions {
   readonly limits?: Partial<MailboxLimits>
   readonly text?: TextIndex
   readonly teacher?: Teacher
+  readonly quarantineDigests?: boolean
   readonly refusal?: (kind: WriteKind) => StoreError | null
   readonly doubt?: (kind: WriteKind) => StoreError | null
 }
@@ -87,6 +88,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     onFailure: (error) => failures.push(error),
     ...(options.text && { text: options.text }),
     ...(options.teacher && { teacher: options.teacher }),
+    ...(options.quarantineDigests && { quarantineDigests: true }),
     ...(options.refusal && { refusal: options.refusal }),
     ...(options.doubt && { doubt: options.doubt }),
   })

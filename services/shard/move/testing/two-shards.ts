@@ -164,7 +164,16 @@ export async function contents({ index, log }: Shard, account: AccountId): Promi
         .map(({ id, ...one }) => ({ ...one, id: Buffer.from(id).toString('hex') })),
     })
   }
+  const queue = []
+  for (const { entry, body, headerBlock, ...letter } of index.queue.openEntries(0, 1_000)) {
+    const bytes = await Promise.all(
+      body.lsns.map(async (lsn) => Buffer.from((await log.read(lsn)).body).toString('latin1')),
+    )
+    const recipients = index.queue.recipients(entry).map(({ entry: _, ...one }) => one)
+    queue.push({ ...letter, text: bytes.join(''), header: Buffer.from(headerBlock).toString(), recipients })
+  }
   return {
+    queue: queue.toSorted((a, b) => (a.text < b.text ? -1 : 1)),
     quota: row.quotaBytes,
     status: row.status,
     uidValidityMax: row.uidValidityMax,
