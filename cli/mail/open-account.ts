@@ -15,16 +15,23 @@ import { MailboxClient } from './mailbox-client.ts'
 
 const PATIENCE_MS = 10_000
 
-/** Runs `work` on the account's mailboxes and ends the session. */
+/**
+ * Runs `work` on the account's mailboxes and ends the session.
+ * @param how `write`: the account must be active, since a suspended one takes nothing; `read`: it may be suspended or deleted
+ */
 export async function withAccount<T>(
   context: CommandContext,
   address: string,
   reason: string,
+  how: 'read' | 'write',
   work: (client: MailboxClient) => Promise<T>,
 ): Promise<T> {
   const { layout, say } = context
   const { account, ticket } = await carryOut(context, { kind: 'account.open', address, reason })
   if (!account || ticket === undefined) throw new CommandFailure(say('accountUnknown', { address }))
+  if (how === 'write' && account.status !== 'active') {
+    throw new CommandFailure(say('mailNotActive', { address, status: account.status }))
+  }
   const resolve = createResolver(layout.hostsFile)
   const tls = readTlsMaterial(join(layout.secretsDir, 'cli'))
   const dialer = createDialer({ tls: () => tls, resolve, clock: nodeClock })

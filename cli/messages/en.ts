@@ -40,7 +40,7 @@ Commands:
   group add ADDRESS [MEMBER...]
                             an address whose mail goes to its members; --senders
   group join|leave ADDRESS MEMBER...
-                            who gets its mail; also: group list, show, set, delete
+                            who gets its mail; also: group list, show, set, delete, import FILE
   mail import ADDRESS       letters from elsewhere: --from; started again, it goes on where it was ended
   mail import-many FILE     the same for many accounts; CSV with address, from, password
   mail export ADDRESS       everything of an account, as --format maildir, mbox or zip; --to PATH

@@ -26,7 +26,7 @@ test('every language fills in the same values as English', () => {
 
 test('every key is used by a command', () => {
   const folder = join(import.meta.dirname, '..')
-  const code = globSync('{*,commands/*}.ts', { cwd: folder })
+  const code = globSync('{*,commands/*,mail/*}.ts', { cwd: folder })
     .map((path) => readFileSync(join(folder, path), 'utf8'))
     .join()
   for (const key of Object.keys(CATALOGUES.en)) assert.ok(code.includes(`'${key}'`), key)

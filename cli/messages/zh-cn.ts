@@ -41,7 +41,7 @@ export const zhCn: Readonly<Record<MessageKey, string>> = {
   group add 地址 [成员...]
                             来信转给各成员的地址； --senders
   group join|leave 地址 成员...
-                            增减成员；另有 group list、show、set、delete
+                            增减成员；另有 group list、show、set、delete、import 文件
   mail import 地址          从别处导入邮件： --from；重新开始即从中断处继续
   mail import-many 文件     同上，多个账户；CSV，含 address、from、password
   mail export 地址          导出账户的全部邮件： --format maildir、mbox 或 zip； --to 路径

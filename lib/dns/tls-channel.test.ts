@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { createServer, type TLSSocket } from 'node:tls'
 import { decode, encode } from 'dns-packet'
 import { nodeClock } from '#lib/platform/node-clock.ts'
@@ -11,7 +11,7 @@ const authority = await createAuthority('An authority', Date.now(), nodeRandom)
 const leaf = await issueLeaf(authority, namesRequest('resolver', ['localhost'], []), Date.now(), nodeRandom)
 
 /** Answers every question with one address; connections for which `isSilent` says so never. */
-async function serve(isSilent: (connection: number) => boolean) {
+async function serve(t: TestContext, isSilent: (connection: number) => boolean) {
   const state = { connections: 0 }
   const sockets = new Set<TLSSocket>()
   const server = createServer({ cert: leaf.cert, key: leaf.key }, (socket) => {
@@ -24,7 +24,7 @@ async function serve(isSilent: (connection: number) => boolean) {
       while (input.length >= 2 && input.length >= 2 + input.readUInt16BE(0)) {
         const { id = 0, questions = [] } = decode(input.subarray(2, 2 + input.readUInt16BE(0)))
         input = input.subarray(2 + input.readUInt16BE(0))
-        if (silent) continue
+        if (silent || questions[0]?.name === 'slow.example') continue
         const answers = questions.map(({ name }) => ({ type: 'A' as const, name, data: '192.0.2.1' }))
         const reply = encode({ type: 'response', id, questions, answers })
         const length = Buffer.alloc(2)
@@ -48,15 +48,11 @@ async function serve(isSilent: (connection: number) => boolean) {
   const hangUp = () => {
     for (const socket of sockets) socket.destroy()
   }
-  return {
-    state,
-    resolver,
-    hangUp,
-    stop() {
-      hangUp()
-      server.close()
-    },
-  }
+  t.after(() => {
+    hangUp()
+    server.close()
+  })
+  return { state, resolver, hangUp }
 }
 const addresses = { kind: 'records', records: ['192.0.2.1'] }
 const short = ({ kind, records }: { readonly kind: string; readonly records: readonly unknown[] }) => ({
@@ -64,27 +60,35 @@ const short = ({ kind, records }: { readonly kind: string; readonly records: rea
   records,
 })
 
-test('Questions over TLS share one connection', async () => {
-  const { state, resolver, stop } = await serve(() => false)
+test('Questions over TLS share one connection', async (t) => {
+  const { state, resolver } = await serve(t, () => false)
   const answers = await Promise.all(['a.example', 'b.example', 'c.example'].map((name) => resolver.query(name, 'A')))
-  stop()
   for (const answer of answers) assert.deepEqual(short(answer), addresses)
   assert.equal(state.connections, 1)
 })
 
-test('A connection that has gone silent is not asked again', async () => {
-  const { state, resolver, stop } = await serve((connection) => connection === 0)
+test('A connection that has gone silent is not asked again', async (t) => {
+  const { state, resolver } = await serve(t, (connection) => connection === 0)
   // The first round meets the silent one, the second a new one.
   assert.deepEqual(short(await resolver.query('a.example', 'A')), addresses)
-  stop()
   assert.equal(state.connections, 2)
 })
 
-test('A connection that was ended is opened anew', async () => {
-  const { state, resolver, hangUp, stop } = await serve(() => false)
+test('A connection that was ended is opened anew', async (t) => {
+  const { state, resolver, hangUp } = await serve(t, () => false)
   await resolver.query('a.example', 'A')
   hangUp()
   assert.deepEqual(short(await resolver.query('b.example', 'A')), addresses)
-  stop()
   assert.ok(state.connections >= 2)
+})
+
+test('A name that takes long does not end the connection of the others', async (t) => {
+  const { state, resolver } = await serve(t, () => false)
+  const slow = assert.rejects(resolver.query('slow.example', 'A'), { code: 'DNS_UNAVAILABLE' })
+  for (let i = 0; i < 8; i++) {
+    await new Promise((resolve) => nodeClock.after(90, () => resolve(null)))
+    await resolver.query(`n${i}.example`, 'A')
+  }
+  await slow
+  assert.equal(state.connections, 1)
 })

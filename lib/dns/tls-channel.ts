@@ -31,6 +31,8 @@ export class TlsChannel {
   readonly #waiting = new Set<Waiting>()
   #socket: TLSSocket | null = null
   #input = Buffer.alloc(0)
+  /** Messages that have come. */
+  #heard = 0
   #cancelIdle: () => void = () => undefined
 
   constructor(server: TlsServer, clock: Clock) {
@@ -41,9 +43,11 @@ export class TlsChannel {
   /** @param take Sees each message that comes until it returns true. @returns What gives the question up. */
   ask(question: Buffer, take: Waiting['take'], failed: Waiting['failed']): () => void {
     let answered = false
+    const heard = this.#heard
     const waiting: Waiting = {
       take(message) {
-        answered ||= take(message)
+        answered = true // whoever takes it gives the question up at once
+        answered = take(message)
         return answered
       },
       failed,
@@ -57,8 +61,9 @@ export class TlsChannel {
     socket.write(Buffer.concat([length, question]))
     return () => {
       this.#waiting.delete(waiting)
-      // The other side may be gone without a word: whoever asks next gets a connection of its own.
-      if (!answered) this.#over(socket, new Error('the server is silent'))
+      // Nothing has come since then: the other side may be gone without a word, and whoever asks next gets another connection. One
+      // name that takes long is no reason.
+      if (!answered && heard === this.#heard) this.#over(socket, new Error('the server is silent'))
       else if (this.#waiting.size === 0) this.#rest()
     }
   }
@@ -91,6 +96,7 @@ export class TlsChannel {
       if (this.#input.length < end) return
       const message = this.#input.subarray(LENGTH_BYTES, end)
       this.#input = this.#input.subarray(end)
+      this.#heard++
       for (const waiting of this.#waiting) if (waiting.take(message)) break
     }
   }

@@ -76,6 +76,17 @@ export function directoryChangesContract(name: string, open: () => Promise<Contr
       return found
     }
 
+    test('setHome() writes where an account has moved, for who still has it as it was', async () => {
+      const stored = await account(`mover@${await newDomain()}`)
+      const there = toShardName('n2/1')
+      assert.equal(await admin.setHome(stored, there, 2), true)
+      assert.equal(await admin.setHome(stored, HOME, 2), false, 'of a generation that is over')
+      const { home, generation } = (await admin.account(stored.address)) ?? assert.fail()
+      assert.deepEqual([home, generation], [there, 2])
+      const found = await directory.lookup(stored.address)
+      assert.equal(found.kind === 'account' && found.account.home, there)
+    })
+
     test('lookup() says what the account and then its domain wish of the filter, and what is not said stays', async () => {
       const domain = await newDomain()
       const user = await account(`filter@${domain}`)
@@ -103,6 +114,19 @@ export function directoryChangesContract(name: string, open: () => Promise<Contr
         true,
       )
       assert.deepEqual(await wishes(), { own: null, domain: all })
+      const group = {
+        address: `team@${domain}`,
+        aliases: [],
+        displayName: 'Team',
+        senders: 'anyone',
+        members: [],
+      } as const
+      await admin.addGroup({ ...group, lastCommand: 'test:1' })
+      const added = await admin.group(group.address)
+      assert.ok(added)
+      assert.equal(await admin.updateGroup(added, 'test:2', { filter: { level: 'low', allow: [], deny: [] } }), true)
+      const found = await directory.lookup(group.address)
+      assert.equal(found.kind === 'group' && found.group.filter?.level, 'low')
     })
 
     test('renameAccount() changes the address and keeps the id and the old address', async () => {

@@ -167,7 +167,7 @@ export const CLASSES: readonly ObjectClass[] = [
     kind: 'structural',
     superior: 'top',
     must: ['cn', 'mail', 'mailLocalAddress', 'twinpostSenders', 'twinpostLastCommand'],
-    may: ['displayName', 'description', 'twinpostMember'],
+    may: ['displayName', 'description', 'twinpostMember', 'twinpostFilter'],
     ours: { arc: 4, meaning: 'An address whose mail goes to its members' },
   },
 ]

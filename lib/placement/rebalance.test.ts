@@ -90,3 +90,9 @@ test('planRebalance() moves no account that is larger than the difference, and k
   const accounts = Array.from({ length: 40 }, (_, i) => account(i, 'n1/0', GIB))
   assert.equal(planRebalance(SHARDS, accounts, 3).length, 3)
 })
+
+test('planRebalance() takes from the next shard where the fullest has one large account only', () => {
+  const small = Array.from({ length: 8 }, (_, i) => account(i, 'n2/1', GIB))
+  const moves = planRebalance(SHARDS, [...small, account(20, 'n2/0', 20 * GIB)])
+  assert.ok(moves.length > 2 && moves.every(({ from }) => from === 'n2/1'), JSON.stringify(moves))
+})

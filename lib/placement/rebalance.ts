@@ -44,8 +44,8 @@ export function planDrain(
 }
 
 /**
- * As few moves as even out what the shards hold: always from the fullest to the emptiest, the largest account that does not turn the
- * difference round.
+ * As few moves as even out what the shards hold: from the fullest that can give one to the emptiest, the largest account that does not
+ * turn the difference round.
  */
 export function planRebalance(
   shards: readonly ShardName[],
@@ -59,21 +59,36 @@ export function planRebalance(
   for (const one of largestFirst(accounts)) residents.set(one.home, [...(residents.get(one.home) ?? []), one])
   const moves: PlannedMove[] = []
   while (moves.length < movesMax) {
-    const [from, to] = [most(loads), least(loads)]
-    const difference = (loads.get(from) ?? 0) - (loads.get(to) ?? 0)
-    if (difference <= mean * TOLERANCE) break
-    // More than half of the difference would make the other one the fullest.
-    const here = residents.get(from) ?? []
-    const at = here.findIndex(({ bytes }) => bytes + ACCOUNT_BYTES <= difference / 2)
-    const one = here[at]
-    if (one === undefined) break
-    here.splice(at, 1)
-    const weight = one.bytes + ACCOUNT_BYTES
+    const to = least(loads)
+    const leaving = nextToLeave(loads, residents, to, mean * TOLERANCE)
+    if (leaving === null) break
+    const { account, home: from, bytes } = leaving
+    const weight = bytes + ACCOUNT_BYTES
     loads.set(from, (loads.get(from) ?? 0) - weight)
     loads.set(to, (loads.get(to) ?? 0) + weight)
-    moves.push({ account: one.account, from, to, bytes: one.bytes })
+    moves.push({ account, from, to, bytes })
   }
   return moves
+}
+
+/** Taken out of `residents`. The fullest shard may hold nothing but one large account: then the next one gives. */
+function nextToLeave(
+  loads: ReadonlyMap<ShardName, number>,
+  residents: ReadonlyMap<ShardName, PlacedAccount[]>,
+  to: ShardName,
+  tolerance: number,
+): PlacedAccount | null {
+  const fullestFirst = [...loads].toSorted(([, a], [, b]) => b - a)
+  for (const [from, load] of fullestFirst) {
+    const difference = load - (loads.get(to) ?? 0)
+    if (difference <= tolerance) return null
+    const here = residents.get(from) ?? []
+    // More than half of the difference would make the other one the fuller.
+    const at = here.findIndex(({ bytes }) => bytes + ACCOUNT_BYTES <= difference / 2)
+    const [one] = at === -1 ? [] : here.splice(at, 1)
+    if (one !== undefined) return one
+  }
+  return null
 }
 
 function loadsOf(shards: readonly ShardName[], accounts: readonly PlacedAccount[]): Map<ShardName, number> {
@@ -91,8 +106,4 @@ function largestFirst(accounts: readonly PlacedAccount[]): PlacedAccount[] {
 
 function least(loads: ReadonlyMap<ShardName, number>): ShardName {
   return [...loads].reduce((best, one) => (one[1] < best[1] ? one : best))[0]
-}
-
-function most(loads: ReadonlyMap<ShardName, number>): ShardName {
-  return [...loads].reduce((best, one) => (one[1] > best[1] ? one : best))[0]
 }

@@ -3,8 +3,14 @@
  * the sender asks and watches the time; decides nothing about hosts or retries.
  */
 import { X509Certificate } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
-import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
+import { connect, isIP, type Socket } from 'node:net'
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type TLSSocket,
+} from 'node:tls'
 import { errorMessage } from '#lib/errors/coded-error.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import {
@@ -227,7 +233,12 @@ export class RemoteConnection {
       }
       const cancel = this.#clock.after(TLS_TIMEOUT_MS, () => fail('no answer in time'))
       // What the certificate must be is judged below: mostly nobody asks for anything (RFC 7435).
-      const options = { socket: plain, servername: sniOf(this.remote), rejectUnauthorized: false }
+      const options = {
+        socket: plain,
+        servername: sniOf(this.remote),
+        rejectUnauthorized: false,
+        checkServerIdentity: (_sni: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
+      }
       const socket = connectTls({ ...options, ...(this.#ca === null ? {} : { ca: this.#ca }) }, () => {
         cancel()
         resolve(socket)
@@ -346,8 +357,9 @@ function connected(
   })
 }
 
-/** RFC 7672 section 8.1: with DANE the base domain of the records. */
+/** RFC 7672 section 8.1: with DANE the base domain of the records. An address is no name (RFC 6066 section 3). */
 function sniOf({ host, demand }: RemoteAddress): string {
+  if (isIP(host) !== 0) return ''
   return demand.kind === 'dane' ? (demand.names[0] ?? host) : host
 }
 

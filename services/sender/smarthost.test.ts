@@ -17,6 +17,7 @@ relay.example. A 127.0.0.1
 const LETTER = 'From: <anna@example.test>\r\n\r\nHello\r\n'
 const authority = await createAuthority('An authority', Date.now(), nodeRandom)
 const good = await issueLeaf(authority, namesRequest('relay', ['relay.example'], []), Date.now(), nodeRandom)
+const byAddress = await issueLeaf(authority, namesRequest('relay', ['127.0.0.1'], []), Date.now(), nodeRandom)
 
 let relay: RemoteServer
 let direct: RemoteServer
@@ -53,6 +54,13 @@ for (const [name, more, change] of [
     { tls: 'implicit' },
     () => {
       relay.implicitTls = true
+    },
+  ],
+  [
+    'by its address',
+    { host: '127.0.0.1' },
+    () => {
+      relay.tls = byAddress
     },
   ],
 ] as const) {

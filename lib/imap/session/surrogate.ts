@@ -98,7 +98,11 @@ function addressList(value: string): string {
     const person = name === null ? '' : decodeWords(name)
     if (!isAscii(Buffer.from(address)))
       return [`${encodedWords(person === '' ? address : `${person} ${address}`)} ${NOBODY}`]
-    return [person === '' ? `<${address}>` : `${encodedWords(person)} <${address}>`]
+    return [person === '' ? `<${address}>` : `${phrase(person)} <${address}>`]
   })
   return shown.join(',\r\n\t')
+}
+
+function phrase(text: string): string {
+  return /^[\x20-\x7e]*$/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : encodedWords(text)
 }

@@ -111,6 +111,23 @@ export const LETTERS: Readonly<Record<string, Buffer>> = {
   'orphan-1': remark('orphan-1', 5, 'Erik <erik@example.test>', 'Other', 'References: <lost@example.test>'),
   'orphan-2': remark('orphan-2', 4, 'erik@example.test', 'Something else', 'References: <lost@example.test>'),
   undated: letter('From: frida@example.test', 'Subject: [fwd: Solo]', '', 'When was that?'),
+  international: Buffer.from(
+    [
+      'Date: 24 Nov 2026 08:00:00 +0000',
+      'From: 安娜 <安娜@例子.test>',
+      'To: "Bob B." <bob@example.test>, Grün <gruen@example.test>,',
+      ' team: 李@example.test, cc@example.test;',
+      'Subject: Grüße 你好',
+      'X-Note: kürzer',
+      'Message-ID: <international@example.test>',
+      'Content-Type: text/plain; charset=utf-8; name="ü.txt"',
+      'Content-Transfer-Encoding: 8bit',
+      '',
+      'Grüße',
+      '',
+    ].join('\r\n'),
+  ),
+  sloppy: Buffer.from('From: Grün <gruen@example.test>\r\nSubject: Grüße\r\n\r\nbody\r\n'),
   headerless: Buffer.from('\r\nOnly a body.\r\n'),
   bodiless: Buffer.from('Subject: No body at all\r\n\r\n'),
 }

@@ -67,3 +67,23 @@ test('the filter reads the settings that are rendered for it', () => {
   const ports = Object.fromEntries((pod?.ports ?? []).map(({ name, containerPort }) => [name, containerPort]))
   assert.deepEqual(ports, { milter: read.config.port, metrics: read.config.metricsPort })
 })
+
+test('pods of a pool that learns keep what they learned and may ask each other; those of another may not', () => {
+  const render = (kinds: readonly string[]) => {
+    const pool = filterPoolOf('a', { engines: kinds.map((kind) => ({ name: kind, kind })) })
+    const env = deployment(pool, CLUSTER, null).spec.template.spec.containers[0]?.env ?? []
+    const value = (wanted: string) => env.find(({ name }) => name === wanted)?.value
+    const policies = filterPoolObjects(pool, CLUSTER, null).flatMap((one) =>
+      one.kind === 'NetworkPolicy' ? [one.spec] : [],
+    )
+    const [policy] = policies
+    const own = JSON.stringify(policy?.podSelector)
+    const peers = [policy?.ingress ?? [], policy?.egress ?? []].flat().filter((rule) => {
+      const ends = 'from' in rule ? rule.from : 'to' in rule ? rule.to : []
+      return (ends ?? []).some(({ podSelector }) => JSON.stringify(podSelector) === own)
+    })
+    return [value('TWINPOST_PEERS_HOST'), value('TWINPOST_LEARNED_FILE') !== undefined, peers.length]
+  }
+  assert.deepEqual(render(['signatures', 'bayes']), ['a-filter.mail.svc', true, 2])
+  assert.deepEqual(render(['signatures']), [undefined, false, 0])
+})

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { loadConfig } from '#lib/config/config.ts'
 import { planContainer } from '#operator/cluster/local/container-plan.ts'
 import { EdgeConfig } from '../../../services/edge/config.ts'
+import { ShardConfig } from '../../../services/shard/config.ts'
 import type { ArrayContext } from '../array-context.ts'
 import { filterPoolObjects } from '../filterpool/build.ts'
 import { CLUSTER, filterPoolOf, LOCAL, mailNode } from '../testing/contexts.ts'
@@ -60,6 +61,27 @@ test('an edge asks the pods behind the Service of its pool, on its port, by its 
     services.map(({ metadata, spec }) => [`${metadata.name}.${metadata.namespace}.svc`, spec.ports[0]?.port]),
     [[config.filter?.host, config.filter?.port]],
   )
+})
+
+test('a shard tells the pool of its node what users call junk, and keeps letters in quarantine as long as that says', () => {
+  const shardOf = (edge: Record<string, unknown>) => {
+    const wish = { members: 2, disruptionsMax: 1, claimSize: null, onFilterFailure: 'tempfail' } as const
+    const { containers } = statefulSet(mailNode('n1', { edge }), CLUSTER, wish).spec.template.spec
+    const env = containers.find(({ name }) => name === 'shard-0')?.env ?? []
+    const settings = Object.fromEntries(env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])))
+    const needed = {
+      TWINPOST_POD: 'n1-0',
+      TWINPOST_POD_UID: 'u',
+      TWINPOST_LISTEN_HOST: '192.0.2.1',
+    }
+    const read = loadConfig('shard', ShardConfig, { argv: [], env: { ...needed, ...settings }, readFile: () => '' })
+    assert.ok(read.kind === 'config')
+    const { learnHost, learnPort, quarantineSeconds, quarantineDigests } = read.config
+    return [learnHost, learnPort, quarantineSeconds, quarantineDigests]
+  }
+  const quarantine = { retention: '48h', digests: true }
+  assert.deepEqual(shardOf({ filter: { pool: 'strict', quarantine } }), ['strict-filter.mail.svc', 9150, 172_800, true])
+  assert.deepEqual(shardOf({}), [null, 9150, 30 * 86_400, false])
 })
 
 test('authentication asks the names that senders ask: the world as a file, or name servers', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decideMove, type MoveAction, type MoveFacts, type TargetFacts } from './decide.ts'
-import { AWAY_MS, DROP_MS, FREEZES_MAX, QUEUE_MS, ROUNDS_MAX } from './limits.ts'
+import { AWAY_MS, DROP_MS, FAILURES_MAX, FREEZES_MAX, QUEUE_MS, ROUNDS_MAX } from './limits.ts'
 
 const fresh: MoveFacts = {
   source: 'copying',
@@ -11,6 +11,8 @@ const fresh: MoveFacts = {
   target: { kind: 'copying' },
   rounds: 0,
   lastRound: null,
+  failures: 0,
+  failure: '',
   freezes: 0,
   queued: null,
   queuedForMs: 0,
@@ -36,6 +38,12 @@ const rows: [name: string, facts: Partial<MoveFacts>, want: MoveAction['kind']][
   ['gives up when it is away for long', { target: { kind: 'away', forMs: AWAY_MS } }, 'cancel'],
   ['gives up when the target will not', { target: { kind: 'refuses', reason: 'full' } }, 'cancel'],
   ['gives up when the target takes no more copies', { target: { kind: 'sealed' } }, 'cancel'],
+  ['gives up when its steps fail again and again', { failures: FAILURES_MAX, failure: 'rotten' }, 'cancel'],
+  [
+    'never does so after the decision',
+    { source: 'decided', target: { kind: 'ready' }, failures: FAILURES_MAX },
+    'tell-own',
+  ],
   ['gives up when the account was deleted', { served: false }, 'cancel'],
   ['yields to a target that owns the account already', { target: { kind: 'owned', generation: 2 } }, 'yield'],
   ['yields also while it gives up', { source: 'cancelling', target: { kind: 'owned', generation: 3 } }, 'yield'],
@@ -79,6 +87,8 @@ const anything: fc.Arbitrary<MoveFacts> = fc.record({
   target,
   rounds: fc.nat(30),
   lastRound: fc.option(fc.record({ ms: fc.nat(10_000), changes: fc.nat(10_000) })),
+  failures: fc.nat(600),
+  failure: fc.constant('rotten'),
   freezes: fc.nat(30),
   queued: fc.option(fc.nat(3)),
   queuedForMs: fc.nat(100_000),

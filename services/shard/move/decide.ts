@@ -5,7 +5,16 @@
  * `freeze`), and only then the target is told to own the account. Before that record either side may give up; after it there is no action
  * but to go forward.
  */
-import { AWAY_MS, CAUGHT_UP_CHANGES, CAUGHT_UP_MS, DROP_MS, FREEZES_MAX, QUEUE_MS, ROUNDS_MAX } from './limits.ts'
+import {
+  AWAY_MS,
+  CAUGHT_UP_CHANGES,
+  CAUGHT_UP_MS,
+  DROP_MS,
+  FAILURES_MAX,
+  FREEZES_MAX,
+  QUEUE_MS,
+  ROUNDS_MAX,
+} from './limits.ts'
 
 export type TargetFacts =
   /** Not asked yet, or what was asked is no longer true. */
@@ -31,6 +40,9 @@ export interface MoveFacts {
   readonly queued: number | null
   /** How long it has looked after them. */
   readonly queuedForMs: number
+  /** Steps that failed since the last one that did not, and why the last one did. */
+  readonly failures: number
+  readonly failure: string
   /** Times that writes were stopped in vain. */
   readonly freezes: number
 }
@@ -92,8 +104,10 @@ function givingUp(target: Exclude<TargetFacts, { kind: 'unknown' }>): MoveAction
   }
 }
 
-function beforeDecision({ served, target, rounds, lastRound, freezes }: MoveFacts): MoveAction {
+function beforeDecision(facts: MoveFacts): MoveAction {
+  const { served, target, rounds, lastRound, freezes } = facts
   if (!served) return { kind: 'cancel', reason: 'the account is not here any more' }
+  if (facts.failures >= FAILURES_MAX) return { kind: 'cancel', reason: `it cannot be copied: ${facts.failure}` }
   switch (target.kind) {
     case 'away':
       if (target.forMs >= AWAY_MS) return { kind: 'cancel', reason: 'the target cannot be reached' }

@@ -42,6 +42,7 @@ export class Departure {
   #rounds = 0
   #lastRound: MoveFacts['lastRound'] = null
   #freezes = 0
+  #failures = 0
   #queued: number | null = null
   #queuedSinceMs: number | null = null
   #frozenSinceMs: number | null = null
@@ -100,6 +101,8 @@ export class Departure {
       target: this.#target,
       rounds: this.#rounds,
       lastRound: this.#lastRound,
+      failures: this.#failures,
+      failure: this.#reason,
       freezes: this.#freezes,
       queued: this.#queued,
       queuedForMs: this.#queuedSinceMs === null ? 0 : core.clock.monotonicMs() - this.#queuedSinceMs,
@@ -123,6 +126,7 @@ export class Departure {
       this.#awaySinceMs ??= nowMs
       this.#target = { kind: 'away', forMs: nowMs - this.#awaySinceMs }
       const why = errorMessage(error)
+      this.#failures++
       if (this.#reason !== why) onNotice({ kind: 'waits', account: this.account, move: move.move, why })
       this.#reason = why
       return false
@@ -202,6 +206,7 @@ export class Departure {
     const changes = await this.#copierNow().round()
     this.#lastRound = { ms: core.clock.monotonicMs() - beganMs, changes }
     this.#rounds++
+    this.#failures = 0
     this.#reason = ''
   }
 

@@ -27,6 +27,8 @@ export const ROUNDS_MAX = 20
 export const FREEZE_MS = 400
 /** Tries to stop writes. */
 export const FREEZES_MAX = 20
+/** Steps that may fail one after the other, with a pause each, as when a letter cannot be read: two minutes or more. */
+export const FAILURES_MAX = 500
 /** A target that is away for so long before the decision ends the move. */
 export const AWAY_MS = 120_000
 /** A move that is given up waits so long to tell the target. A target that was not told finds out by itself. */
