@@ -287,6 +287,12 @@ const scenarios: readonly Scenario[] = [
     check: (world) => assert.equal(world.groups.get(ALL)?.senders, 'members'),
   },
   {
+    name: 'group.update of the filter',
+    before: [group({})],
+    command: { kind: 'group.update', address: ALL, filter: { level: 'strict' } },
+    check: (world) => assert.equal(world.groups.get(ALL)?.filter?.level, 'strict'),
+  },
+  {
     name: 'group.delete',
     before: [group({})],
     command: { kind: 'group.delete', address: ALL },
