@@ -3,7 +3,7 @@
  * archive. It comes as from another server. As the array's rules say it is refused at the end of DATA, so that nobody holds it but its
  * sender, or taken and kept in quarantine.
  */
-import { crc32, deflateRawSync } from 'node:zlib'
+import { zipOf } from '#lib/bytes/zip-writer.ts'
 import type { Endpoints } from '#operator/api/local-layout.ts'
 import { transportTo } from './show-letter.ts'
 
@@ -30,7 +30,7 @@ export async function sendVirus(endpoints: Endpoints, ca: string, rule: 'reject'
       to: account.address,
       subject: 'EICAR',
       text: 'The attachment is the test file that every scanner calls a virus.',
-      attachments: [{ filename: 'invoice.zip', content: zipOf(NAME, Buffer.from(EICAR)) }],
+      attachments: [{ filename: 'invoice.zip', content: zipOf({ [NAME]: Buffer.from(EICAR) }) }],
     })
     if (rule === 'quarantine') return { to: account.address, reply: response }
     throw new Error(`a letter with a virus was taken: ${response}`)
@@ -41,26 +41,4 @@ export async function sendVirus(endpoints: Endpoints, ca: string, rule: 'reject'
   } finally {
     transport.close()
   }
-}
-
-/** A zip of one file (APPNOTE 4.3): local header, data, directory, end. */
-function zipOf(name: string, content: Buffer): Buffer {
-  const title = Buffer.from(name)
-  const packed = deflateRawSync(content)
-  const facts = Buffer.alloc(26)
-  facts.writeUInt16LE(20, 0) // version that is needed: 2.0
-  facts.writeUInt16LE(8, 4) // deflated
-  facts.writeUInt32LE(crc32(content), 10)
-  facts.writeUInt32LE(packed.length, 14)
-  facts.writeUInt32LE(content.length, 18)
-  facts.writeUInt16LE(title.length, 22)
-  const local = Buffer.concat([Buffer.from('504b0304', 'hex'), facts, title, packed])
-  const directory = Buffer.concat([Buffer.from('504b01021400', 'hex'), facts, Buffer.alloc(14), title])
-  const end = Buffer.alloc(22)
-  end.writeUInt32BE(0x504b0506, 0)
-  end.writeUInt16LE(1, 8)
-  end.writeUInt16LE(1, 10)
-  end.writeUInt32LE(directory.length, 12)
-  end.writeUInt32LE(local.length, 16)
-  return Buffer.concat([local, directory, end])
 }

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, type TestContext, test } from 'node:test'
+import { zipOf } from '#lib/bytes/zip-writer.ts'
 import { TestArray } from './support/array.ts'
 import {
   EICAR,
@@ -15,7 +16,6 @@ import {
   PACKAGES,
   type RunningEngine,
   startEngine,
-  zipOf,
 } from './support/engines.ts'
 import { allMessages } from './support/imap.ts'
 import { type Reply, SmtpDialogue } from './support/smtp.ts'
@@ -73,7 +73,7 @@ test('a letter that all of them have seen is taken, with what each has said', as
 test('clamd: a virus in an archive in an archive is refused, at level off too', async (t) => {
   const here = arrayWith(t, 'clamd')
   if (here === null) return
-  const nested = zipOf('papers.zip', zipOf('eicar.com', Buffer.from(EICAR)))
+  const nested = zipOf({ 'papers.zip': zipOf({ 'eicar.com': Buffer.from(EICAR) }) })
   const reply = await send(here, here.account('alice').address, letterWith('nested', 'invoice.zip', nested))
   assert.deepEqual([reply.code, reply.text], [550, '5.7.1 The letter holds a virus'])
   const log = here.log('n1-0', 'edge') + here.log('n1-1', 'edge')

@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ImapFlow } from 'imapflow'
+import { zipOf } from '#lib/bytes/zip-writer.ts'
 import { TestArray } from './support/array.ts'
-import { EICAR, GTUBE, letterWith, type RunningEngine, scriptedSpamd, zipOf } from './support/engines.ts'
+import { EICAR, GTUBE, letterWith, type RunningEngine, scriptedSpamd } from './support/engines.ts'
 import { allMessages } from './support/imap.ts'
 import { waitFor } from './support/pour.ts'
 import { type Reply, SmtpDialogue } from './support/smtp.ts'
@@ -89,7 +90,7 @@ async function quarantined(...choice: string[]): Promise<readonly Quarantined[]>
 
 test('a virus in an archive in an archive is in quarantine, where it is read, released and deleted', async () => {
   const { address } = array.account('alice')
-  const nested = zipOf('papers.zip', zipOf('eicar.com', Buffer.from(EICAR)))
+  const nested = zipOf({ 'papers.zip': zipOf({ 'eicar.com': Buffer.from(EICAR) }) })
   for (const subject of ['nested-1', 'nested-2']) {
     assert.equal((await send(address, letterWith(subject, 'invoice.zip', nested))).code, 250)
     assert.equal(await found('alice', subject), null)
@@ -115,7 +116,7 @@ test('a virus in an archive in an archive is in quarantine, where it is read, re
 
 test('a letter in quarantine is on both disks: it is there when the primary is killed', async () => {
   const { address, home } = array.account('alice')
-  const infected = letterWith('mirrored', 'a.zip', zipOf('eicar.com', Buffer.from(EICAR)))
+  const infected = letterWith('mirrored', 'a.zip', zipOf({ 'eicar.com': Buffer.from(EICAR) }))
   assert.equal((await send(address, infected)).code, 250)
   const primary = (await array.status()).shards.find(({ shard }) => shard === home)?.primary
   assert.ok(primary)
@@ -146,7 +147,7 @@ test('people have the level and the lists that they, or their domain, wish, and 
   })
   const junk = [...(await allMessages(array, array.account('bob'), 'Junk')).values()].map(String)
   assert.ok(junk.some((text) => text.includes('Subject: denied-') && text.includes('is on the deny list')))
-  const infected = letterWith('off', 'a.zip', zipOf('eicar.com', Buffer.from(EICAR)))
+  const infected = letterWith('off', 'a.zip', zipOf({ 'eicar.com': Buffer.from(EICAR) }))
   assert.equal((await send(alice, infected)).code, 250)
   assert.equal((await quarantined('--to', alice)).length, 1)
   await array.must('quarantine', 'delete', '--to', alice)
@@ -245,7 +246,7 @@ test('a letter that pretends to come from here goes to Junk', async () => {
 
 test('filters that are killed while 1,000 letters come lose none and let none pass unseen', async (t) => {
   const { address } = array.account('bob')
-  const infected = letterWith('virus', 'a.zip', zipOf('eicar.com', Buffer.from(EICAR)))
+  const infected = letterWith('virus', 'a.zip', zipOf({ 'eicar.com': Buffer.from(EICAR) }))
   const replies = new Map<number, number>()
   let next = 0
   let done = 0

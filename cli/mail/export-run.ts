@@ -2,12 +2,12 @@
 import { createWriteStream } from 'node:fs'
 import { appendFile, mkdir, rename, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ZipWriter } from '#lib/bytes/zip-writer.ts'
 import { encodeMutf7 } from '#lib/imap/syntax/mutf7.ts'
 import { toLf } from './letter-text.ts'
 import type { MailboxClient, StoredLetter } from './mailbox-client.ts'
 import { folderOfMailbox, infoOfFlags, keywordsText } from './maildir.ts'
 import { mboxEntry } from './mbox.ts'
-import { ZipWriter } from './zip.ts'
 
 export const EXPORT_FORMATS = ['maildir', 'mbox', 'zip'] as const
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
@@ -94,7 +94,7 @@ const SINKS: Readonly<Record<ExportFormat, (to: string) => Promise<Sink>>> = {
     const out = createWriteStream(path, { flags: 'wx' })
     const write = (bytes: Buffer) =>
       new Promise<void>((resolve, reject) => out.write(bytes, (error) => (error ? reject(error) : resolve())))
-    const zip = new ZipWriter(write)
+    const zip = new ZipWriter()
     const index: string[] = []
     let folder = ''
     return {
@@ -103,13 +103,13 @@ const SINKS: Readonly<Record<ExportFormat, (to: string) => Promise<Sink>>> = {
       },
       async letter({ uid, bytes, flags, date }) {
         const name = `${folder}/${String(uid).padStart(8, '0')}.eml`
-        await zip.add(name, bytes, date)
+        await write(zip.add(name, bytes, date))
         index.push(`${JSON.stringify({ file: name, uid, flags, date: date.toISOString() })}\n`)
       },
       finish: async () => {},
       async end() {
-        await zip.add('index.jsonl', Buffer.from(index.join('')), new Date(0))
-        await zip.end()
+        await write(zip.add('index.jsonl', Buffer.from(index.join('')), new Date(0)))
+        await write(zip.end())
         await new Promise<void>((resolve, reject) =>
           out.end((error?: Error | null) => (error ? reject(error) : resolve())),
         )

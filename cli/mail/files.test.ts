@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import yauzl from 'yauzl'
+import { ZipWriter } from '#lib/bytes/zip-writer.ts'
 import { isKeyword, statusFields, storableFlags, toCrlf, toLf, withoutStatusFields } from './letter-text.ts'
 import type { Letter } from './mailbox-client.ts'
 import {
@@ -19,7 +20,6 @@ import {
   uniqueOfName,
 } from './maildir.ts'
 import { type MboxLetter, mboxEntry, parseMbox } from './mbox.ts'
-import { ZipWriter } from './zip.ts'
 
 const text = (value: string) => Buffer.from(value, 'latin1')
 
@@ -138,9 +138,10 @@ test('ZipWriter writes what others can read, also without entries', async () => 
   ] as [string, string][][]) {
     const folder = mkdtempSync(join(tmpdir(), 'twinpost-zip-'))
     const pieces: Buffer[] = []
-    const zip = new ZipWriter(async (bytes) => void pieces.push(bytes))
-    for (const [name, content] of wanted) await zip.add(name, Buffer.from(content), new Date('2026-11-25T12:00:00Z'))
-    await zip.end()
+    const zip = new ZipWriter()
+    for (const [name, content] of wanted)
+      pieces.push(zip.add(name, Buffer.from(content), new Date('2026-11-25T12:00:00Z')))
+    pieces.push(zip.end())
     const file = join(folder, 'x.zip')
     writeFileSync(file, Buffer.concat(pieces))
     const found: [string, string][] = []

@@ -8,7 +8,6 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { crc32, deflateRawSync } from 'node:zlib'
 import type { PoolEngine } from './deploy.ts'
 
 /** https://www.eicar.org. In two parts, so that scanners leave this file alone. */
@@ -140,28 +139,6 @@ export async function scriptedSpamd(name: string, score: (letter: string) => num
     engine: { name, kind: 'spamd', address: `127.0.0.1:${port}` },
     stop: () => new Promise((resolve) => server.close(() => resolve())),
   }
-}
-
-/** A zip of one file (APPNOTE 4.3), as senders of viruses write them. */
-export function zipOf(name: string, content: Buffer): Buffer {
-  const title = Buffer.from(name)
-  const packed = deflateRawSync(content)
-  const facts = Buffer.alloc(26)
-  facts.writeUInt16LE(20, 0)
-  facts.writeUInt16LE(8, 4)
-  facts.writeUInt32LE(crc32(content), 10)
-  facts.writeUInt32LE(packed.length, 14)
-  facts.writeUInt32LE(content.length, 18)
-  facts.writeUInt16LE(title.length, 22)
-  const local = Buffer.concat([Buffer.from('504b0304', 'hex'), facts, title, packed])
-  const directory = Buffer.concat([Buffer.from('504b01021400', 'hex'), facts, Buffer.alloc(14), title])
-  const last = Buffer.alloc(22)
-  last.writeUInt32BE(0x504b0506, 0)
-  last.writeUInt16LE(1, 8)
-  last.writeUInt16LE(1, 10)
-  last.writeUInt32LE(directory.length, 12)
-  last.writeUInt32LE(local.length, 16)
-  return Buffer.concat([local, directory, last])
 }
 
 /** A letter with one attachment. */

@@ -1,8 +1,8 @@
 /** Attachments as senders of malware make them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { zipOf } from '#lib/bytes/zip-writer.ts'
 import { Letter } from '../letter/letter.ts'
-import { zipOf } from '../testing/zip.ts'
 import { AttachmentEngine, marksOf } from './attachments.ts'
 import { EICAR, SignatureEngine } from './signatures.ts'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { zipOf } from '../testing/zip.ts'
+import { zipOf } from '#lib/bytes/zip-writer.ts'
 import { ARCHIVE_DEPTH_MAX, openArchive } from './archive.ts'
 
 const MIB = 1024 * 1024

@@ -1,5 +1,5 @@
 /**
- * A zip file as it is written (APPNOTE.TXT 6.3.10), entry by entry to a stream; memory is one entry and the list of names.
+ * A zip file as it is written (APPNOTE.TXT 6.3.10), entry by entry, bytes for whoever holds the file; memory is one entry and the list of names.
  * Sizes and offsets beyond 4 GiB and more than 65,535 entries get the 64-bit records.
  */
 import { crc32, deflateRawSync } from 'node:zlib'
@@ -20,16 +20,11 @@ const FLAG_UTF8 = 0x0800
 const DEFLATED = 8
 
 export class ZipWriter {
-  readonly #write: (bytes: Buffer) => Promise<void>
   readonly #entries: Entry[] = []
   #offset = 0
 
-  constructor(write: (bytes: Buffer) => Promise<void>) {
-    this.#write = write
-  }
-
-  /** @param name With `/` between folders. */
-  async add(name: string, bytes: Buffer, date: Date): Promise<void> {
+  /** @param name With `/` between folders. @returns What comes next in the file */
+  add(name: string, bytes: Uint8Array, date: Date): Buffer {
     const packed = deflateRawSync(bytes)
     const entry: Entry = {
       name: Buffer.from(name),
@@ -44,11 +39,12 @@ export class ZipWriter {
     header.writeUInt32LE(0x04034b50, 0)
     writeCommon(header, 4, entry)
     header.writeUInt16LE(0, 28)
-    await this.#out(Buffer.concat([header, entry.name, packed]))
+    return this.#out(Buffer.concat([header, entry.name, packed]))
   }
 
-  /** Writes the directory: without it the file cannot be read. */
-  async end(): Promise<void> {
+  /** The directory: without it the file cannot be read. */
+  end(): Buffer {
+    const pieces: Buffer[] = []
     const start = this.#offset
     for (const entry of this.#entries) {
       const far = entry.offset >= U32_MAX
@@ -59,25 +55,32 @@ export class ZipWriter {
       writeCommon(header, 6, entry)
       header.writeUInt16LE(extra.length, 30)
       header.writeUInt32LE(far ? U32_MAX : entry.offset, 42)
-      await this.#out(Buffer.concat([header, entry.name, extra]))
+      pieces.push(this.#out(Buffer.concat([header, entry.name, extra])))
     }
     const size = this.#offset - start
     const count = this.#entries.length
     if (count >= U16_MAX || start >= U32_MAX || size >= U32_MAX)
-      await this.#out(zip64End(count, size, start, this.#offset))
+      pieces.push(this.#out(zip64End(count, size, start, this.#offset)))
     const end = Buffer.alloc(22)
     end.writeUInt32LE(0x06054b50, 0)
     end.writeUInt16LE(Math.min(count, U16_MAX), 8)
     end.writeUInt16LE(Math.min(count, U16_MAX), 10)
     end.writeUInt32LE(Math.min(size, U32_MAX), 12)
     end.writeUInt32LE(Math.min(start, U32_MAX), 16)
-    await this.#out(end)
+    return Buffer.concat([...pieces, this.#out(end)])
   }
 
-  async #out(bytes: Buffer): Promise<void> {
-    await this.#write(bytes)
+  #out(bytes: Buffer): Buffer {
     this.#offset += bytes.length
+    return bytes
   }
+}
+
+/** A whole file at once. @param files Contents by name */
+export function zipOf(files: Readonly<Record<string, Uint8Array>>): Buffer {
+  const zip = new ZipWriter()
+  const entries = Object.entries(files).map(([name, bytes]) => zip.add(name, bytes, new Date(0)))
+  return Buffer.concat([...entries, zip.end()])
 }
 
 /** What local and central headers have in common, from the version needed to the length of the name. */
