@@ -14,6 +14,7 @@ import type { StatusReport } from '#lib/frames/status-report.ts'
 import { preferredMember } from '#lib/link/address.ts'
 import type { Logger } from '#lib/log/logger.ts'
 import { type Lsn, type ShardName, toLsn } from '#lib/mail/types.ts'
+import { eventLoopLoad } from '#lib/platform/event-loop-load.ts'
 import type { Clock } from '#lib/ports/clock.ts'
 import type { Disk } from '#lib/ports/disk.ts'
 import type { PeerNetwork } from '#lib/ports/network.ts'
@@ -515,6 +516,7 @@ export class Replica implements Served {
         const { freeBytes, totalBytes } = this.#spaceLeft()
         return freeBytes > totalBytes * FEED_FREE_SHARE_MIN
       },
+      load: eventLoopLoad(),
       clock,
       onFailure: (err) => logger.warn({ err }, 'the text index does not keep up: searches look at every newer letter'),
     })

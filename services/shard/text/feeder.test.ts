@@ -31,6 +31,7 @@ async function world(text: TextIndexWriter, more: Partial<FeederOptions> = {}) {
     text,
     indexedLsn: () => made.index.appliedLsn,
     mayGrow: () => true,
+    load: () => 0,
     clock: nodeClock,
     onFailure: (error) => failures.push(error),
     ...more,
@@ -128,6 +129,7 @@ test('startTextService() opens and feeds beside everything else, and answers whe
       usableUpTo: index.appliedLsn,
       indexedLsn: () => index.appliedLsn,
       mayGrow: () => true,
+      load: () => 0,
       clock: nodeClock,
       onFailure: (error) => failures.push(error),
     })

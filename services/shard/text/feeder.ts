@@ -20,6 +20,8 @@ export interface FeederOptions {
   readonly indexedLsn: () => number
   /** False: the volume is too full for what can be done later. */
   readonly mayGrow: () => boolean
+  /** Share of the time that the process was at work since it was last asked, from 0 to 1. */
+  readonly load: () => number
   readonly clock: Clock
   /** It is tried again later. */
   readonly onFailure: (error: Error) => void
@@ -34,17 +36,17 @@ export interface TextFeeder {
 const UNREADABLE: ReadonlySet<string> = new Set(['LOG_NO_SUCH_RECORD', 'LOG_DROPPED_RECORD', 'LOG_ROTTEN_RECORD'])
 
 export function startTextFeeder(options: FeederOptions): TextFeeder {
-  const { text, indexedLsn, mayGrow, clock, onFailure } = options
+  const { text, indexedLsn, mayGrow, load, clock, onFailure } = options
   let stopped = false
   let cancel = () => {}
   let underWay: Promise<void> = Promise.resolve()
-  const pace = new Pace(indexedLsn(), clock.monotonicMs())
-  const rest = (workedMs: number) => pace.rest(workedMs, indexedLsn(), clock.monotonicMs())
+  const pace = new Pace(load, clock.monotonicMs())
+  const rest = (workedMs: number) => pace.rest(workedMs, clock.monotonicMs())
   const round = async (): Promise<number> => {
     const target = indexedLsn()
     if (text.appliedLsn >= target || !mayGrow()) return FEED_IDLE_MS
     await feedStep(options, Math.min(target, text.appliedLsn + FEED_STEP_LSNS), rest, () => stopped)
-    return BETWEEN_STEPS_MS // it has rested after each letter
+    return BETWEEN_STEPS_MS // it has rested after each piece of work
   }
   const after = (ms: number) => {
     if (stopped) return
@@ -92,7 +94,11 @@ export async function feedStep(
     await text.add(account, message.emailId, letter)
     await sleep(clock, rest(clock.monotonicMs() - beganMs))
   }
-  if (!stopped()) await text.commit(to)
+  if (stopped()) return
+  // Here the index merges what it has: with many letters as much work as taking them in.
+  const beganMs = clock.monotonicMs()
+  await text.commit(to)
+  await sleep(clock, rest(clock.monotonicMs() - beganMs))
 }
 
 const WITH_LETTERS: ReadonlySet<number> = new Set([

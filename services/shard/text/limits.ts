@@ -16,8 +16,8 @@ export const FEED_STEP_LSNS = 500
 export const BETWEEN_STEPS_MS = 5
 /** How often the end of the index is looked at when there was nothing to do. */
 export const FEED_IDLE_MS = 250
-/** More records than this and the shard is busy: one letter is two or three. */
-export const BUSY_RECORDS_PER_SECOND = 100
+/** Share of its time: a process that does more than this has others to serve. */
+export const BUSY_LOAD = 0.1
 /** How many times as long as it worked the text index then rests: a twentieth of a core stays for it. */
 export const REST_WHILE_BUSY = 20
 /** After an error, as a full disk. */

@@ -110,6 +110,7 @@ test('a search with the text index finds what a search through every letter find
           text,
           indexedLsn: () => world.index.appliedLsn,
           mayGrow: () => true,
+          load: () => 0,
           clock: AT_ONCE,
           onFailure: (error: Error) => assert.fail(error),
         }
