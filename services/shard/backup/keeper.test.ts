@@ -67,6 +67,17 @@ class World {
   }
 }
 
+/** A log with so many records, all of them in the archive; nobody writes there any more. */
+async function saved(count: number): Promise<{ readonly world: World; readonly log: Log }> {
+  const world = new World()
+  const log = await world.openLog()
+  await grow(log, count)
+  const keeper = world.keep(log)
+  await world.pass(20_000)
+  await keeper.stop()
+  return { world, log }
+}
+
 async function grow(log: Log, count: number): Promise<void> {
   for (let i = 0; i < count; i++) await appendDurably(log, [testRecord(log.lastLsn + 1, 300)])
 }
@@ -133,12 +144,7 @@ test('A mirror that takes the tag of its primary after the start writes under th
 })
 
 test('The next primary goes on where the last one ended', async () => {
-  const world = new World()
-  const log = await world.openLog()
-  await grow(log, 20)
-  const first = world.keep(log)
-  await world.pass(20_000)
-  await first.stop()
+  const { world, log } = await saved(20)
   await grow(log, 20)
   const second = world.keep(log)
   await world.pass(20_000)
@@ -148,12 +154,7 @@ test('The next primary goes on where the last one ended', async () => {
 })
 
 test('A log with another history begins a generation of its own', async () => {
-  const world = new World()
-  const log = await world.openLog()
-  await grow(log, 20)
-  const first = world.keep(log)
-  await world.pass(20_000)
-  await first.stop()
+  const { world, log } = await saved(20)
   // A forced recovery: the end is cut, other records follow.
   await log.cutAbove(toLsn(12))
   log.setEpoch(toEpoch(2))
@@ -240,5 +241,26 @@ test('An archive that fails is told of and tried again', async () => {
   world.disk.beforeWrite = async () => {}
   await world.pass(60_000)
   await keeper.stop()
+  await assertSame(log, await world.restored())
+})
+
+test('While a new generation is written, what is new goes out as often as always', async () => {
+  const { world, log } = await saved(1)
+  // A large log: the new generation takes many rounds.
+  for (let i = 0; i < 24; i++) await appendDurably(log, [testRecord(i, 1_000_000)])
+  world.clock.advance(POLICY.baseEveryMs)
+  const keeper = world.keep(log)
+  await world.pass(POLICY.everyMs)
+  const before = world.disk.files.size
+  for (let i = 0; i < 6; i++) {
+    await grow(log, 1)
+    await world.pass(100, 100)
+  }
+  const [old] = await listGenerations(world.archive, TEST_SHARD)
+  assert.ok(world.disk.files.size > before, 'the new one grows')
+  assert.equal(old?.pieces.filter(({ first }) => first > 25).length, 0, 'the old one waits for its time')
+  await world.pass(POLICY.everyMs * 2, 500)
+  await keeper.stop()
+  assert.deepEqual(world.kinds().slice(-2), ['generation-begun', 'generation-complete'])
   await assertSame(log, await world.restored())
 })

@@ -82,6 +82,8 @@ export class BackupKeeper {
   #fresh: Cursor | null = null
   #savedMs: number | null = null
   #failures = 0
+  /** When what is new is written next, on the monotonic clock. */
+  #dueMs = Number.NEGATIVE_INFINITY
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: BackupKeeperOptions) {
@@ -114,7 +116,7 @@ export class BackupKeeper {
     while (await this.#pacer.wait(waitMs)) {
       try {
         await this.#round()
-        waitMs = this.#fresh ? 0 : this.#options.policy.everyMs
+        waitMs = this.#fresh ? 0 : this.#untilDueMs()
       } catch (error) {
         this.#failures++
         this.#forget()
@@ -124,6 +126,10 @@ export class BackupKeeper {
     }
   }
 
+  #untilDueMs(): number {
+    return Math.max(0, this.#dueMs - this.#options.clock.monotonicMs())
+  }
+
   async #round(): Promise<void> {
     const commit = this.#options.commit()
     if (commit === null) return this.#forget()
@@ -131,9 +137,12 @@ export class BackupKeeper {
     this.#current ??= await this.#find(commit)
     if (this.#current === null) return
     const { clock, policy } = this.#options
-    if (!(await this.#extend(this.#current, commit, UNHURRIED))) return
-    if (this.#current.complete) this.#savedMs = clock.nowMs()
-    else if (await this.#completed(this.#current, commit)) this.#savedMs = clock.nowMs()
+    // While a new generation is written there is a round after each of its pieces: what is new is no more urgent for that.
+    if (this.#untilDueMs() <= 0) {
+      this.#dueMs = clock.monotonicMs() + policy.everyMs
+      if (!(await this.#extend(this.#current, commit, UNHURRIED))) return
+      if (this.#current.complete || (await this.#completed(this.#current, commit))) this.#savedMs = clock.nowMs()
+    }
     if (this.#current.complete && this.#fresh === null && clock.nowMs() - this.#current.begunMs >= policy.baseEveryMs) {
       this.#fresh = this.#begin('the last one is old enough')
     }
@@ -165,14 +174,10 @@ export class BackupKeeper {
   }
 
   async #sweep(): Promise<void> {
-    const { archive, clock, policy, onNotice } = this.#options
+    const { archive, shard, clock, policy, onNotice } = this.#options
     const inUse = new Set([this.#current, this.#fresh].flatMap((cursor) => cursor?.generation ?? []))
-    for (const { name } of superfluous(
-      await listGenerations(this.#options.archive, this.#options.shard),
-      inUse,
-      policy.keepMs,
-      clock.nowMs(),
-    )) {
+    const all = await listGenerations(archive, shard)
+    for (const { name } of superfluous(all, inUse, policy.keepMs, clock.nowMs())) {
       const folder = `${this.#folder}/${name}`
       // The mark that it is complete goes first: what is left of it after a crash is no generation to anybody.
       const objects = (await archive.list(folder)).sort((a, b) => Number(isBase(b)) - Number(isBase(a)))

@@ -108,6 +108,15 @@ test('an older state of the account changes nothing', () => {
   assert.throws(inbox)
 })
 
+const own: ShardRecord = {
+  type: RecordType.accountOwn,
+  account,
+  generation: 2,
+  quotaBytes: 9,
+  mailboxes: [],
+  modSeq: toModSeq(50),
+}
+
 test('lastUidUpTo() trusts no LSN before the last copy: they do not come in the order of UIDs', () => {
   const { index, apply, inbox } = indexWith(begin, copied(10))
   const first = apply(messages({ messages: [letter(9, 20)] }))
@@ -125,27 +134,11 @@ test('a recovery jump ends what is half copied, and seals what is whole', () => 
   const whole = indexWith(begin, copied(10), messages({ messages: [letter(1, 20)] }), ready, jump)
   assert.equal(whole.index.moves.move(account)?.phase, 'sealed')
   assert.equal(whole.inbox().uidNext, 110)
-  const own = {
-    type: RecordType.accountOwn,
-    account,
-    generation: 2,
-    quotaBytes: 9,
-    mailboxes: [],
-    modSeq: toModSeq(50),
-  }
   whole.apply(own)
   assert.equal(whole.index.account(account)?.status, 'active')
 })
 
 test('an account that was suspended arrives suspended, and one that does not come leaves what was before', () => {
-  const own = {
-    type: RecordType.accountOwn,
-    account,
-    generation: 2,
-    quotaBytes: 9,
-    mailboxes: [],
-    modSeq: toModSeq(50),
-  }
   const { index, apply } = indexWith(begin, copied(10, { suspended: true }), own)
   assert.equal(index.account(account)?.status, 'suspended')
   const target = toShardName('n3/0')
