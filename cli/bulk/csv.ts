@@ -96,3 +96,26 @@ function fieldsOf(text: string, separator: string, line: number): string[] {
     if (at === text.length) return [...fields, '']
   }
 }
+
+/**
+ * Rows of a file whose first line names the columns.
+ * @param columnsOf The meaning of each column, or the name of one that has none.
+ * @param unknown What is thrown for such a name.
+ */
+export async function* csvRows<Column, Row>(
+  input: Parameters<typeof parseCsv>[0],
+  columnsOf: (head: readonly string[]) => { readonly columns: Column[] } | { readonly unknown: string },
+  rowOf: (columns: readonly Column[], fields: readonly string[], line: number) => Row,
+  unknown: (name: string) => Error,
+): AsyncGenerator<Row> {
+  let columns: Column[] | null = null
+  for await (const { fields, line } of parseCsv(input)) {
+    if (columns !== null) {
+      yield rowOf(columns, fields, line)
+      continue
+    }
+    const head = columnsOf(fields)
+    if ('unknown' in head) throw unknown(head.unknown)
+    columns = head.columns
+  }
+}

@@ -23,10 +23,12 @@ import {
   type Row,
   type RowProblem,
 } from '../bulk/account-rows.ts'
-import { CsvError, parseCsv } from '../bulk/csv.ts'
+import { CsvError, csvRows } from '../bulk/csv.ts'
 import { inTurns } from '../bulk/in-turns.ts'
 import { LdifError, parseLdif } from '../bulk/ldif.ts'
+import { OwnDomains } from '../bulk/own-domains.ts'
 import { type CommandContext, CommandFailure, Exit } from '../context.ts'
+import type { MessageKey } from '../messages/en.ts'
 
 /** Accounts in work at once: provisioning has 16 commands in work, and others want some of them. */
 const JOBS = 8
@@ -52,7 +54,7 @@ export async function accountImport(context: CommandContext): Promise<Exit> {
       const run = new Run(context, directory, client)
       try {
         await inTurns(rows(context, file), Math.min(options.jobs ?? JOBS, JOBS_MAX), async (row) => {
-          if (row.kind === 'problem') tell(row.line, row.address, 'refused', problemWords(context, row.problem))
+          if (row.kind === 'problem') tell(row.line, row.address, 'refused', say(PROBLEM_WORDS[row.problem]))
           else if (row.kind === 'account') {
             const { outcome, why } = await run.take(row.wish)
             tell(row.line, row.wish.address, outcome, why)
@@ -81,20 +83,21 @@ class Run {
   readonly #client: ProvisioningClient
   /** Addresses of earlier rows: some 100 bytes each. */
   readonly #seen = new Set<string>()
-  readonly #domains = new Map<string, Promise<boolean>>()
+  readonly #domains: OwnDomains
   #nobodys: Promise<StoredSecrets> | null = null
 
   constructor(context: CommandContext, directory: DirectoryAdmin, client: ProvisioningClient) {
     this.#context = context
     this.#directory = directory
     this.#client = client
+    this.#domains = new OwnDomains(directory)
   }
 
   async take(wish: AccountWish): Promise<{ readonly outcome: Outcome; readonly why: string }> {
     const decision = decide(wish, await this.#facts(wish))
     switch (decision.kind) {
       case 'refused':
-        return { outcome: 'refused', why: problemWords(this.#context, decision.problem) }
+        return { outcome: 'refused', why: this.#context.say(PROBLEM_WORDS[decision.problem]) }
       case 'unchanged':
         return { outcome: 'unchanged', why: '' }
       case 'create':
@@ -108,10 +111,7 @@ class Run {
     const all = [address, ...aliases]
     const seen = all.some((one) => this.#seen.has(one))
     for (const one of all) this.#seen.add(one)
-    const foreignDomains: string[] = []
-    for (const domain of new Set(all.map((one) => one.slice(one.lastIndexOf('@') + 1)))) {
-      if (!(await this.#isOurs(domain))) foreignDomains.push(domain)
-    }
+    const foreignDomains = await this.#domains.foreign(all)
     let holder: StoredAccount | null = null
     let group = false
     for (const one of all) {
@@ -120,12 +120,6 @@ class Run {
       if (found === null && !group) group = (await this.#directory.group(one)) !== null
     }
     return { foreignDomains, holder, group, seen }
-  }
-
-  #isOurs(domain: string): Promise<boolean> {
-    const known = this.#domains.get(domain) ?? this.#directory.domain(domain).then((found) => found?.active ?? false)
-    this.#domains.set(domain, known)
-    return known
   }
 
   async #create(wish: AccountWish): Promise<{ readonly outcome: Outcome; readonly why: string }> {
@@ -163,43 +157,20 @@ async function* rows({ say }: CommandContext, file: string): AsyncGenerator<Row>
     }
     return
   }
-  let columns: Extract<ReturnType<typeof columnsOf>, { columns: unknown }>['columns'] | null = null
-  for await (const { fields, line } of parseCsv(input)) {
-    if (columns !== null) {
-      yield csvRow(columns, fields, line)
-      continue
-    }
-    const head = columnsOf(fields)
-    if ('unknown' in head) throw new CommandFailure(say('importColumns', { file, name: head.unknown }), Exit.usage)
-    columns = head.columns
-  }
+  const unknown = (name: string) => new CommandFailure(say('importColumns', { file, name }), Exit.usage)
+  yield* csvRows(input, columnsOf, csvRow, unknown)
 }
 
-function problemWords({ say }: CommandContext, problem: RowProblem): string {
-  switch (problem) {
-    case 'address':
-      return say('rowAddress')
-    case 'alias':
-      return say('rowAlias')
-    case 'quota':
-      return say('rowQuota')
-    case 'locale':
-      return say('rowLocale')
-    case 'shard':
-      return say('rowShard')
-    case 'password-form':
-      return say('rowPasswordForm')
-    case 'domain':
-      return say('rowDomain')
-    case 'twice':
-      return say('rowTwice')
-    case 'taken':
-      return say('rowTaken')
-    case 'differs':
-      return say('rowDiffers')
-    case 'deleted':
-      return say('rowDeleted')
-    default:
-      return problem satisfies never
-  }
-}
+const PROBLEM_WORDS = {
+  address: 'rowAddress',
+  alias: 'rowAlias',
+  quota: 'rowQuota',
+  locale: 'rowLocale',
+  shard: 'rowShard',
+  'password-form': 'rowPasswordForm',
+  domain: 'rowDomain',
+  twice: 'rowTwice',
+  taken: 'rowTaken',
+  differs: 'rowDiffers',
+  deleted: 'rowDeleted',
+} as const satisfies Record<RowProblem, MessageKey>

@@ -8,7 +8,7 @@ import type { ProvisioningClient } from '#lib/events/provisioning.ts'
 import type { DirectoryAdmin } from '#lib/ldap/admin.ts'
 import { actorName, mustRun, wordsOf } from '../administered.ts'
 import { withDirectory, withProvisioning } from '../administration.ts'
-import { CsvError, parseCsv } from '../bulk/csv.ts'
+import { CsvError, csvRows } from '../bulk/csv.ts'
 import {
   decideGroup,
   type GroupDecision,
@@ -17,7 +17,9 @@ import {
   groupColumns,
   groupRow,
 } from '../bulk/group-rows.ts'
+import { OwnDomains } from '../bulk/own-domains.ts'
 import { type CommandContext, CommandFailure, Exit } from '../context.ts'
+import type { MessageKey } from '../messages/en.ts'
 
 export async function groupImport(context: CommandContext): Promise<Exit> {
   const { layout, options, say, print } = context
@@ -31,15 +33,16 @@ export async function groupImport(context: CommandContext): Promise<Exit> {
   const seen = new Set<string>()
   await withDirectory(layout, (directory) =>
     withProvisioning(layout, actorName(), async (client) => {
+      const domains = new OwnDomains(directory)
       for await (const row of rows(context, file)) {
         const { line } = row
         if (row.kind === 'problem') {
-          refuse(line, row.address, problemWords(context, row.problem))
+          refuse(line, row.address, say(PROBLEM_WORDS[row.problem]))
           continue
         }
         const { wish } = row
-        const decision = decideGroup(wish, await factsOf(directory, wish, seen))
-        if (decision.kind === 'refused') refuse(line, wish.address, problemWords(context, decision.problem))
+        const decision = decideGroup(wish, await factsOf(directory, domains, wish, seen))
+        if (decision.kind === 'refused') refuse(line, wish.address, say(PROBLEM_WORDS[decision.problem]))
         else if (decision.kind === 'unchanged') counts.unchanged++
         else {
           const problem = options.dryRun ? null : await carryOut(client, wish, decision)
@@ -58,31 +61,25 @@ export async function groupImport(context: CommandContext): Promise<Exit> {
 }
 
 async function* rows({ say }: CommandContext, file: string) {
-  let columns: Extract<ReturnType<typeof groupColumns>, { columns: unknown }>['columns'] | null = null
+  const unknown = (name: string) => new CommandFailure(say('groupColumns', { file, name }), Exit.usage)
   try {
-    for await (const { fields, line } of parseCsv(createReadStream(file, 'utf8'))) {
-      if (columns !== null) {
-        yield groupRow(columns, fields, line)
-        continue
-      }
-      const head = groupColumns(fields)
-      if ('unknown' in head) throw new CommandFailure(say('groupColumns', { file, name: head.unknown }), Exit.usage)
-      columns = head.columns
-    }
+    yield* csvRows(createReadStream(file, 'utf8'), groupColumns, groupRow, unknown)
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
     throw new CommandFailure(say('importMalformed', { file, line: error.line, problem: error.message }))
   }
 }
 
-async function factsOf(directory: DirectoryAdmin, { address, aliases }: GroupWish, seen: Set<string>) {
+async function factsOf(
+  directory: DirectoryAdmin,
+  domains: OwnDomains,
+  { address, aliases }: GroupWish,
+  seen: Set<string>,
+) {
   const all = [address, ...aliases]
   const twice = all.some((one) => seen.has(one))
   for (const one of all) seen.add(one)
-  const foreignDomains: string[] = []
-  for (const name of new Set(all.map((one) => one.slice(one.lastIndexOf('@') + 1)))) {
-    if (!(await directory.domain(name))?.active) foreignDomains.push(name)
-  }
+  const foreignDomains = await domains.foreign(all)
   const group = await directory.group(address)
   let taken = group !== null && group.address !== address
   for (const one of all) {
@@ -124,27 +121,14 @@ async function carryOut(
   return null
 }
 
-function problemWords({ say }: CommandContext, problem: GroupProblem): string {
-  switch (problem) {
-    case 'address':
-      return say('rowAddress')
-    case 'alias':
-      return say('rowAlias')
-    case 'member':
-      return say('rowMember')
-    case 'senders':
-      return say('rowSenders')
-    case 'too-many':
-      return say('rowTooMany')
-    case 'domain':
-      return say('rowDomain')
-    case 'twice':
-      return say('rowTwice')
-    case 'taken':
-      return say('rowTaken')
-    case 'differs':
-      return say('rowGroupDiffers')
-    default:
-      return problem satisfies never
-  }
-}
+const PROBLEM_WORDS = {
+  address: 'rowAddress',
+  alias: 'rowAlias',
+  member: 'rowMember',
+  senders: 'rowSenders',
+  'too-many': 'rowTooMany',
+  domain: 'rowDomain',
+  twice: 'rowTwice',
+  taken: 'rowTaken',
+  differs: 'rowGroupDiffers',
+} as const satisfies Record<GroupProblem, MessageKey>
