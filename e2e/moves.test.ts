@@ -4,17 +4,15 @@
  */
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import type { X509Certificate } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { TestArray } from './support/array.ts'
 import { onlyInAll } from './support/extent.ts'
 import { imapLogin } from './support/imap.ts'
+import { prepareMbsync } from './support/mbsync.ts'
 import { letter, pairInSync, waitFor } from './support/pour.ts'
 import { assertNothingLost, byAppend, bySmtp, Writer } from './support/writer.ts'
 
@@ -154,41 +152,10 @@ test('after a move mbsync finds what it knows, and fetches nothing again', async
   if (spawnSync('which', ['mbsync']).status !== 0) return t.skip('mbsync is not installed')
   await fill('carol')
   const root = join(array.root, 'mbsync')
-  mkdirSync(root)
-  const { host, port } = array.endpoints.imaps
-  const { address, password } = array.account('carol')
-  writeFileSync(join(root, 'certificate.pem'), (await certificate(host, port)).toString())
-  writeFileSync(
-    join(root, 'mbsyncrc'),
-    `
-IMAPAccount array
-Host ${host}
-Port ${port}
-User ${address}
-Pass "${password}"
-SSLType IMAPS
-CertificateFile ${join(root, 'certificate.pem')}
-
-IMAPStore far
-Account array
-
-MaildirStore near
-Path ${root}/
-Inbox ${root}/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :far:
-Near :near:
-Patterns INBOX Archive
-Create Both
-Expunge Both
-SyncState ${root}/state-
-`,
-  )
+  const account = array.account('carol')
+  const args = await prepareMbsync(array, account, root, ['INBOX', 'Archive'])
   const run = promisify(execFile)
-  const synchronize = () =>
-    run('mbsync', ['--quiet', '--config', join(root, 'mbsyncrc'), '--all'], { timeout: 120_000 })
+  const synchronize = () => run('mbsync', args, { timeout: 120_000 })
   const files = () =>
     ['INBOX', 'Archive'].flatMap((mailbox) =>
       ['cur', 'new'].flatMap((part) => {
@@ -199,7 +166,7 @@ SyncState ${root}/state-
   await synchronize()
   const before = files().sort()
   assert.equal(before.length, LETTERS + 5)
-  await move(address, 'n1/0')
+  await move(account.address, 'n1/0')
   await synchronize()
   assert.deepEqual(files().sort(), before)
 })
@@ -269,13 +236,3 @@ test('a MailNode is drained while mail comes in, and rebalance fills it again', 
   assert.ok(smtp.accepted.length > 10)
   await assertNothingLost(array, 'carol', smtp)
 })
-
-/** What the server shows: mbsync does not look for addresses in certificates, so it is given the one that it will see. */
-async function certificate(host: string, port: number): Promise<X509Certificate> {
-  const socket = connect({ host, port, ca: array.ca })
-  await once(socket, 'secureConnect')
-  const shown = socket.getPeerX509Certificate()
-  socket.end()
-  assert.ok(shown)
-  return shown
-}

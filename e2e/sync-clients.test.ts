@@ -4,17 +4,15 @@
  */
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import type { X509Certificate } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
-import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { ImapFlow } from 'imapflow'
 import { type DemoAccount, TestArray } from './support/array.ts'
 import { onlyInAll } from './support/extent.ts'
 import { imapLogin } from './support/imap.ts'
+import { prepareMbsync, shownCertificate } from './support/mbsync.ts'
 
 const LETTERS = onlyInAll === false ? 5_000 : 200
 const MAILBOXES = ['INBOX', 'Archive']
@@ -196,50 +194,12 @@ async function keepsInStep(account: DemoAccount, root: string, synchronize: () =
   }
 }
 
-/** What the server shows: these programs do not look for addresses in certificates, so they are given the one that they will see. */
-async function certificate(host: string, port: number): Promise<X509Certificate> {
-  const socket = connect({ host, port, ca: array.ca })
-  await once(socket, 'secureConnect')
-  const shown = socket.getPeerX509Certificate()
-  socket.end()
-  assert.ok(shown)
-  return shown
-}
-
 test(`mbsync keeps ${LETTERS} letters and a Maildir in step`, async (context) => {
   if (!installed(context, 'mbsync')) return
   const account = array.account('alice')
   const root = join(array.root, 'mbsync')
-  mkdirSync(root)
-  const { host, port } = array.endpoints.imaps
-  const config = `
-IMAPAccount array
-Host ${host}
-Port ${port}
-User ${account.address}
-Pass "${account.password}"
-SSLType IMAPS
-CertificateFile ${join(root, 'certificate.pem')}
-
-IMAPStore far
-Account array
-
-MaildirStore near
-Path ${root}/
-Inbox ${root}/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :far:
-Near :near:
-Patterns ${MAILBOXES.join(' ')}
-Create Both
-Expunge Both
-SyncState ${root}/state-
-`
-  writeFileSync(join(root, 'mbsyncrc'), config)
-  writeFileSync(join(root, 'certificate.pem'), (await certificate(host, port)).toString())
-  const synchronize = () => runs(context, 'mbsync', ['--quiet', '--config', join(root, 'mbsyncrc'), '--all'])
+  const args = await prepareMbsync(array, account, root, MAILBOXES)
+  const synchronize = () => runs(context, 'mbsync', args)
   await keepsInStep(account, root, synchronize)
 })
 
@@ -267,7 +227,7 @@ remoteport = ${port}
 remoteuser = ${account.address}
 remotepass = ${account.password}
 ssl = yes
-cert_fingerprint = ${(await certificate(host, port)).fingerprint512.replaceAll(':', '').toLowerCase()}
+cert_fingerprint = ${(await shownCertificate(array)).fingerprint512.replaceAll(':', '').toLowerCase()}
 folderfilter = lambda name: name in ${JSON.stringify(MAILBOXES)}
 `
   writeFileSync(join(root, 'offlineimaprc'), config)
